@@ -1,0 +1,50 @@
+#pragma once
+
+// Time is a parameter: whoever schedules, measures or learns takes a Clock, so that the code that
+// serves also runs in tests and simulations, a thousand times faster.
+
+#include <chrono>
+
+namespace minimill {
+
+using Millis = std::chrono::milliseconds;
+using WallTime = std::chrono::sys_time<Millis>;             // what is stored and shown
+using SteadyTime = std::chrono::steady_clock::time_point;  // what durations are measured with
+
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  virtual WallTime wall() const = 0;
+  virtual SteadyTime steady() const = 0;
+};
+
+/// The operating system's clocks. Thread-safe.
+class SystemClock final : public Clock {
+ public:
+  WallTime wall() const override;
+  SteadyTime steady() const override;
+};
+
+/// Stands still until told otherwise. Not thread-safe.
+class ManualClock final : public Clock {
+ public:
+  WallTime wall() const override { return wall_; }
+  SteadyTime steady() const override { return steady_; }
+
+  void advance(std::chrono::nanoseconds by) {
+    steady_ += std::chrono::duration_cast<SteadyTime::duration>(by);
+    wall_ += std::chrono::duration_cast<Millis>(by);
+  }
+  /// Moves the wall clock alone, as an administrator or NTP may.
+  void jump_wall(Millis by) { wall_ += by; }
+
+ private:
+  WallTime wall_{std::chrono::hours{24 * 365 * 50}};
+  SteadyTime steady_{std::chrono::hours{1}};
+};
+
+/// Milliseconds since 1970, as SQLite columns and JSON fields carry it.
+inline std::int64_t unix_ms(WallTime time) { return time.time_since_epoch().count(); }
+inline WallTime from_unix_ms(std::int64_t ms) { return WallTime{Millis{ms}}; }
+
+}  // namespace minimill

@@ -1,0 +1,33 @@
+#include "chat/chat_event.h"
+
+namespace minimill::chat {
+namespace {
+
+/// A backend that numbers its tool calls beyond this is broken; what it sends there is dropped.
+constexpr std::size_t kMaxToolCalls = 128;
+
+struct Accumulate {
+  ChatAnswer& answer;
+
+  void operator()(const TextDelta& delta) const { answer.text += delta.text; }
+  void operator()(const ReasoningDelta& delta) const { answer.reasoning += delta.text; }
+  void operator()(const ToolCallDelta& delta) const {
+    const auto index = static_cast<std::size_t>(delta.index);
+    if (index >= kMaxToolCalls) return;
+    if (answer.tool_calls.size() <= index) answer.tool_calls.resize(index + 1);
+    ToolCall& call = answer.tool_calls[index];
+    if (!delta.id.empty()) call.id = delta.id;
+    if (!delta.name.empty()) call.name = delta.name;
+    call.arguments += delta.arguments;
+  }
+  void operator()(const UsageReport& report) const { answer.usage = report.usage; }
+  void operator()(const Finish& finish) const { answer.finish = finish.reason; }
+};
+
+}  // namespace
+
+void accumulate(ChatAnswer& answer, const ChatEvent& event) {
+  std::visit(Accumulate{answer}, event);
+}
+
+}  // namespace minimill::chat

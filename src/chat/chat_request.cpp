@@ -1,0 +1,35 @@
+#include "chat/chat_request.h"
+
+#include <utility>
+
+namespace minimill::chat {
+namespace {
+
+void append_text(std::string& out, const Message& message) {
+  for (const Part& part : message.parts) {
+    const auto* text = std::get_if<Text>(&part);
+    if (text == nullptr) continue;
+    if (!out.empty()) out += '\n';
+    out += text->text;
+  }
+}
+
+}  // namespace
+
+std::string Message::text() const {
+  std::string out;
+  append_text(out, *this);
+  return out;
+}
+
+Message text_message(Role role, std::string text) {
+  return Message{.role = role, .parts = {Text{std::move(text)}}};
+}
+
+std::string prompt_text(const ChatRequest& request) {
+  std::string out;
+  for (const Message& message : request.messages) append_text(out, message);
+  return out;
+}
+
+}  // namespace minimill::chat

@@ -1,0 +1,104 @@
+#pragma once
+
+// What an app asks for, whichever protocol it asked in. Protocol adapters make a ChatRequest of a
+// body and write a body from a ChatRequest; past them nothing knows a wire format.
+//
+// A ChatRequest is a value. What minimill does not model (a vendor's own field) lives on in `body`,
+// the JSON object as it arrived, and is passed through where the backend speaks the same protocol.
+
+#include <boost/json.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace minimill::chat {
+
+namespace json = boost::json;
+
+enum class Protocol { kOpenAi, kAnthropic };
+
+enum class Role { kSystem, kUser, kAssistant, kTool };
+
+struct Text {
+  std::string text;
+  bool operator==(const Text&) const = default;
+};
+
+/// An image by URL or as base64 data ("data:image/png;base64,…" in OpenAI's form).
+struct Image {
+  std::string url;
+  bool operator==(const Image&) const = default;
+};
+
+/// The model's wish to have a tool called. `arguments` is JSON text, as the model wrote it.
+struct ToolCall {
+  std::string id;
+  std::string name;
+  std::string arguments;
+  bool operator==(const ToolCall&) const = default;
+};
+
+/// What a tool answered to the call `call_id`.
+struct ToolResult {
+  std::string call_id;
+  std::string text;
+  bool operator==(const ToolResult&) const = default;
+};
+
+using Part = std::variant<Text, Image, ToolCall, ToolResult>;
+
+struct Message {
+  Role role = Role::kUser;
+  std::vector<Part> parts;
+
+  /// All Text parts, joined by line feeds.
+  std::string text() const;
+  bool operator==(const Message&) const = default;
+};
+
+Message text_message(Role role, std::string text);
+
+struct Tool {
+  std::string name;
+  std::string description;
+  json::object parameters;  // JSON Schema
+  bool operator==(const Tool&) const = default;
+};
+
+enum class ToolChoice { kAuto, kNone, kRequired, kNamed };
+
+enum class ResponseFormat { kText, kJsonObject, kJsonSchema };
+
+struct Sampling {
+  std::optional<double> temperature;
+  std::optional<double> top_p;
+  std::optional<std::int64_t> max_tokens;
+  std::optional<std::int64_t> seed;
+  std::vector<std::string> stop;
+  bool operator==(const Sampling&) const = default;
+};
+
+struct ChatRequest {
+  std::string model;  // what the app asked for: a real name, or "auto", "local", "cloud"
+  std::vector<Message> messages;
+  std::vector<Tool> tools;
+  ToolChoice tool_choice = ToolChoice::kAuto;
+  std::string tool_name;  // with kNamed
+  ResponseFormat response_format = ResponseFormat::kText;
+  json::object json_schema;  // with kJsonSchema: OpenAI's {"name", "schema", "strict"}
+  Sampling sampling;
+  bool stream = false;
+  bool include_usage = false;  // the app wants a last chunk with token counts
+
+  Protocol protocol = Protocol::kOpenAi;  // of `body`
+  json::object body;                      // as it arrived; empty for requests minimill makes itself
+
+  bool operator==(const ChatRequest&) const = default;
+};
+
+/// Every Text of every message, in order, separated by line feeds: what features are read from.
+std::string prompt_text(const ChatRequest& request);
+
+}  // namespace minimill::chat

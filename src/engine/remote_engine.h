@@ -1,0 +1,38 @@
+#pragma once
+
+// An OpenAI-compatible server that already runs on this machine or in the house (Ollama, vLLM,
+// LM Studio, another llama-server), used as a local engine by its URL.
+
+#include <memory>
+#include <string>
+
+#include "engine/backend.h"
+#include "http/client.h"
+
+namespace minimill::engine {
+
+struct RemoteEngineOptions {
+  std::string name;      // what apps call the model
+  std::string base_url;  // "http://127.0.0.1:11434/v1"
+  std::string model;     // what the server calls it
+  std::string key;       // sent as a bearer token if not empty
+  std::int64_t context_tokens = 0;
+};
+
+class RemoteEngine final : public Backend {
+ public:
+  RemoteEngine(http::Client& client, RemoteEngineOptions options);
+
+  asio::awaitable<Result<chat::ChatAnswer>> complete(const chat::ChatRequest& request) override;
+  asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> stream(
+      const chat::ChatRequest& request) override;
+  EngineStatus status() const override;
+  std::int64_t context_tokens() const override { return options_.context_tokens; }
+  asio::awaitable<void> stop() override;
+
+ private:
+  http::Client& client_;
+  RemoteEngineOptions options_;
+};
+
+}  // namespace minimill::engine

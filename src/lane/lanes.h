@@ -1,0 +1,56 @@
+#pragma once
+
+// The scheduler, awaited: whoever wants to use a lane waits here for a slot.
+//
+//   Result<Slot> slot = co_await lanes.enter(Lane::kCloud, Priority::kInteractive);
+//   … use the backend …        // the slot is given back when `slot` is destroyed
+//
+// A waiting coroutine that is cancelled leaves the queue. Event-loop thread only.
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <memory>
+
+#include "lane/scheduler.h"
+
+namespace minimill::lane {
+
+namespace asio = boost::asio;
+
+class Lanes;
+
+/// A taken slot; movable, gives itself back once.
+class Slot {
+ public:
+  Slot() = default;
+  Slot(Slot&& other) noexcept;
+  Slot& operator=(Slot&& other) noexcept;
+  ~Slot();
+  /// How long the owner waited for it.
+  std::chrono::nanoseconds waited() const { return waited_; }
+
+ private:
+  friend class Lanes;
+  struct State;
+  std::weak_ptr<State> state_;
+  TicketId ticket_ = 0;
+  std::chrono::nanoseconds waited_{};
+};
+
+class Lanes {
+ public:
+  Lanes(asio::any_io_executor executor, SchedulerOptions options);
+  ~Lanes();  // whoever waits gets kUnavailable
+
+  /// kRateLimited when the queue is full, kCancelled when the caller is cancelled.
+  asio::awaitable<Result<Slot>> enter(route::Lane lane, Priority priority);
+
+  std::size_t waiting(route::Lane lane) const;
+  int running(route::Lane lane) const;
+  int slots(route::Lane lane) const;
+
+ private:
+  std::shared_ptr<Slot::State> state_;
+};
+
+}  // namespace minimill::lane

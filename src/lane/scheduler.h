@@ -1,0 +1,66 @@
+#pragma once
+
+// Who is next. Two lanes, each with its own slots and its own queue, so that quick work never waits
+// behind slow work: a lane's queue is served interactive first, then in order of arrival; one slot
+// of each lane with more than one is kept from being filled by background work while it fills, so
+// that an app never waits for a whole batch.
+//
+// Pure: no clock, no I/O, no threads. The daemon (Lanes) and the simulation (simulate()) run this
+// very code.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <unordered_map>
+
+#include "base/error.h"
+#include "route/decision.h"
+
+namespace minimill::lane {
+
+enum class Priority { kInteractive, kBackground };
+
+struct SchedulerOptions {
+  std::array<int, route::kLaneCount> slots{2, 4};
+  std::array<std::size_t, route::kLaneCount> max_queued{1024, 1024};  // interactive and background each
+};
+
+using TicketId = std::uint64_t;
+
+class Scheduler {
+ public:
+  explicit Scheduler(SchedulerOptions options);
+
+  /// kRateLimited when that queue is full.
+  Result<> enqueue(TicketId ticket, route::Lane lane, Priority priority);
+  /// The ticket to start now, if the lane has a free slot and somebody waits. The slot is taken.
+  std::optional<TicketId> start_next(route::Lane lane);
+  /// A started ticket has ended; its slot is free.
+  void finish(TicketId ticket);
+  /// A waiting ticket leaves. False where it is not waiting.
+  bool withdraw(TicketId ticket);
+
+  std::size_t waiting(route::Lane lane) const;
+  int running(route::Lane lane) const;
+  const SchedulerOptions& options() const { return options_; }
+
+ private:
+  struct Running {
+    route::Lane lane;
+    Priority priority;
+  };
+  struct LaneState {
+    std::deque<TicketId> interactive;
+    std::deque<TicketId> background;
+    int running = 0;
+    int running_background = 0;
+  };
+
+  SchedulerOptions options_;
+  std::array<LaneState, route::kLaneCount> lanes_;
+  std::unordered_map<TicketId, Running> running_;
+};
+
+}  // namespace minimill::lane

@@ -1,0 +1,94 @@
+#pragma once
+
+// What was asked, how it was decided, who answered, what it took and how it turned out.
+// One row per request, one per attempt at a backend, one per outcome; prompts and answers are not kept.
+//
+// Writes never wait: they are posted to the one sqlite::Writer. Reads use a read-only connection.
+// Event-loop thread only.
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "chat/chat_event.h"
+#include "route/decision.h"
+#include "sqlite/writer.h"
+
+namespace minimill::ledger {
+
+Result<> migrate_ledger(sqlite::Database& db);
+
+struct Attempt {
+  route::Lane lane = route::Lane::kLocal;
+  std::string backend;  // engine or provider name
+  std::string model;
+  double queued_ms = 0;
+  double first_token_ms = 0;  // 0: not streamed
+  double duration_ms = 0;
+  chat::Usage usage;
+  double cost_usd = 0;
+  std::string error;  // empty: answered
+};
+
+struct RequestRecord {
+  RequestId id;
+  WallTime at{};
+  std::string app;             // who asked; "" where unknown
+  TaskId task;                 // empty for an app's request
+  RunId run;
+  std::string model_asked;
+  bool stream = false;
+  std::string privacy;
+  route::Decision decision;
+  std::vector<Attempt> attempts;
+  int status = 0;  // HTTP status the app got; 0 for tasks
+};
+
+/// How an answer turned out, in the order it became known.
+struct Outcome {
+  RequestId request;
+  WallTime at{};
+  std::string kind;  // "check", "escalated", "feedback"
+  bool ok = false;
+  std::string detail;
+};
+
+struct Totals {
+  std::int64_t requests = 0;
+  std::int64_t local = 0;
+  std::int64_t cloud = 0;
+  std::int64_t errors = 0;
+  std::int64_t prompt_tokens = 0;
+  std::int64_t completion_tokens = 0;
+  double cost_usd = 0;
+};
+
+class Ledger {
+ public:
+  static Result<Ledger> open(const std::filesystem::path& path, sqlite::Writer& writer);
+
+  void record(RequestRecord record);
+  void record(Outcome outcome);
+
+  Result<std::optional<RequestRecord>> find(const RequestId& id);
+  /// Every request of a task, oldest first. `run` empty: the newest run that has the task.
+  Result<std::vector<RequestRecord>> of_task(const TaskId& task, const RunId& run);
+  Result<std::vector<Outcome>> outcomes(const RequestId& id);
+  Result<std::vector<RequestRecord>> recent(std::size_t limit);
+  Result<Totals> totals(WallTime since);
+
+  /// Named states that outlive the daemon (the router's, say).
+  void save_state(std::string name, std::string bytes);
+  Result<std::optional<std::string>> load_state(std::string_view name);
+
+ private:
+  Ledger(sqlite::Database reader, sqlite::Writer& writer);
+  sqlite::Database reader_;
+  sqlite::Writer* writer_;
+};
+
+}  // namespace minimill::ledger

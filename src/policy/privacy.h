@@ -1,0 +1,41 @@
+#pragma once
+
+// What may leave the device. A request that may not cannot be passed to a provider: providers take
+// only a Cleared<ChatRequest>, and only clear_for_cloud() here can make one.
+// tests/compile_fail/ proves that nothing else does.
+
+#include <string_view>
+#include <utility>
+
+#include "base/error.h"
+#include "chat/chat_request.h"
+
+namespace minimill::policy {
+
+enum class Privacy {
+  kLocalOnly,  // never leaves the device, whatever it costs
+  kAllow,      // may go to a provider
+};
+
+std::string_view name(Privacy privacy);
+/// "local-only" or "allow"; `field` names where the text came from in the error.
+Result<Privacy> parse_privacy(std::string_view text, std::string_view field);
+
+/// Something policy has let pass. Read-only, and made by no one else.
+template <class T>
+class Cleared {
+ public:
+  const T& operator*() const { return value_; }
+  const T* operator->() const { return &value_; }
+
+ private:
+  explicit Cleared(T value) : value_(std::move(value)) {}
+  friend Result<Cleared<chat::ChatRequest>> clear_for_cloud(chat::ChatRequest request,
+                                                            Privacy privacy);
+  T value_;
+};
+
+/// kForbidden for a local-only request.
+Result<Cleared<chat::ChatRequest>> clear_for_cloud(chat::ChatRequest request, Privacy privacy);
+
+}  // namespace minimill::policy

@@ -1,0 +1,84 @@
+#pragma once
+
+// The OpenAI Chat Completions wire format, both ways.
+// https://platform.openai.com/docs/api-reference/chat
+//
+//   server side: parse_chat_request → … → write_answer, or StreamWriter per event
+//   client side: write_chat_request → … → parse_answer, or StreamReader per SSE data
+//
+// Pure functions over text; every byte in is hostile: bounded, validated, errors name the field.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "chat/chat_event.h"
+#include "chat/chat_request.h"
+
+namespace minimill::protocol::openai {
+
+/// The body of POST /v1/chat/completions. Unknown fields stay in ChatRequest::body.
+Result<chat::ChatRequest> parse_chat_request(std::string_view body);
+
+/// A body for a backend that speaks OpenAI's protocol and calls its model `model`. A request that
+/// arrived in this protocol keeps every field it came with; only model, stream and stream_options
+/// are replaced. One from another protocol, or made by minimill, is written from its parts.
+std::string write_chat_request(const chat::ChatRequest& request, std::string_view model,
+                               bool stream);
+
+/// A whole chat.completion object. Anything else is kUpstream.
+Result<chat::ChatAnswer> parse_answer(std::string body);
+/// `answer.body` itself where its protocol is this one.
+std::string write_answer(const chat::ChatAnswer& answer, std::string_view id, std::int64_t created_s);
+
+/// chat.completion.chunk objects in SSE frames ("data: {…}\n\n"), from a template with the text
+/// escaped in.
+class StreamWriter {
+ public:
+  StreamWriter(std::string_view id, std::string_view model, std::int64_t created_s,
+               bool include_usage);
+  /// Appends the frames for one event to `out`.
+  void write(const chat::ChatEvent& event, std::string& out);
+  /// The usage chunk, if asked for, and "data: [DONE]\n\n".
+  void finish(std::string& out);
+
+ private:
+  void open_chunk(std::string& out) const;
+
+  std::string head_;  // {"id":…,"object":…,"created":…,"model":…
+  bool include_usage_;
+  bool role_sent_ = false;
+  chat::Usage usage_;
+};
+
+/// Events out of the `data` of each SSE event of a streamed answer.
+class StreamReader {
+ public:
+  /// Appends to `events`. kUpstream for anything that is not a chunk, and for an error object inside
+  /// the stream (with its message).
+  Result<> read(std::string_view data, std::vector<chat::ChatEvent>& events);
+  /// True after "[DONE]".
+  bool done() const { return done_; }
+  const std::string& model() const { return model_; }
+
+ private:
+  bool done_ = false;
+  std::string model_;
+};
+
+/// {"error": {"message", "type", "param", "code"}}: the hint is part of the message.
+std::string write_error(const Error& error);
+/// The same inside a stream that has already begun: an SSE frame.
+std::string write_stream_error(const Error& error);
+
+/// GET /v1/models.
+struct ModelEntry {
+  std::string id;
+  std::int64_t created_s = 0;
+  std::string owned_by;
+};
+std::string write_models(const std::vector<ModelEntry>& models);
+
+}  // namespace minimill::protocol::openai
