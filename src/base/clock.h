@@ -8,7 +8,7 @@
 namespace minimill {
 
 using Millis = std::chrono::milliseconds;
-using WallTime = std::chrono::sys_time<Millis>;             // what is stored and shown
+using WallTime = std::chrono::sys_time<Millis>;            // what is stored and shown
 using SteadyTime = std::chrono::steady_clock::time_point;  // what durations are measured with
 
 class Clock {

@@ -5,8 +5,8 @@
 //   Result<Config> config = load_config(path);
 //   if (!config) return std::unexpected(std::move(config.error()).context("starting the daemon"));
 //
-// One place per door turns an Error into words for its reader: protocol/ into an HTTP status and the
-// protocol's own error body, cli/ into a line on stderr and an exit code.
+// One place per door turns an Error into words for its reader: protocol/ into an HTTP status and
+// the protocol's own error body, cli/ into a line on stderr and an exit code.
 
 #include <chrono>
 #include <expected>

@@ -2,8 +2,8 @@
 
 // Identifiers as distinct types: a TaskId cannot be passed where a RequestId is meant.
 //
-// A new id is a prefix and a ULID (https://github.com/ulid/spec): 48 bits of Unix milliseconds, then
-// 80 random bits, in Crockford base 32. Ids therefore sort by the time they were made.
+// A new id is a prefix and a ULID (https://github.com/ulid/spec): 48 bits of Unix milliseconds,
+// then 80 random bits, in Crockford base 32. Ids therefore sort by the time they were made.
 
 #include <compare>
 #include <cstdint>

@@ -10,14 +10,20 @@ namespace {
 
 std::string_view kind_name(json::kind kind) {
   switch (kind) {
-    case json::kind::null: return "null";
-    case json::kind::bool_: return "a boolean";
+    case json::kind::null:
+      return "null";
+    case json::kind::bool_:
+      return "a boolean";
     case json::kind::int64:
     case json::kind::uint64:
-    case json::kind::double_: return "a number";
-    case json::kind::string: return "a string";
-    case json::kind::array: return "an array";
-    case json::kind::object: return "an object";
+    case json::kind::double_:
+      return "a number";
+    case json::kind::string:
+      return "a string";
+    case json::kind::array:
+      return "an array";
+    case json::kind::object:
+      return "an object";
   }
   return "something else";
 }
@@ -38,14 +44,8 @@ Result<json::value> parse_json(std::string_view text, json::storage_ptr storage)
   json::parser parser(std::move(storage), options);
   json::error_code ec;
   const std::size_t read = parser.write_some(text, ec);
-  if (!ec) {
-    // Only white space may follow the value.
-    const auto rest = text.substr(read);
-    if (rest.find_first_not_of(" \t\r\n") != std::string_view::npos) {
-      ec = json::make_error_code(json::error::extra_data);
-    } else if (!parser.done()) {
-      ec = json::make_error_code(json::error::incomplete);
-    }
+  if (!ec && text.substr(read).find_first_not_of(" \t\r\n") != std::string_view::npos) {
+    ec = json::make_error_code(json::error::extra_data);
   }
   if (ec == json::error::too_deep) {
     return fail(ErrorCode::kInvalidArgument,
@@ -78,11 +78,21 @@ void append_json_string(std::string& out, std::string_view text) {
     out.append(text, plain, i - plain);
     plain = i + 1;
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
       default:
         out += "\\u00";
         out += kHex[c >> 4];
@@ -161,8 +171,9 @@ std::optional<std::int64_t> Fields::optional_integer(std::string_view key, std::
     return std::nullopt;
   }
   if (number < min || number > max) {
-    reject(key, fmt::format("must be {}, not {}",
-                            range_text(static_cast<double>(min), static_cast<double>(max)), number));
+    reject(key,
+           fmt::format("must be {}, not {}",
+                       range_text(static_cast<double>(min), static_cast<double>(max)), number));
     return std::nullopt;
   }
   return number;

@@ -1,9 +1,11 @@
 #pragma once
 
-// What a backend answers: either events as they happen (a ChatStream) or all at once (a ChatAnswer).
+// What a backend answers: either events as they happen (a ChatStream) or all at once (a
+// ChatAnswer).
 //
-// The order of events in a stream: any number of deltas, at most one UsageReport, exactly one Finish
-// as the last but for the UsageReport, which may follow it (OpenAI's include_usage chunk does).
+// The order of events in a stream: any number of deltas, at most one UsageReport, exactly one
+// Finish as the last but for the UsageReport, which may follow it (OpenAI's include_usage chunk
+// does).
 
 #include <boost/asio/awaitable.hpp>
 #include <cstdint>
@@ -82,8 +84,8 @@ void accumulate(ChatAnswer& answer, const ChatEvent& event);
 class ChatStream {
  public:
   virtual ~ChatStream() = default;
-  /// The next event; nullopt once the stream has ended well. After an error or nullopt the stream is
-  /// done and must not be asked again. An end before Finish is kUpstream, never a quiet nullopt.
+  /// The next event; nullopt once the stream has ended well. After an error or nullopt the stream
+  /// is done and must not be asked again. An end before Finish is kUpstream, never a quiet nullopt.
   virtual asio::awaitable<Result<std::optional<ChatEvent>>> next() = 0;
   /// What the backend calls the model that answers; empty until it has said so.
   virtual const std::string& model() const = 0;

@@ -1,7 +1,7 @@
 #pragma once
 
-// What models cost. USD per million tokens, by model name, from a built-in list (with the date it was
-// read) and the user's own [prices] on top.
+// What models cost. USD per million tokens, by model name, from a built-in list (with the date it
+// was read) and the user's own [prices] on top.
 
 #include <map>
 #include <optional>

@@ -1,12 +1,13 @@
 #pragma once
 
-// A cloud API. Takes only what policy has cleared: a request that may not leave the device cannot be
-// passed in.
+// A cloud API. Takes only what policy has cleared: a request that may not leave the device cannot
+// be passed in.
 //
-// Tries again by itself, within limits, what is known to be safe and likely to pass: 408, 429 and 5xx
-// before the first byte of an answer, and refused connections, with exponential back-off and jitter,
-// or after Retry-After where the provider names a delay of at most max_retry_wait. A longer one is
-// returned as kRateLimited with retry_after. Keys never appear in errors. Event-loop thread only.
+// Tries again by itself, within limits, what is known to be safe and likely to pass: 408, 429 and
+// 5xx before the first byte of an answer, and refused connections, with exponential back-off and
+// jitter, or after Retry-After where the provider names a delay of at most max_retry_wait. A longer
+// one is returned as kRateLimited with retry_after. Keys never appear in errors. Event-loop thread
+// only.
 
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
@@ -25,11 +26,11 @@ namespace minimill::cloud {
 namespace asio = boost::asio;
 
 struct ProviderOptions {
-  std::string name;       // "openai"
+  std::string name;  // "openai"
   chat::Protocol protocol = chat::Protocol::kOpenAi;
-  std::string base_url;   // "https://api.openai.com/v1", "https://api.anthropic.com"
-  std::string key;        // empty: sent without
-  std::string key_env;    // where the key was looked for, for the error's hint
+  std::string base_url;             // "https://api.openai.com/v1", "https://api.anthropic.com"
+  std::string key;                  // empty: sent without
+  std::string key_env;              // where the key was looked for, for the error's hint
   std::vector<std::string> models;  // the first is the default
   int max_retries = 2;
   std::chrono::milliseconds first_backoff{500};

@@ -1,7 +1,7 @@
 #pragma once
 
-// Something on this machine that answers a chat: a llama-server that minimill runs (LlamaEngine), or
-// an OpenAI-compatible server that is already there (RemoteEngine).
+// Something on this machine that answers a chat: a llama-server that minimill runs (LlamaEngine),
+// or an OpenAI-compatible server that is already there (RemoteEngine).
 
 #include <boost/asio/awaitable.hpp>
 #include <memory>
@@ -19,7 +19,7 @@ enum class EngineState { kStopped, kStarting, kReady, kFailed };
 std::string_view name(EngineState state);
 
 struct EngineStatus {
-  std::string name;   // the model's name
+  std::string name;  // the model's name
   EngineState state = EngineState::kStopped;
   int pid = 0;        // of llama-server; 0 where none runs, or it is not ours
   int restarts = 0;   // since the daemon started

@@ -12,8 +12,8 @@
 //     …
 //   }
 //
-// A Download that is destroyed cancels its transfer and closes the connection. A coroutine cancelled
-// in fetch(), open() or read() cancels too. While nobody reads, curl is paused after
+// A Download that is destroyed cancels its transfer and closes the connection. A coroutine
+// cancelled in fetch(), open() or read() cancels too. While nobody reads, curl is paused after
 // kMaxBufferedBytes. Event-loop thread only.
 
 #include <boost/asio/awaitable.hpp>

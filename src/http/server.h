@@ -9,9 +9,9 @@
 //   …
 //   co_await server.stop(5s);
 //
-// What it does by itself: keep-alive, body and header limits, time-outs, the Host check, TCP_NODELAY,
-// a read that stays pending beside every writer so that a client who goes away is noticed at once
-// (the handler is then cancelled by asio's terminal cancellation), graceful stop.
+// What it does by itself: keep-alive, body and header limits, time-outs, the Host check,
+// TCP_NODELAY, a read that stays pending beside every writer so that a client who goes away is
+// noticed at once (the handler is then cancelled by asio's terminal cancellation), graceful stop.
 // Event-loop thread only.
 
 #include <boost/asio/awaitable.hpp>
@@ -75,9 +75,10 @@ class Responder {
 };
 
 using Handler = std::function<asio::awaitable<void>(Request&, Responder&)>;
-/// Writes the body of an error the server itself answers (bad framing, too large, wrong Host), in the
-/// protocol of `path`, so that clients can read it: (status, message, path) -> JSON.
-using ErrorBody = std::function<std::string(int status, std::string_view message, std::string_view path)>;
+/// Writes the body of an error the server itself answers (bad framing, too large, wrong Host), in
+/// the protocol of `path`, so that clients can read it: (status, message, path) -> JSON.
+using ErrorBody =
+    std::function<std::string(int status, std::string_view message, std::string_view path)>;
 
 class Server {
  public:
@@ -86,9 +87,9 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  /// "127.0.0.1:4177", "[::1]:0", or "unix:/path". Port 0 takes any free one. Returns the address in
-  /// the same form with the real port. May be called more than once for several addresses.
-  /// An occupied port is kConflict, with who to ask in the hint.
+  /// "127.0.0.1:4177", "[::1]:0", or "unix:/path". Port 0 takes any free one. Returns the address
+  /// in the same form with the real port. May be called more than once for several addresses. An
+  /// occupied port is kConflict, with who to ask in the hint.
   Result<std::string> listen(std::string_view address);
 
   /// Accepts no more, lets running handlers finish for at most `grace`, then cancels them.

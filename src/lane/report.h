@@ -41,15 +41,15 @@ struct Figures {
 struct Report {
   std::string run;
   std::string name;
-  std::string cloud;        // which cloud answered: "sim-cloud (simulated)", "openai", …
+  std::string cloud;  // which cloud answered: "sim-cloud (simulated)", "openai", …
   std::string local_model;
-  std::string warning;      // "the local answers mean nothing: …"; empty otherwise
+  std::string warning;  // "the local answers mean nothing: …"; empty otherwise
   std::vector<Figures> days;
   std::vector<int> day_numbers;
   Figures all;
-  double peak_share_local = 0;         // of the best day
-  SimulatedResult one_queue;           // one worker, as in the published case
-  SimulatedResult one_queue_pooled;    // as many workers as both lanes have
+  double peak_share_local = 0;       // of the best day
+  SimulatedResult one_queue;         // one worker, as in the published case
+  SimulatedResult one_queue_pooled;  // as many workers as both lanes have
   int pooled_workers = 0;
 };
 

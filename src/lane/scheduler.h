@@ -24,7 +24,8 @@ enum class Priority { kInteractive, kBackground };
 
 struct SchedulerOptions {
   std::array<int, route::kLaneCount> slots{2, 4};
-  std::array<std::size_t, route::kLaneCount> max_queued{1024, 1024};  // interactive and background each
+  std::array<std::size_t, route::kLaneCount> max_queued{1024,
+                                                        1024};  // interactive and background each
 };
 
 using TicketId = std::uint64_t;

@@ -16,7 +16,7 @@ struct SimulatedTask {
 };
 
 struct SimulatedResult {
-  double mean_duration_s = 0;   // arrival to answer
+  double mean_duration_s = 0;  // arrival to answer
   double p95_duration_s = 0;
   double mean_queue_age_s = 0;  // arrival to start
   double p95_queue_age_s = 0;

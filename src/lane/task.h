@@ -24,11 +24,11 @@ struct TaskSpec {
   std::string title;
   std::string notes;
   int day = 0;
-  double arrives_s = 0;            // after the day's start
-  json::value check;               // null: none
+  double arrives_s = 0;  // after the day's start
+  json::value check;     // null: none
   policy::Privacy privacy = policy::Privacy::kAllow;
   std::optional<double> deadline_s;  // after arrival
-  json::value label;               // for scoring only: nothing that decides reads it
+  json::value label;                 // for scoring only: nothing that decides reads it
 };
 
 enum class TaskState { kQueued, kRunning, kDone, kFailed, kCancelled };
@@ -39,25 +39,25 @@ struct Task {
   TaskSpec spec;
   RunId run;
   TaskState state = TaskState::kQueued;
-  WallTime due{};                    // when it arrives, in real time
-  std::optional<WallTime> started;   // first time a lane took it
+  WallTime due{};                   // when it arrives, in real time
+  std::optional<WallTime> started;  // first time a lane took it
   std::optional<WallTime> finished;
   int attempts = 0;
-  RequestId request;                 // of the last attempt, for `minimill why`
+  RequestId request;                       // of the last attempt, for `minimill why`
   route::Lane lane = route::Lane::kLocal;  // that gave the last answer, or is to
-  bool escalated = false;            // local answered first and failed its check
-  std::optional<bool> local_passed;  // checks; nullopt: not tried, or no check
+  bool escalated = false;                  // local answered first and failed its check
+  std::optional<bool> local_passed;        // checks; nullopt: not tried, or no check
   std::optional<bool> cloud_passed;
-  double local_s = 0;                // time in service, by lane
+  double local_s = 0;  // time in service, by lane
   double cloud_s = 0;
   std::int64_t prompt_tokens = 0;
   std::int64_t completion_tokens = 0;
   double cost_usd = 0;
-  double all_cloud_cost_usd = 0;     // had every attempt gone to the cloud
+  double all_cloud_cost_usd = 0;  // had every attempt gone to the cloud
   std::string operation;
   std::string model;
   std::string answer;
-  std::string error;                 // why it waits for a retry, or failed
+  std::string error;  // why it waits for a retry, or failed
 
   /// What the model is sent: title and notes.
   std::string prompt() const;

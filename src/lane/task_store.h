@@ -42,8 +42,8 @@ class TaskStore {
  public:
   static Result<TaskStore> open(const std::filesystem::path& path, sqlite::Writer& writer);
 
-  /// All or none. A (run, id) that exists with the same spec is left as it is; with another spec it is
-  /// kConflict. The run is created with its first submission.
+  /// All or none. A (run, id) that exists with the same spec is left as it is; with another spec it
+  /// is kConflict. The run is created with its first submission.
   asio::awaitable<Result<>> submit(RunInfo run, std::vector<Submission> tasks);
 
   /// Every task found running: back to queued. For start-up, when no other daemon can be alive.
@@ -54,8 +54,8 @@ class TaskStore {
   /// When the next queued task falls due, if any.
   Result<std::optional<WallTime>> next_due();
 
-  /// queued → running, leased until `lease_until`; counts an attempt. kConflict where the task is no
-  /// longer queued (cancelled meanwhile, say).
+  /// queued → running, leased until `lease_until`; counts an attempt. kConflict where the task is
+  /// no longer queued (cancelled meanwhile, say).
   asio::awaitable<Result<>> lease(const Task& task, WallTime now, WallTime lease_until);
   asio::awaitable<Result<>> renew(const Task& task, WallTime lease_until);
   /// Running tasks whose lease has run out: back to queued. Returns how many.
@@ -68,7 +68,7 @@ class TaskStore {
 
   Result<std::optional<Task>> find(const TaskId& id, const RunId& run);  // run empty: the newest
   struct Filter {
-    RunId run;                       // empty: all
+    RunId run;  // empty: all
     std::optional<TaskState> state;
     std::size_t limit = 100;
     std::size_t offset = 0;

@@ -1,7 +1,8 @@
 #pragma once
 
 // What was asked, how it was decided, who answered, what it took and how it turned out.
-// One row per request, one per attempt at a backend, one per outcome; prompts and answers are not kept.
+// One row per request, one per attempt at a backend, one per outcome; prompts and answers are not
+// kept.
 //
 // Writes never wait: they are posted to the one sqlite::Writer. Reads use a read-only connection.
 // Event-loop thread only.
@@ -37,8 +38,8 @@ struct Attempt {
 struct RequestRecord {
   RequestId id;
   WallTime at{};
-  std::string app;             // who asked; "" where unknown
-  TaskId task;                 // empty for an app's request
+  std::string app;  // who asked; "" where unknown
+  TaskId task;      // empty for an app's request
   RunId run;
   std::string model_asked;
   bool stream = false;

@@ -1,8 +1,8 @@
 #pragma once
 
-// The head of a GGUF file (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md): enough to show
-// a model, to fit it to the machine and to refuse what is no model. Bounded: a hostile file can cost
-// neither memory nor time.
+// The head of a GGUF file (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md): enough to
+// show a model, to fit it to the machine and to refuse what is no model. Bounded: a hostile file
+// can cost neither memory nor time.
 
 #include <cstdint>
 #include <filesystem>
@@ -26,7 +26,8 @@ struct GgufInfo {
   bool has_chat_template = false;
 };
 
-/// kCorrupt with what is wrong: no GGUF, an unknown version, or a file shorter than its tensors need
+/// kCorrupt with what is wrong: no GGUF, an unknown version, or a file shorter than its tensors
+/// need
 /// ("truncated: 61.2 MB of 98.4 MB").
 Result<GgufInfo> read_gguf(const std::filesystem::path& path);
 

@@ -32,12 +32,13 @@ class Store {
 
   /// By name; a damaged entry is left out of the list and is an error in find().
   std::vector<Model> list() const;
-  /// A name from the store, or a path to a GGUF ("/…", "./…", "…​.gguf"). kNotFound names the models
-  /// there are and the command that pulls one.
+  /// A name from the store, or a path to a GGUF ("/…", "./…", "…​.gguf"). kNotFound names the
+  /// models there are and the command that pulls one.
   Result<Model> find(std::string_view name_or_path) const;
   /// Where a model of that name is kept.
   Result<std::filesystem::path> path_for(std::string_view name) const;
-  /// Records a complete, verified file under its name: checks that it is a GGUF, renames it into place.
+  /// Records a complete, verified file under its name: checks that it is a GGUF, renames it into
+  /// place.
   Result<Model> adopt(std::string_view name, const std::filesystem::path& complete_file,
                       std::string source, std::string sha256) const;
   Result<> remove(std::string_view name) const;

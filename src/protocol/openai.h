@@ -31,7 +31,8 @@ std::string write_chat_request(const chat::ChatRequest& request, std::string_vie
 /// A whole chat.completion object. Anything else is kUpstream.
 Result<chat::ChatAnswer> parse_answer(std::string body);
 /// `answer.body` itself where its protocol is this one.
-std::string write_answer(const chat::ChatAnswer& answer, std::string_view id, std::int64_t created_s);
+std::string write_answer(const chat::ChatAnswer& answer, std::string_view id,
+                         std::int64_t created_s);
 
 /// chat.completion.chunk objects in SSE frames ("data: {…}\n\n"), from a template with the text
 /// escaped in.
@@ -56,8 +57,8 @@ class StreamWriter {
 /// Events out of the `data` of each SSE event of a streamed answer.
 class StreamReader {
  public:
-  /// Appends to `events`. kUpstream for anything that is not a chunk, and for an error object inside
-  /// the stream (with its message).
+  /// Appends to `events`. kUpstream for anything that is not a chunk, and for an error object
+  /// inside the stream (with its message).
   Result<> read(std::string_view data, std::vector<chat::ChatEvent>& events);
   /// True after "[DONE]".
   bool done() const { return done_; }

@@ -17,8 +17,8 @@ constexpr int index(Lane lane) { return static_cast<int>(lane); }
 std::string_view name(Lane lane);  // "local", "cloud"
 Result<Lane> parse_lane(std::string_view text);
 
-/// One thing that spoke for or against local. `weight` is in log-odds of "local will do": 0.7 doubles
-/// the odds; 0 marks a rule that decided without weighing.
+/// One thing that spoke for or against local. `weight` is in log-odds of "local will do": 0.7
+/// doubles the odds; 0 marks a rule that decided without weighing.
 struct Reason {
   std::string layer;  // "policy", "operation", "difficulty", "history", "capacity", "threshold"
   std::string text;   // for people: "asks for step-by-step reasoning"
@@ -28,10 +28,10 @@ struct Reason {
 
 struct Decision {
   Lane lane = Lane::kLocal;
-  std::string model;      // filled in by the model selector
-  std::string operation;  // "" where the work is like nothing seen before
-  double p_local_ok = 0;  // estimated probability that the local answer is good enough
-  double threshold = 0;   // local where p_local_ok >= threshold
+  std::string model;            // filled in by the model selector
+  std::string operation;        // "" where the work is like nothing seen before
+  double p_local_ok = 0;        // estimated probability that the local answer is good enough
+  double threshold = 0;         // local where p_local_ok >= threshold
   std::vector<Reason> reasons;  // strongest first
   bool operator==(const Decision&) const = default;
 };

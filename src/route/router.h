@@ -54,7 +54,7 @@ struct OperationStats {
   std::string operation;
   std::string title;  // as first seen
   std::int64_t seen = 0;
-  double local_ok = 0;      // decayed counts of local outcomes
+  double local_ok = 0;  // decayed counts of local outcomes
   double local_failed = 0;
 };
 
@@ -68,18 +68,20 @@ class Router {
   /// kUnavailable or kForbidden where no permitted lane can serve the work, with what to do.
   Result<Decision> decide(const RouteInput& input) const;
 
-  /// Remembers the work as an instance of an operation (an existing one, or a new one named after the
-  /// title) and returns the operation; "" for untitled work that resembles nothing.
+  /// Remembers the work as an instance of an operation (an existing one, or a new one named after
+  /// the title) and returns the operation; "" for untitled work that resembles nothing.
   std::string recognise(const RouteInput& input);
 
   /// An outcome of the local lane: was its answer good enough? `weight` in (0, 1]: how far the kind
   /// of outcome is to be believed.
-  void learn(const RouteInput& input, std::string_view operation, bool local_ok, double weight = 1.0);
+  void learn(const RouteInput& input, std::string_view operation, bool local_ok,
+             double weight = 1.0);
 
   std::vector<OperationStats> operations() const;
   const RouterOptions& options() const;
 
-  /// The whole learnt state, versioned, under 16 MB. load() of damaged or unknown bytes is kCorrupt.
+  /// The whole learnt state, versioned, under 16 MB. load() of damaged or unknown bytes is
+  /// kCorrupt.
   std::string save() const;
   static Result<Router> load(std::string_view state, RouterOptions options);
 

@@ -2,8 +2,8 @@
 
 // A simulated provider on a real socket, speaking OpenAI's and Anthropic's wire formats, for demos,
 // tests and capacity planning. Every answer is plainly marked as simulated: the model is called
-// "sim-…", the text begins with "[simulated]" unless it is a gold answer (which checks must be able to
-// match), and each response carries `x-simulated: minimill sim-cloud`.
+// "sim-…", the text begins with "[simulated]" unless it is a gold answer (which checks must be able
+// to match), and each response carries `x-simulated: minimill sim-cloud`.
 //
 // Given tasks with gold answers, it answers right with probability `p_correct` to a prompt that
 // contains a task's notes; else with a wrong answer of the same form.
@@ -27,7 +27,17 @@ namespace minimill::simcloud {
 
 namespace asio = boost::asio;
 
-enum class Fault { kNone, kUnauthorized, kRateLimited, kServerError, kUnavailable, kGarbage, kHalfEvent, kStall, kDisconnect };
+enum class Fault {
+  kNone,
+  kUnauthorized,
+  kRateLimited,
+  kServerError,
+  kUnavailable,
+  kGarbage,
+  kHalfEvent,
+  kStall,
+  kDisconnect
+};
 Result<Fault> parse_fault(std::string_view text);
 
 /// What a prompt that contains `notes` should be answered with.
@@ -42,16 +52,17 @@ struct SimCloudOptions {
   std::chrono::milliseconds first_token{600};  // mean; drawn log-normally
   double latency_sigma = 0.3;                  // of the log; 0: always the mean
   double tokens_per_second = 80;
-  int answer_tokens = 60;                      // for prompts without a gold answer
+  int answer_tokens = 60;  // for prompts without a gold answer
   double p_correct = 0.95;
-  std::map<Fault, double> faults;              // probability of each
-  std::string key;                             // demanded if not empty
-  int requests_per_minute = 0;                 // 0: no limit; else 429 with Retry-After
+  std::map<Fault, double> faults;  // probability of each
+  std::string key;                 // demanded if not empty
+  int requests_per_minute = 0;     // 0: no limit; else 429 with Retry-After
   std::uint64_t seed = 1;
   std::vector<GoldAnswer> gold;
 };
 
-/// Tasks' gold answers out of a file of tasks (lines as minimill's tasks files): what satisfies each check.
+/// Tasks' gold answers out of a file of tasks (lines as minimill's tasks files): what satisfies
+/// each check.
 Result<std::vector<GoldAnswer>> read_gold(const std::string& path);
 
 class SimCloud {

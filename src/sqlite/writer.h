@@ -1,10 +1,11 @@
 #pragma once
 
-// The one writer: a thread that owns the only read-write connection, takes jobs from a bounded queue
-// and commits them in batches, so that one fsync serves many jobs (synchronous=FULL).
+// The one writer: a thread that owns the only read-write connection, takes jobs from a bounded
+// queue and commits them in batches, so that one fsync serves many jobs (synchronous=FULL).
 //
-//   Result<> saved = co_await writer.run([&](Database& db) -> Result<> { … });   // durable when it returns
-//   writer.post([row](Database& db) -> Result<> { … });                          // soon; failures are logged
+//   Result<> saved = co_await writer.run([&](Database& db) -> Result<> { … });   // durable when it
+//   returns writer.post([row](Database& db) -> Result<> { … });                          // soon;
+//   failures are logged
 //
 // Each job runs in its own savepoint: one that fails is undone alone and reports its error. If the
 // commit fails, every job of the batch reports that. After an I/O error in a commit the writer
