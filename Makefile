@@ -1,0 +1,56 @@
+# Two commands: `make demo` shows what minimill does, `make test` proves it. `make help` lists the rest.
+# Everything is built by CMake (see CMakePresets.json); this file only strings the steps together.
+
+PREFIX ?= /usr/local
+PRESET ?= dev
+CONFIG ?=
+RELEASE := build/release/src/cli/minimill
+
+.DEFAULT_GOAL := build
+.PHONY: build demo test serve bench bench-gateway fuzz format lint install clean help llama
+
+build: llama ## build the release binary (and llama-server, where there is none)
+	@scripts/bootstrap build
+	@scripts/build release minimill
+
+demo: build ## install what is missing, build, pull a small model, run a week of tasks, print the report
+	@scripts/demo $(RELEASE)
+
+test: llama ## build and run all tests, unit and end to end (PRESET=asan or tsan: under a sanitizer)
+	@scripts/bootstrap build test
+	@scripts/build $(PRESET)
+	@scripts/run-tests $(PRESET)
+
+serve: build ## run the daemon in the foreground (CONFIG=path for a configuration file)
+	@$(RELEASE) serve $(if $(CONFIG),--config $(CONFIG))
+
+bench: llama ## build and run every benchmark beside its peers
+	@scripts/bootstrap build bench
+	@scripts/build bench
+	@bench/run
+
+fuzz: ## run each fuzz target for 60 s from its kept corpus
+	@scripts/bootstrap build fuzz
+	@scripts/build fuzz
+	@scripts/run-fuzz
+
+format: ## reformat our sources
+	@scripts/bootstrap lint
+	@scripts/lint format
+
+lint: ## check formatting, clang-tidy, and the rules of our own (coroutines, rooms, file sizes)
+	@scripts/bootstrap build lint
+	@scripts/lint check
+
+install: build ## install to PREFIX (default /usr/local): binary, llama-server, completions, service unit
+	@cmake --install build/release --prefix $(PREFIX)
+	@scripts/install-llama $(PREFIX)
+
+clean: ## remove what was built here (llama-server's cache stays)
+	@rm -rf build
+
+llama:
+	@scripts/build-llama >/dev/null
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

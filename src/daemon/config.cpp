@@ -1,0 +1,296 @@
+#include "daemon/config.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <initializer_list>
+#include <sstream>
+#include <toml++/toml.h>
+
+#include "daemon/toml_reader.h"
+
+extern char** environ;
+
+namespace minimill::daemon {
+namespace {
+
+chat::Protocol protocol_of(TomlReader& table) {
+  const std::string text = table.string("protocol", "openai");
+  if (text == "anthropic") return chat::Protocol::kAnthropic;
+  if (text != "openai") {
+    table.reject("protocol", fmt::format("no protocol '{}'", text), "use openai or anthropic");
+  }
+  return chat::Protocol::kOpenAi;
+}
+
+std::string default_base_url(chat::Protocol protocol) {
+  return protocol == chat::Protocol::kOpenAi ? "https://api.openai.com/v1"
+                                             : "https://api.anthropic.com";
+}
+
+std::string url_of(TomlReader& table, std::string otherwise) {
+  std::string url = table.string("base_url", otherwise);
+  if (!url.starts_with("http://") && !url.starts_with("https://")) {
+    table.reject("base_url", fmt::format("'{}' is not an http:// or https:// URL", url), "");
+  }
+  while (url.ends_with('/')) url.pop_back();
+  return url;
+}
+
+void read_local(TomlReader table, LocalConfig& local) {
+  local.model = table.string("model", local.model);
+  local.llama_server = table.string("llama_server", local.llama_server.string());
+  local.slots = table.integer("slots", local.slots, 1, 64);
+  local.context_tokens = table.integer("context_tokens", local.context_tokens, 256, 1 << 20);
+  local.threads = table.integer("threads", local.threads, 0, 1024);
+  local.idle_stop_s = table.integer("idle_stop_s", local.idle_stop_s, 0, 7 * 86'400);
+  local.extra_args = table.strings("extra_args");
+  table.finish();
+}
+
+EngineConfig read_engine(TomlReader table) {
+  EngineConfig engine;
+  engine.name = table.required_string("name");
+  engine.base_url = url_of(table, "");
+  engine.model = table.string("model", engine.name);
+  engine.key_env = table.string("key_env", "");
+  engine.context_tokens = table.integer("context_tokens", 0, 0, 1 << 24);
+  table.finish();
+  return engine;
+}
+
+ProviderConfig read_provider(TomlReader table) {
+  ProviderConfig provider;
+  provider.name = table.required_string("name");
+  provider.protocol = protocol_of(table);
+  provider.base_url = url_of(table, default_base_url(provider.protocol));
+  provider.key_env = table.string("key_env", "");
+  provider.models = table.strings("models");
+  if (provider.models.empty()) {
+    table.reject("models", "names no model", "list at least one, the default first");
+  }
+  table.finish();
+  return provider;
+}
+
+cloud::Price read_price(TomlReader table) {
+  constexpr double kMaxUsdPerMtok = 1e6;
+  cloud::Price price;
+  price.input_usd_per_mtok = table.number("input", 0, 0, kMaxUsdPerMtok);
+  price.cached_input_usd_per_mtok =
+      table.number("cached_input", price.input_usd_per_mtok, 0, kMaxUsdPerMtok);
+  price.output_usd_per_mtok = table.number("output", 0, 0, kMaxUsdPerMtok);
+  table.finish();
+  return price;
+}
+
+void read_sim_cloud(TomlReader table, SimCloudConfig& sim) {
+  sim.enabled = table.boolean("enabled", sim.enabled);
+  sim.first_token_ms = table.integer("first_token_ms", sim.first_token_ms, 0, 600'000);
+  sim.tokens_per_second = table.number("tokens_per_second", sim.tokens_per_second, 0, 1e6);
+  sim.p_correct = table.number("p_correct", sim.p_correct, 0, 1);
+  sim.gold = table.string("gold", sim.gold);
+  table.finish();
+}
+
+void read_root(TomlReader& root, Config& config) {
+  TomlReader server = root.table("server");
+  if (server.has("listen")) config.listen = server.strings("listen");
+  server.finish();
+
+  TomlReader data = root.table("data");
+  config.data_dir = data.string("dir", config.data_dir.string());
+  data.finish();
+
+  TomlReader log = root.table("log");
+  config.log_level = log.string("level", config.log_level);
+  log.finish();
+
+  TomlReader privacy = root.table("privacy");
+  const std::string level = privacy.string("default", policy::name(config.privacy));
+  if (Result<policy::Privacy> parsed = policy::parse_privacy(level, "privacy.default")) {
+    config.privacy = *parsed;
+  } else {
+    privacy.reject("default", parsed.error().message, parsed.error().hint);
+  }
+  privacy.finish();
+
+  read_local(root.table("local"), config.local);
+  for (TomlReader& engine : root.tables("engine")) {
+    config.engines.push_back(read_engine(std::move(engine)));
+  }
+  for (TomlReader& provider : root.tables("provider")) {
+    config.providers.push_back(read_provider(std::move(provider)));
+  }
+  for (auto& [model, price] : root.named_tables("prices")) {
+    config.prices[model] = read_price(std::move(price));
+  }
+
+  TomlReader lanes = root.table("lanes");
+  config.lanes.cloud_slots = lanes.integer("cloud_slots", config.lanes.cloud_slots, 1, 1024);
+  config.lanes.max_queued = lanes.integer("max_queued", config.lanes.max_queued, 1, 100'000);
+  lanes.finish();
+
+  TomlReader router = root.table("router");
+  config.router.threshold = router.number("threshold", config.router.threshold, 0, 1);
+  router.finish();
+
+  TomlReader tasks = root.table("tasks");
+  config.tasks.max_attempts = tasks.integer("max_attempts", config.tasks.max_attempts, 1, 100);
+  config.tasks.lease_s = tasks.integer("lease_s", config.tasks.lease_s, 10, 86'400);
+  config.tasks.max_tokens = tasks.integer("max_tokens", config.tasks.max_tokens, 1, 1 << 20);
+  tasks.finish();
+
+  read_sim_cloud(root.table("sim_cloud"), config.sim_cloud);
+  root.finish();
+}
+
+Result<> check_names(const Config& config, std::string_view source) {
+  std::vector<std::string> names;
+  for (const EngineConfig& engine : config.engines) names.push_back(engine.name);
+  for (const ProviderConfig& provider : config.providers) names.push_back(provider.name);
+  std::ranges::sort(names);
+  if (const auto twice = std::ranges::adjacent_find(names); twice != names.end()) {
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("{}: two engines or providers are called '{}'", source, *twice),
+                "give each a name of its own");
+  }
+  return {};
+}
+
+std::string quoted(std::string_view text) {
+  std::ostringstream out;
+  out << toml::value<std::string>(std::string(text));
+  return out.str();
+}
+
+std::string quoted(const std::vector<std::string>& texts) {
+  std::vector<std::string> parts;
+  for (const std::string& text : texts) parts.push_back(quoted(text));
+  return fmt::format("[{}]", fmt::join(parts, ", "));
+}
+
+}  // namespace
+
+Environment Environment::read() {
+  Environment environment;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view text(*entry);
+    const auto equals = text.find('=');
+    if (equals == std::string_view::npos) continue;
+    environment.variables.emplace(text.substr(0, equals), text.substr(equals + 1));
+  }
+  environment.home = environment.get("HOME");
+  environment.xdg_config_home = environment.get("XDG_CONFIG_HOME");
+  environment.xdg_data_home = environment.get("XDG_DATA_HOME");
+  environment.xdg_runtime_dir = environment.get("XDG_RUNTIME_DIR");
+  return environment;
+}
+
+std::string_view Environment::get(std::string_view name) const {
+  const auto found = variables.find(name);
+  return found == variables.end() ? std::string_view{} : std::string_view(found->second);
+}
+
+std::filesystem::path Environment::config_dir() const {
+  return (xdg_config_home.empty() ? std::filesystem::path(home) / ".config"
+                                  : std::filesystem::path(xdg_config_home)) /
+         "minimill";
+}
+
+std::filesystem::path Environment::data_dir() const {
+  return (xdg_data_home.empty() ? std::filesystem::path(home) / ".local" / "share"
+                                : std::filesystem::path(xdg_data_home)) /
+         "minimill";
+}
+
+std::filesystem::path default_config_path(const Environment& environment) {
+  return environment.config_dir() / "config.toml";
+}
+
+Result<Config> parse_config(std::string_view text, std::string_view source,
+                            const Environment& environment) {
+  Config config;
+  config.data_dir = environment.data_dir();
+  toml::table parsed;
+  try {
+    parsed = toml::parse(text, source);
+  } catch (const toml::parse_error& error) {  // toml++ reports bad input only so
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("{}:{}:{}: {}", source, error.source().begin.line,
+                            error.source().begin.column, error.description()));
+  }
+  TomlErrors errors;
+  TomlReader root(parsed, "", std::string(source), errors);
+  read_root(root, config);
+  if (errors.first) return std::unexpected(std::move(*errors.first));
+  if (Result<> names = check_names(config, source); !names) return std::unexpected(names.error());
+  if (config.data_dir.string().starts_with("~/")) {
+    config.data_dir = std::filesystem::path(environment.home) / config.data_dir.string().substr(2);
+  }
+  return config;
+}
+
+Result<Config> load_config(const std::filesystem::path& path, const Environment& environment) {
+  const std::filesystem::path file = path.empty() ? default_config_path(environment) : path;
+  std::error_code ec;
+  if (!std::filesystem::exists(file, ec)) {
+    if (path.empty()) return parse_config("", "defaults", environment);
+    return fail(ErrorCode::kNotFound, fmt::format("no configuration file {}", file.string()),
+                "check --config, or leave it out to use the defaults");
+  }
+  std::ifstream in(file, std::ios::binary);
+  std::ostringstream text;
+  text << in.rdbuf();
+  if (!in) return fail(ErrorCode::kIo, fmt::format("cannot read {}", file.string()));
+  return parse_config(text.str(), file.string(), environment);
+}
+
+std::string to_toml(const Config& config) {
+  std::string out;
+  const auto line = [&out]<class... Args>(fmt::format_string<Args...> format, Args&&... args) {
+    out += fmt::format(format, std::forward<Args>(args)...);
+    out += '\n';
+  };
+  line("[server]\nlisten = {}\n", quoted(config.listen));
+  line("[data]\ndir = {}\n", quoted(config.data_dir.string()));
+  line("[log]\nlevel = {}\n", quoted(config.log_level));
+  line("[privacy]\ndefault = {}\n", quoted(policy::name(config.privacy)));
+  line("[local]\nmodel = {}", quoted(config.local.model));
+  if (!config.local.llama_server.empty()) {
+    line("llama_server = {}", quoted(config.local.llama_server.string()));
+  }
+  line("slots = {}\ncontext_tokens = {}\nthreads = {}\nidle_stop_s = {}\nextra_args = {}\n",
+       config.local.slots, config.local.context_tokens, config.local.threads,
+       config.local.idle_stop_s, quoted(config.local.extra_args));
+  for (const EngineConfig& engine : config.engines) {
+    line("[[engine]]\nname = {}\nbase_url = {}\nmodel = {}\nkey_env = {}\ncontext_tokens = {}\n",
+         quoted(engine.name), quoted(engine.base_url), quoted(engine.model),
+         quoted(engine.key_env), engine.context_tokens);
+  }
+  for (const ProviderConfig& provider : config.providers) {
+    line("[[provider]]\nname = {}\nprotocol = {}\nbase_url = {}\nkey_env = {}\nmodels = {}\n",
+         quoted(provider.name),
+         quoted(provider.protocol == chat::Protocol::kOpenAi ? "openai" : "anthropic"),
+         quoted(provider.base_url), quoted(provider.key_env), quoted(provider.models));
+  }
+  for (const auto& [model, price] : config.prices) {
+    line("[prices.{}]\ninput = {}\ncached_input = {}\noutput = {}\n", quoted(model),
+         price.input_usd_per_mtok, price.cached_input_usd_per_mtok, price.output_usd_per_mtok);
+  }
+  line("[lanes]\ncloud_slots = {}\nmax_queued = {}\n", config.lanes.cloud_slots,
+       config.lanes.max_queued);
+  line("[router]\nthreshold = {}\n", config.router.threshold);
+  line("[tasks]\nmax_attempts = {}\nlease_s = {}\nmax_tokens = {}\n", config.tasks.max_attempts,
+       config.tasks.lease_s, config.tasks.max_tokens);
+  line("[sim_cloud]\nenabled = {}\nfirst_token_ms = {}\ntokens_per_second = {}\np_correct = {}\ngold = {}",
+       config.sim_cloud.enabled, config.sim_cloud.first_token_ms,
+       config.sim_cloud.tokens_per_second, config.sim_cloud.p_correct,
+       quoted(config.sim_cloud.gold));
+  return out;
+}
+
+}  // namespace minimill::daemon

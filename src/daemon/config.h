@@ -1,0 +1,113 @@
+#pragma once
+
+// The configuration: one TOML file, every key optional, every key checked. docs/configuration.md
+// describes each; `minimill config show` prints what is in force.
+
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "chat/chat_request.h"
+#include "cloud/price_table.h"
+#include "policy/privacy.h"
+
+namespace minimill::daemon {
+
+struct LocalConfig {
+  std::string model = "smollm2:135m";   // a pulled model's name or a path to a GGUF
+  std::filesystem::path llama_server;   // empty: found by itself
+  int slots = 2;                        // requests answered at once, per model
+  int context_tokens = 4096;            // per slot
+  int threads = 0;                      // 0: llama-server's choice
+  int idle_stop_s = 600;                // 0: never
+  std::vector<std::string> extra_args;  // handed to llama-server as they are
+};
+
+/// A server that already runs, used as a local engine.
+struct EngineConfig {
+  std::string name;
+  std::string base_url;
+  std::string model;
+  std::string key_env;
+  int context_tokens = 0;
+};
+
+struct ProviderConfig {
+  std::string name;
+  chat::Protocol protocol = chat::Protocol::kOpenAi;
+  std::string base_url;
+  std::string key_env;
+  std::vector<std::string> models;  // the first is used for "cloud" and "auto"
+};
+
+struct LanesConfig {
+  int cloud_slots = 4;  // the local lane has local.slots
+  int max_queued = 1024;
+};
+
+struct RouterConfig {
+  double threshold = 0.6;
+};
+
+struct TasksConfig {
+  int max_attempts = 5;
+  int lease_s = 300;
+  int max_tokens = 512;  // of a task's answer
+};
+
+struct SimCloudConfig {
+  bool enabled = false;
+  int first_token_ms = 600;
+  double tokens_per_second = 80;
+  double p_correct = 0.95;
+  std::string gold;  // a tasks file it may answer right from
+};
+
+struct Config {
+  std::vector<std::string> listen{"127.0.0.1:4177"};
+  std::filesystem::path data_dir;  // ${XDG_DATA_HOME:-~/.local/share}/minimill
+  std::string log_level = "info";
+  policy::Privacy privacy = policy::Privacy::kAllow;  // of requests that say nothing
+  LocalConfig local;
+  std::vector<EngineConfig> engines;
+  std::vector<ProviderConfig> providers;
+  std::map<std::string, cloud::Price> prices;
+  LanesConfig lanes;
+  RouterConfig router;
+  TasksConfig tasks;
+  SimCloudConfig sim_cloud;
+};
+
+/// What the environment says; read once, at the edge.
+struct Environment {
+  std::string home;
+  std::string xdg_config_home;
+  std::string xdg_data_home;
+  std::string xdg_runtime_dir;
+  std::map<std::string, std::string, std::less<>> variables;
+
+  static Environment read();
+  std::string_view get(std::string_view name) const;
+  std::filesystem::path config_dir() const;
+  std::filesystem::path data_dir() const;
+};
+
+/// Where the configuration is looked for when no path is given.
+std::filesystem::path default_config_path(const Environment& environment);
+
+/// `source` names the text in errors: "config.toml:12: unknown key 'local.modell' (did you mean 'model'?)".
+Result<Config> parse_config(std::string_view toml, std::string_view source,
+                            const Environment& environment);
+
+/// `path` empty: the default one, which need not exist; a path that was given must.
+Result<Config> load_config(const std::filesystem::path& path, const Environment& environment);
+
+/// As TOML that parse_config reads back; keys of providers are only named, never shown.
+std::string to_toml(const Config& config);
+
+}  // namespace minimill::daemon

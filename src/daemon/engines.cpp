@@ -1,0 +1,85 @@
+#include "daemon/engines.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/llama_engine.h"
+#include "engine/remote_engine.h"
+
+namespace minimill::daemon {
+
+Engines::Engines(asio::io_context& io, http::Client& client, const Clock& clock,
+                 const Config& config, const Environment& environment,
+                 std::filesystem::path program, std::filesystem::path socket_dir)
+    : io_(io),
+      client_(client),
+      clock_(clock),
+      config_(config),
+      environment_(environment),
+      program_(std::move(program)),
+      socket_dir_(std::move(socket_dir)),
+      store_(config.data_dir / "models") {
+  refresh();
+}
+
+void Engines::refresh() {
+  const auto is_default = [this](const EngineConfig& engine) {
+    return engine.name == config_.local.model;
+  };
+  default_available_ = std::ranges::any_of(config_.engines, is_default) ||
+                       store_.find(config_.local.model).has_value();
+}
+
+Result<std::unique_ptr<engine::Backend>> Engines::make(std::string_view model) {
+  for (const EngineConfig& remote : config_.engines) {
+    if (remote.name != model) continue;
+    engine::RemoteEngineOptions options{.name = remote.name,
+                                        .base_url = remote.base_url,
+                                        .model = remote.model,
+                                        .key = std::string(environment_.get(remote.key_env)),
+                                        .context_tokens = remote.context_tokens};
+    return std::make_unique<engine::RemoteEngine>(client_, std::move(options));
+  }
+  Result<models::Model> found = store_.find(model);
+  if (!found) return std::unexpected(std::move(found.error()));
+  Result<std::filesystem::path> server = engine::find_llama_server(config_.local.llama_server);
+  if (!server) return std::unexpected(std::move(server.error()));
+  engine::LlamaEngineOptions options;
+  options.name = std::string(model);
+  options.model = found->file;
+  options.llama_server = std::move(*server);
+  options.guard = program_;
+  options.socket_dir = socket_dir_;
+  options.slots = config_.local.slots;
+  options.context_per_slot = config_.local.context_tokens;
+  options.threads = config_.local.threads;
+  options.extra_args = config_.local.extra_args;
+  options.idle_stop = std::chrono::seconds{config_.local.idle_stop_s};
+  return std::make_unique<engine::LlamaEngine>(io_, client_, clock_, std::move(options));
+}
+
+Result<engine::Backend*> Engines::find(std::string_view model) {
+  if (const auto known = engines_.find(model); known != engines_.end()) return known->second.get();
+  Result<std::unique_ptr<engine::Backend>> made = make(model);
+  if (!made) return std::unexpected(std::move(made.error()));
+  return engines_.emplace(std::string(model), std::move(*made)).first->second.get();
+}
+
+std::vector<std::string> Engines::model_names() const {
+  std::vector<std::string> names;
+  for (const models::Model& model : store_.list()) names.push_back(model.name);
+  for (const EngineConfig& engine : config_.engines) names.push_back(engine.name);
+  return names;
+}
+
+std::vector<engine::EngineStatus> Engines::statuses() const {
+  std::vector<engine::EngineStatus> statuses;
+  for (const auto& [name, engine] : engines_) statuses.push_back(engine->status());
+  return statuses;
+}
+
+asio::awaitable<void> Engines::stop() {
+  for (const auto& [name, engine] : engines_) co_await engine->stop();
+}
+
+}  // namespace minimill::daemon

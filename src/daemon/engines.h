@@ -1,0 +1,61 @@
+#pragma once
+
+// The local models by name: those pulled into the store or given by path (a llama-server each, made
+// when first asked for) and the servers of the configuration that already run.
+// Event-loop thread only.
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "daemon/config.h"
+#include "engine/backend.h"
+#include "http/client.h"
+#include "models/store.h"
+
+namespace minimill::daemon {
+
+namespace asio = boost::asio;
+
+class Engines {
+ public:
+  /// `program` is this very binary, which guards llama-server. `socket_dir` must exist.
+  Engines(asio::io_context& io, http::Client& client, const Clock& clock, const Config& config,
+          const Environment& environment, std::filesystem::path program,
+          std::filesystem::path socket_dir);
+
+  /// The engine for a local model; kNotFound where no such model is here, with how to get it.
+  Result<engine::Backend*> find(std::string_view model);
+  /// Is there anything that could serve the default model? Cheap: asked for every decision.
+  bool default_available() const { return default_available_; }
+  /// Looks again whether the default model is there (after a pull, or a failure).
+  void refresh();
+  const std::string& default_model() const { return config_.local.model; }
+  std::int64_t context_tokens() const { return config_.local.context_tokens; }
+
+  std::vector<std::string> model_names() const;
+  std::vector<engine::EngineStatus> statuses() const;
+  const models::Store& store() const { return store_; }
+  asio::awaitable<void> stop();
+
+ private:
+  Result<std::unique_ptr<engine::Backend>> make(std::string_view model);
+
+  asio::io_context& io_;
+  http::Client& client_;
+  const Clock& clock_;
+  const Config& config_;
+  const Environment& environment_;
+  std::filesystem::path program_;
+  std::filesystem::path socket_dir_;
+  models::Store store_;
+  std::map<std::string, std::unique_ptr<engine::Backend>, std::less<>> engines_;
+  bool default_available_ = false;
+};
+
+}  // namespace minimill::daemon

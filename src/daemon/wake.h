@@ -1,0 +1,35 @@
+#pragma once
+
+// A condition to wait for on the event loop: whoever waits goes on after the next notify(), or at a
+// point in time, whichever comes first. Notifications are not counted.
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace minimill::daemon {
+
+class Wake {
+ public:
+  explicit Wake(const boost::asio::any_io_executor& executor)
+      : timer_(executor, boost::asio::steady_timer::time_point::max()) {}
+
+  void notify() { timer_.cancel(); }
+
+  boost::asio::awaitable<void> wait() {
+    timer_.expires_at(boost::asio::steady_timer::time_point::max());
+    co_await timer_.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+  }
+
+  boost::asio::awaitable<void> wait_until(boost::asio::steady_timer::time_point deadline) {
+    timer_.expires_at(deadline);
+    co_await timer_.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+  }
+
+ private:
+  boost::asio::steady_timer timer_;
+};
+
+}  // namespace minimill::daemon
