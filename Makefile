@@ -4,7 +4,7 @@
 PREFIX ?= /usr/local
 PRESET ?= dev
 CONFIG ?=
-RELEASE := build/release/src/cli/minimill
+RELEASE := build/release/src/minimill
 
 .DEFAULT_GOAL := build
 .PHONY: build demo test serve bench bench-gateway fuzz format lint install clean help llama

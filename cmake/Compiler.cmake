@@ -12,7 +12,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 sees uninitialised and dangling reads in coroutine frames and in libstdc++'s own headers
   # where there are none (GCC bugs 105562, 106199); clang's build keeps both warnings on.
   target_compile_options(minimill_options INTERFACE
-    -Wno-maybe-uninitialized -Wno-dangling-pointer -Wno-restrict -Wno-stringop-overflow -Wno-array-bounds
+    -Wno-maybe-uninitialized -Wno-dangling-pointer -Wno-restrict -Wno-stringop-overflow -Wno-array-bounds -Wno-mismatched-new-delete
     -fcoroutines)
 endif()
 if(MINIMILL_SANITIZE)

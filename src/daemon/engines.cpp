@@ -18,16 +18,17 @@ Engines::Engines(asio::io_context& io, http::Client& client, const Clock& clock,
       environment_(environment),
       program_(std::move(program)),
       socket_dir_(std::move(socket_dir)),
-      store_(config.data_dir / "models") {
-  refresh();
-}
+      store_(config.data_dir / "models") {}
 
-void Engines::refresh() {
+bool Engines::default_available() {
+  if (default_available_ || clock_.steady() < look_again_) return default_available_;
+  look_again_ = clock_.steady() + kLookAgain;
   const auto is_default = [this](const EngineConfig& engine) {
     return engine.name == config_.local.model;
   };
   default_available_ = std::ranges::any_of(config_.engines, is_default) ||
                        store_.find(config_.local.model).has_value();
+  return default_available_;
 }
 
 Result<std::unique_ptr<engine::Backend>> Engines::make(std::string_view model) {

@@ -31,10 +31,9 @@ class Engines {
 
   /// The engine for a local model; kNotFound where no such model is here, with how to get it.
   Result<engine::Backend*> find(std::string_view model);
-  /// Is there anything that could serve the default model? Cheap: asked for every decision.
-  bool default_available() const { return default_available_; }
-  /// Looks again whether the default model is there (after a pull, or a failure).
-  void refresh();
+  /// Is there anything that could serve the default model? Asked for every decision: while the answer
+  /// is no, the disk is looked at again every kLookAgain, so that a pulled model is noticed.
+  bool default_available();
   const std::string& default_model() const { return config_.local.model; }
   std::int64_t context_tokens() const { return config_.local.context_tokens; }
 
@@ -44,6 +43,8 @@ class Engines {
   asio::awaitable<void> stop();
 
  private:
+  static constexpr std::chrono::seconds kLookAgain{2};
+
   Result<std::unique_ptr<engine::Backend>> make(std::string_view model);
 
   asio::io_context& io_;
@@ -56,6 +57,7 @@ class Engines {
   models::Store store_;
   std::map<std::string, std::unique_ptr<engine::Backend>, std::less<>> engines_;
   bool default_available_ = false;
+  SteadyTime look_again_{};
 };
 
 }  // namespace minimill::daemon

@@ -6,6 +6,18 @@
 #include <utility>
 
 namespace minimill::daemon {
+namespace {
+
+std::unexpected<Error> fail_no_model(std::string_view asked, const std::vector<std::string>& names) {
+  return std::unexpected(Error{
+      .code = ErrorCode::kNotFound,
+      .message = fmt::format("no model '{}'", asked),
+      .hint = fmt::format("use one of {}, or get it with: minimill pull", fmt::join(names, ", ")),
+      .field = "model",
+      .retry_after = {}});
+}
+
+}  // namespace
 
 ModelSelector::ModelSelector(Engines& engines, std::vector<cloud::Provider*> providers)
     : engines_(engines), providers_(std::move(providers)) {}
@@ -27,12 +39,7 @@ Result<ModelChoice> ModelSelector::resolve(std::string_view asked) const {
   for (const cloud::Provider* provider : providers_) {
     for (const std::string& model : provider->options().models) names.push_back(model);
   }
-  return std::unexpected(
-      fail(ErrorCode::kNotFound, fmt::format("no model '{}'", asked),
-           fmt::format("use one of {}, or pull it with: minimill pull", fmt::join(names, ", ")))
-          .error()
-          .context("model")
-          .with_field("model"));
+  return fail_no_model(asked, names);
 }
 
 std::string ModelSelector::default_model(route::Lane lane) const {

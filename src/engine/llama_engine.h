@@ -58,8 +58,10 @@ class LlamaEngine final : public Backend {
   std::shared_ptr<Impl> impl_;
 };
 
-/// The llama-server to run: `configured` if set, else the one on PATH if it is at least v0.5, else
-/// the one that `make` built under the cache folder. kNotFound says how to get one.
+/// The llama-server to run: the one that MINIMILL_LLAMA_SERVER in the environment names, else
+/// `configured` if set, else the one on PATH if it is at least v0.5, else the one that `make` built
+/// under the cache folder. kNotFound says how to get one. Blocks for as long as a program on PATH
+/// takes to say its version: for the start only.
 Result<std::filesystem::path> find_llama_server(const std::filesystem::path& configured);
 
 }  // namespace minimill::engine

@@ -14,7 +14,8 @@
 //
 // A Download that is destroyed cancels its transfer and closes the connection. A coroutine
 // cancelled in fetch(), open() or read() cancels too. While nobody reads, curl is paused after
-// kMaxBufferedBytes. Event-loop thread only.
+// kMaxBufferedBytes. Event-loop thread only. Kept connections leave work pending on the loop: a program
+// that is done with it stops it, or runs it only until its own result is there.
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
@@ -80,8 +81,9 @@ class Client {
   asio::awaitable<Result<Response>> fetch(ClientRequest request);
   asio::awaitable<Result<std::unique_ptr<Download>>> open(ClientRequest request);
 
+  struct Impl;  // curl's side of it
+
  private:
-  struct Impl;
   std::shared_ptr<Impl> impl_;
 };
 

@@ -1,12 +1,12 @@
 #pragma once
 
-// Who is next. Two lanes, each with its own slots and its own queue, so that quick work never waits
-// behind slow work: a lane's queue is served interactive first, then in order of arrival; one slot
-// of each lane with more than one is kept from being filled by background work while it fills, so
-// that an app never waits for a whole batch.
+// Who is next. Two lanes, each with its own slots and its own queues, so that quick work never waits
+// behind slow work. Within a lane interactive requests go first, then background tasks, each in order
+// of arrival; where a lane has more than two slots, background work leaves one of them free, so that
+// an app never waits for a whole batch.
 //
 // Pure: no clock, no I/O, no threads. The daemon (Lanes) and the simulation (simulate()) run this
-// very code.
+// very code. Every operation is O(1), amortised.
 
 #include <array>
 #include <cstddef>
@@ -48,20 +48,30 @@ class Scheduler {
   const SchedulerOptions& options() const { return options_; }
 
  private:
-  struct Running {
+  struct Place {
     route::Lane lane;
     Priority priority;
   };
+  struct Queue {
+    std::deque<TicketId> order;  // withdrawn tickets too, until their turn comes
+    std::size_t waiting = 0;
+    std::optional<TicketId> pop(const std::unordered_map<TicketId, Place>& still_waiting);
+  };
   struct LaneState {
-    std::deque<TicketId> interactive;
-    std::deque<TicketId> background;
+    Queue interactive;
+    Queue background;
     int running = 0;
     int running_background = 0;
+    Queue& queue(Priority priority) {
+      return priority == Priority::kInteractive ? interactive : background;
+    }
   };
+  static int background_slots(int slots) { return slots > 2 ? slots - 1 : slots; }
 
   SchedulerOptions options_;
   std::array<LaneState, route::kLaneCount> lanes_;
-  std::unordered_map<TicketId, Running> running_;
+  std::unordered_map<TicketId, Place> waiting_;
+  std::unordered_map<TicketId, Place> running_;
 };
 
 }  // namespace minimill::lane

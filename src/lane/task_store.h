@@ -7,7 +7,9 @@
 // Event-loop thread only.
 
 #include <boost/asio/awaitable.hpp>
+#include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -38,6 +40,34 @@ struct RunInfo {
   std::int64_t unfinished = 0;
 };
 
+/// A place in the order in which tasks fall due.
+struct DueCursor {
+  std::int64_t ready_ms = std::numeric_limits<std::int64_t>::min();
+  std::int64_t row = 0;
+};
+
+struct DueTask {
+  RunId run;
+  TaskId id;
+  DueCursor cursor;
+};
+
+struct Progress {
+  std::int64_t total = 0;
+  std::int64_t waiting = 0;  // queued, due or not
+  std::int64_t running_local = 0;
+  std::int64_t running_cloud = 0;
+  std::int64_t done_local = 0;
+  std::int64_t done_cloud = 0;
+  std::int64_t failed = 0;
+  std::int64_t cancelled = 0;
+  std::int64_t escalated = 0;
+  std::int64_t checked = 0;  // done, with a check on their last answer
+  std::int64_t passed = 0;
+  double mean_queue_age_s = 0;  // of those that have been started
+  double cost_usd = 0;
+};
+
 class TaskStore {
  public:
   static Result<TaskStore> open(const std::filesystem::path& path, sqlite::Writer& writer);
@@ -49,17 +79,14 @@ class TaskStore {
   /// Every task found running: back to queued. For start-up, when no other daemon can be alive.
   asio::awaitable<Result<>> requeue_running();
 
-  /// Queued tasks that are due, oldest first, not among those leased; at most `limit`.
-  Result<std::vector<Task>> due(WallTime now, std::size_t limit);
-  /// When the next queued task falls due, if any.
-  Result<std::optional<WallTime>> next_due();
+  /// Queued tasks whose turn has come by `now` and that lie behind `after`, in order; at most `limit`.
+  Result<std::vector<DueTask>> due(WallTime now, const DueCursor& after, std::size_t limit);
+  /// When the turn of the next queued task behind `after` comes, if there is one.
+  Result<std::optional<WallTime>> next_due(const DueCursor& after);
 
   /// queued → running, leased until `lease_until`; counts an attempt. kConflict where the task is
   /// no longer queued (cancelled meanwhile, say).
   asio::awaitable<Result<>> lease(const Task& task, WallTime now, WallTime lease_until);
-  asio::awaitable<Result<>> renew(const Task& task, WallTime lease_until);
-  /// Running tasks whose lease has run out: back to queued. Returns how many.
-  asio::awaitable<Result<>> requeue_expired(WallTime now);
   /// Stores every changing field of `task` with its state: done, failed, or queued again with a new
   /// due time. Ignored where the task has been cancelled meanwhile.
   asio::awaitable<Result<>> save(Task task);
@@ -75,6 +102,8 @@ class TaskStore {
   };
   /// In order of arrival.
   Result<std::vector<Task>> list(const Filter& filter);
+  /// How far a run is, by one query.
+  Result<Progress> progress(const RunId& run);
   Result<std::vector<RunInfo>> runs(std::size_t limit);  // newest first
   Result<std::optional<RunInfo>> find_run(const RunId& id);
   Result<std::optional<RunInfo>> unfinished_run(std::string_view fingerprint);

@@ -34,6 +34,7 @@ struct RouteInput {
   int tools = 0;
   int images = 0;
   bool wants_json = false;
+  bool verifiable = false;  // a check will tell whether the answer is right
   policy::Privacy privacy = policy::Privacy::kAllow;
   std::optional<Lane> forced;  // the app named a lane or a model
   bool local_available = true;

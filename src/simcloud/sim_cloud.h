@@ -5,8 +5,8 @@
 // "sim-…", the text begins with "[simulated]" unless it is a gold answer (which checks must be able
 // to match), and each response carries `x-simulated: minimill sim-cloud`.
 //
-// Given tasks with gold answers, it answers right with probability `p_correct` to a prompt that
-// contains a task's notes; else with a wrong answer of the same form.
+// Given tasks with gold answers, it answers a prompt that is a task's right with probability
+// `p_correct`, else wrong in the same form. The same seed and prompt give the same answer.
 //
 // Faults are per request, chosen by a seeded generator, or forced for one request with the header
 // `x-sim-fault: 401|429|500|503|garbage|half-event|stall|disconnect` or a model of that name
@@ -40,9 +40,9 @@ enum class Fault {
 };
 Result<Fault> parse_fault(std::string_view text);
 
-/// What a prompt that contains `notes` should be answered with.
+/// How a prompt that ends with `prompt` is answered, rightly and wrongly.
 struct GoldAnswer {
-  std::string notes;
+  std::string prompt;
   std::string right;
   std::string wrong;
 };

@@ -1,0 +1,71 @@
+#include "cli/command.h"
+
+#include <fmt/format.h>
+
+#include "base/log.h"
+#include "cli/program_path.h"
+#include "cli/terminal.h"
+
+namespace minimill::cli {
+namespace {
+
+constexpr const char* kDescription =
+    "minimill: one daemon through which every app and agent on this machine gets at models.\n"
+    "Easy work is done on the device, hard work goes to the cloud, quick work never waits.";
+
+constexpr const char* kFooter =
+    "Begin with:\n"
+    "  minimill pull smollm2:135m            get a small local model\n"
+    "  minimill serve                        start the daemon; apps use http://127.0.0.1:4177/v1\n"
+    "  minimill run tasks.jsonl              carry out a file of tasks and see what it was worth\n"
+    "\n"
+    "`minimill COMMAND --help` shows a command's options with examples.";
+
+}  // namespace
+
+int report_error(const Error& error) {
+  fmt::print(stderr, "{} {}\n", colored(stderr, Color::kRed, "minimill:"), error.message);
+  if (!error.hint.empty()) fmt::print(stderr, "  {}\n", error.hint);
+  return kExitFailed;
+}
+
+int run_command_line(int argc, char** argv) {
+  Context context;
+  context.environment = daemon::Environment::read();
+  context.program = program_path(argv[0]);
+
+  CLI::App app(kDescription, "minimill");
+  app.footer(kFooter);
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.option_defaults()->always_capture_default();
+  app.add_option("-c,--config", context.config_path, "The configuration file")->type_name("FILE");
+  app.add_option("--log-level", context.log_level, "error, warn, info or debug")
+      ->check(CLI::IsMember({"error", "warn", "info", "debug"}))
+      ->type_name("LEVEL");
+
+  add_serve(app, context);
+  add_run(app, context);
+  add_ask(app, context);
+  add_task(app, context);
+  add_report(app, context);
+  add_why(app, context);
+  add_status(app, context);
+  add_pull(app, context);
+  add_models(app, context);
+  add_config(app, context);
+  add_sim_cloud(app, context);
+  add_completion(app, context);
+  add_version(app, context);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {  // CLI11 reports help and bad usage only so
+    return app.exit(error) == 0 ? kExitOk : kExitUsage;
+  }
+  const std::string level = context.log_level.empty() ? "warn" : context.log_level;
+  if (Result<> started = log::start(level); !started) return report_error(started.error());
+  return context.chosen ? context.chosen() : kExitUsage;
+}
+
+}  // namespace minimill::cli

@@ -1,0 +1,54 @@
+#pragma once
+
+// What every subcommand is given, and what it gives back: an exit code.
+//
+// A subcommand registers itself with its options, its help and a callback; main runs the one that was
+// asked for. Exit codes: 0 done; 1 it failed (one line on stderr says why and what to do); 2 the command
+// line was wrong; 3 done, but some tasks failed.
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "base/error.h"
+#include "daemon/config.h"
+
+namespace minimill::cli {
+
+inline constexpr int kExitOk = 0;
+inline constexpr int kExitFailed = 1;
+inline constexpr int kExitUsage = 2;
+inline constexpr int kExitSomeFailed = 3;
+
+struct Context {
+  daemon::Environment environment;
+  std::filesystem::path program;      // this binary
+  std::filesystem::path config_path;  // --config; empty: the default one
+  std::string log_level;              // --log-level; empty: the configuration's
+  std::function<int()> chosen;        // set by the subcommand that was asked for
+
+  Result<daemon::Config> config() const { return daemon::load_config(config_path, environment); }
+};
+
+/// Prints the error and its hint on stderr; returns kExitFailed.
+int report_error(const Error& error);
+
+void add_serve(CLI::App& app, Context& context);
+void add_run(CLI::App& app, Context& context);
+void add_ask(CLI::App& app, Context& context);
+void add_task(CLI::App& app, Context& context);
+void add_report(CLI::App& app, Context& context);
+void add_why(CLI::App& app, Context& context);
+void add_status(CLI::App& app, Context& context);
+void add_pull(CLI::App& app, Context& context);
+void add_models(CLI::App& app, Context& context);
+void add_config(CLI::App& app, Context& context);
+void add_sim_cloud(CLI::App& app, Context& context);
+void add_completion(CLI::App& app, Context& context);
+void add_version(CLI::App& app, Context& context);
+
+/// Parses the command line and runs the subcommand.
+int run_command_line(int argc, char** argv);
+
+}  // namespace minimill::cli

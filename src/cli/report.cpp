@@ -1,0 +1,79 @@
+#include <fmt/format.h>
+
+#include "cli/command.h"
+#include "cli/run_report.h"
+#include "cli/session.h"
+
+namespace minimill::cli {
+namespace {
+
+struct ReportFlags {
+  std::string run;
+  bool list = false;
+  bool as_json = false;
+};
+
+int print_runs(const json::object& runs, bool as_json) {
+  if (as_json) {
+    fmt::print("{}\n", json::serialize(runs));
+    return kExitOk;
+  }
+  fmt::print("{:<32} {:<25} {:>6} {:>11}  {}\n", "run", "began", "tasks", "unfinished", "name");
+  for (const json::value& each : runs.at("runs").as_array()) {
+    const json::object& run = each.as_object();
+    fmt::print("{:<32} {:<25} {:>6} {:>11}  {}\n", std::string_view(run.at("run").as_string()),
+               std::string_view(run.at("created_at").as_string()), run.at("total").as_int64(),
+               run.at("unfinished").as_int64(), std::string_view(run.at("name").as_string()));
+  }
+  return kExitOk;
+}
+
+int report(const Context& context, const ReportFlags& flags) {
+  Result<daemon::Config> config = context.config();
+  if (!config) return report_error(config.error());
+  Result<Session> session = Session::open(context, std::move(*config), {});
+  if (!session) return report_error(session.error());
+  std::string run = flags.run;
+  if (run.empty() || flags.list) {
+    Result<json::object> runs = session->api().get("/minimill/v1/runs");
+    if (!runs) return report_error(runs.error());
+    if (flags.list) return print_runs(*runs, flags.as_json);
+    const json::array& listed = runs->at("runs").as_array();
+    if (listed.empty()) {
+      return report_error({.code = ErrorCode::kNotFound,
+                           .message = "there is no run to report on",
+                           .hint = "carry out a file of tasks first: minimill run tasks.jsonl",
+                           .field = {},
+                           .retry_after = {}});
+    }
+    run = listed.front().as_object().at("run").as_string();
+  }
+  return print_report(session->api(), run, flags.as_json);
+}
+
+}  // namespace
+
+int print_report(ApiClient& api, const std::string& run, bool as_json) {
+  const std::string path = "/minimill/v1/runs/" + url_encoded(run) + "/report";
+  Result<std::string> text = api.get_text(as_json ? path : path + "?format=table");
+  if (!text) return report_error(text.error());
+  fmt::print("{}", *text);
+  return kExitOk;
+}
+
+void add_report(CLI::App& app, Context& context) {
+  auto flags = std::make_shared<ReportFlags>();
+  CLI::App* command = app.add_subcommand("report", "Show what a run was worth");
+  command->add_option("run", flags->run, "The run; the newest one otherwise");
+  command->add_flag("--list", flags->list, "List the runs there are");
+  command->add_flag("--json", flags->as_json, "Print JSON");
+  command->footer(
+      "Examples:\n"
+      "  minimill report\n"
+      "  minimill report --json | jq .all.share_local");
+  command->callback([&context, flags] {
+    context.chosen = [&context, flags] { return report(context, *flags); };
+  });
+}
+
+}  // namespace minimill::cli

@@ -1,0 +1,181 @@
+#include <fmt/format.h>
+
+#include "cli/command.h"
+#include "cli/session.h"
+#include "cli/terminal.h"
+
+namespace minimill::cli {
+namespace {
+
+struct TaskFlags {
+  std::string id;
+  std::string run;
+  std::string state;
+  int limit = 50;
+  bool as_json = false;
+  std::string title;
+  std::string notes;
+  std::string check;
+  std::string privacy;
+};
+
+std::string with_run(std::string path, const TaskFlags& flags) {
+  if (!flags.run.empty()) path += "?run=" + url_encoded(flags.run);
+  return path;
+}
+
+std::string text_of(const json::object& object, std::string_view key) {
+  const json::value* value = object.if_contains(key);
+  if (value == nullptr || value->is_null()) return "-";
+  if (value->is_string()) return std::string(value->get_string());
+  if (value->is_double()) return fmt::format("{:.3f}", value->get_double());
+  return json::serialize(*value);
+}
+
+std::string shortened(std::string text, std::size_t width) {
+  for (char& c : text) c = static_cast<unsigned char>(c) < ' ' ? ' ' : c;
+  if (text.size() <= width) return text;
+  // Not in the middle of a UTF-8 sequence.
+  std::size_t cut = width - 1;
+  while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xC0U) == 0x80U) --cut;
+  return text.substr(0, cut) + "…";
+}
+
+Result<json::object> add(ApiClient& api, const TaskFlags& flags) {
+  json::object task{{"title", flags.title}};
+  task["notes"] = flags.notes;
+  if (!flags.id.empty()) task["id"] = flags.id;
+  if (!flags.privacy.empty()) task["privacy"] = flags.privacy;
+  if (!flags.check.empty()) {
+    Result<json::value> check = parse_json(flags.check);
+    if (!check) return std::unexpected(std::move(check.error()).context("--check"));
+    task["check"] = std::move(*check);
+  }
+  return api.post("/minimill/v1/tasks", task);
+}
+
+void print_list(const json::object& answer) {
+  const json::array& tasks = answer.at("tasks").as_array();
+  if (tasks.empty()) {
+    fmt::print("No tasks. Add one with: minimill task add TITLE\n");
+    return;
+  }
+  fmt::print("{:<28} {:<9} {:<6} {:<8} {:>8}  {}\n", "id", "state", "lane", "passed", "seconds",
+             "title");
+  for (const json::value& each : tasks) {
+    const json::object& task = each.as_object();
+    const bool cloud = text_of(task, "lane") == "cloud";
+    fmt::print("{:<28} {:<9} {:<6} {:<8} {:>8}  {}\n", shortened(text_of(task, "id"), 28),
+               text_of(task, "state"), text_of(task, "lane"),
+               text_of(task, cloud ? "cloud_passed" : "local_passed"),
+               text_of(task, "duration_s"), shortened(text_of(task, "title"), 34));
+  }
+}
+
+void print_task(const json::object& task) {
+  for (const auto& [key, value] : task) {
+    if (value.is_null()) continue;
+    fmt::print("{:<18} {}\n", std::string_view(key), text_of(task, key));
+  }
+}
+
+/// Opens a session and prints what `call` brings, as JSON or by `print`.
+template <class Call, class Print>
+int with_api(const Context& context, const TaskFlags& flags, SessionOptions options, Call call,
+             Print print) {
+  Result<daemon::Config> config = context.config();
+  if (!config) return report_error(config.error());
+  Result<Session> session = Session::open(context, std::move(*config), options);
+  if (!session) return report_error(session.error());
+  Result<json::object> answer = call(session->api());
+  if (!answer) return report_error(answer.error());
+  if (flags.as_json) {
+    fmt::print("{}\n", json::serialize(*answer));
+  } else {
+    print(*answer);
+  }
+  return kExitOk;
+}
+
+int add_one(const Context& context, const TaskFlags& flags) {
+  return with_api(
+      context, flags, {}, [&](ApiClient& api) { return add(api, flags); },
+      [](const json::object& answer) {
+        fmt::print("{} is in the queue; see it with: minimill task show {}\n",
+                   text_of(answer, "id"), text_of(answer, "id"));
+      });
+}
+
+int list(const Context& context, const TaskFlags& flags) {
+  std::string path = fmt::format("/minimill/v1/tasks?limit={}", flags.limit);
+  if (!flags.run.empty()) path += "&run=" + url_encoded(flags.run);
+  if (!flags.state.empty()) path += "&state=" + url_encoded(flags.state);
+  return with_api(
+      context, flags, {}, [&](ApiClient& api) { return api.get(path); }, print_list);
+}
+
+int show(const Context& context, const TaskFlags& flags) {
+  const std::string path = with_run("/minimill/v1/tasks/" + url_encoded(flags.id), flags);
+  return with_api(
+      context, flags, {}, [&](ApiClient& api) { return api.get(path); }, print_task);
+}
+
+int cancel(const Context& context, const TaskFlags& flags) {
+  const std::string path =
+      with_run("/minimill/v1/tasks/" + url_encoded(flags.id) + "/cancel", flags);
+  return with_api(
+      context, flags, {}, [&](ApiClient& api) { return api.post(path, json::object{}); },
+      [&](const json::object&) { fmt::print("{} is cancelled\n", flags.id); });
+}
+
+using Action = int (*)(const Context&, const TaskFlags&);
+
+CLI::App* add_action(CLI::App* parent, Context& context, const std::shared_ptr<TaskFlags>& flags,
+                     const char* name, const char* description, Action action) {
+  CLI::App* command = parent->add_subcommand(name, description);
+  command->add_flag("--json", flags->as_json, "Print JSON");
+  command->callback([&context, flags, action] {
+    context.chosen = [&context, flags, action] { return action(context, *flags); };
+  });
+  return command;
+}
+
+}  // namespace
+
+void add_task(CLI::App& app, Context& context) {
+  auto flags = std::make_shared<TaskFlags>();
+  CLI::App* command = app.add_subcommand("task", "Add, list, show and cancel tasks");
+  command->require_subcommand(1);
+  command->footer(
+      "Examples:\n"
+      "  minimill task add 'Triage this mail' --notes 'My card has not arrived'\n"
+      "  minimill task list --state queued\n"
+      "  minimill task show task_01J…");
+
+  CLI::App* add = add_action(command, context, flags, "add",
+                             "Put a task in the queue; it is on disk when this returns", add_one);
+  add->add_option("title", flags->title, "What is to be done")->required();
+  add->add_option("--notes", flags->notes, "The text it is to be done with");
+  add->add_option("--id", flags->id, "A name of your own; adding it twice adds it once");
+  add->add_option("--check", flags->check, "How to tell a right answer, as JSON")
+      ->type_name("JSON");
+  add->add_option("--privacy", flags->privacy, "local-only or allow")
+      ->check(CLI::IsMember({"local-only", "allow"}));
+
+  CLI::App* listing = add_action(command, context, flags, "list", "List tasks by arrival", list);
+  listing->add_option("--run", flags->run, "Only those of this run");
+  listing->add_option("--state", flags->state, "Only those in this state")
+      ->check(CLI::IsMember({"queued", "running", "done", "failed", "cancelled"}));
+  listing->add_option("--limit", flags->limit, "At most this many")->check(CLI::Range(1, 1000));
+
+  CLI::App* showing = add_action(command, context, flags, "show", "Show everything about a task", show);
+  showing->add_option("id", flags->id, "The task's id")->required();
+  showing->add_option("--run", flags->run, "Its run; the newest one with this id otherwise");
+
+  CLI::App* cancelling = add_action(command, context, flags, "cancel",
+                                    "Cancel a task that has not ended", cancel);
+  cancelling->add_option("id", flags->id, "The task's id")->required();
+  cancelling->add_option("--run", flags->run, "Its run; the newest one with this id otherwise");
+}
+
+}  // namespace minimill::cli

@@ -1,0 +1,31 @@
+#include "cloud/price_table.h"
+
+#include <gtest/gtest.h>
+
+namespace minimill::cloud {
+namespace {
+
+TEST(PriceTable, CachedPromptTokensCostTheirOwnPrice) {
+  PriceTable prices;
+  prices.set("m", {.input_usd_per_mtok = 2, .cached_input_usd_per_mtok = 1, .output_usd_per_mtok = 10});
+
+  const double cost = prices.cost_usd(
+      "m", {.prompt_tokens = 1'000'000, .completion_tokens = 100'000, .cached_prompt_tokens = 500'000});
+
+  EXPECT_DOUBLE_EQ(cost, 0.5 * 2 + 0.5 * 1 + 0.1 * 10);
+}
+
+TEST(PriceTable, DatedNameCostsWhatItsFamilyDoes) {
+  const PriceTable prices;
+
+  EXPECT_EQ(prices.find("gpt-4o-mini-2024-07-18"), prices.find("gpt-4o-mini"));
+  EXPECT_NE(prices.find("gpt-4o-mini"), prices.find("gpt-4o"));
+  EXPECT_EQ(prices.find("gpt-4omni"), std::nullopt);
+}
+
+TEST(PriceTable, UnknownModelCostsNothingRatherThanAGuess) {
+  EXPECT_EQ(PriceTable().cost_usd("nobody-knows", {.prompt_tokens = 1'000'000}), 0);
+}
+
+}  // namespace
+}  // namespace minimill::cloud

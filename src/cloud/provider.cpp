@@ -1,0 +1,167 @@
+#include "cloud/provider.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <random>
+#include <utility>
+
+#include "base/clock.h"
+#include "cloud/provider_stream.h"
+#include "protocol/anthropic.h"
+#include "protocol/http_status.h"
+#include "protocol/openai.h"
+
+namespace minimill::cloud {
+namespace {
+
+constexpr int kFirstErrorStatus = 300;
+constexpr std::size_t kMaxErrorBytes = 64 << 10;
+
+bool may_pass(const Error& error) {
+  return error.code == ErrorCode::kRateLimited || error.code == ErrorCode::kUnavailable ||
+         error.code == ErrorCode::kTimeout || error.code == ErrorCode::kUpstream;
+}
+
+http::ClientRequest http_request(const ProviderOptions& options, const chat::ChatRequest& request,
+                                 std::string_view model, bool stream) {
+  http::ClientRequest out;
+  out.method = "POST";
+  out.connect_timeout = options.connect_timeout;
+  out.idle_timeout = options.idle_timeout;
+  out.headers.add("content-type", "application/json");
+  if (options.protocol == chat::Protocol::kOpenAi) {
+    out.url = options.base_url + "/chat/completions";
+    if (!options.key.empty()) out.headers.add("authorization", "Bearer " + options.key);
+    out.body = protocol::openai::write_chat_request(request, model, stream);
+  } else {
+    out.url = options.base_url + "/v1/messages";
+    if (!options.key.empty()) out.headers.add("x-api-key", options.key);
+    out.headers.add("anthropic-version", "2023-06-01");
+    out.body = protocol::anthropic::write_messages_request(request, model, stream);
+  }
+  return out;
+}
+
+Error status_error(const ProviderOptions& options, int status, const http::Headers& headers,
+                   std::string_view body) {
+  const std::int64_t now_s = unix_ms(SystemClock().wall()) / 1000;
+  return protocol::upstream_error(options.name, status, body, headers.get("retry-after"), now_s);
+}
+
+/// Decides whether and when to try again.
+class Retries {
+ public:
+  explicit Retries(const ProviderOptions& options) : options_(options) {}
+
+  /// False when `error` is final.
+  asio::awaitable<bool> wait_after(const Error& error) {
+    if (!may_pass(error) || used_ >= options_.max_retries) co_return false;
+    const auto delay = error.retry_after.value_or(backoff());
+    if (delay > options_.max_retry_wait) co_return false;
+    ++used_;
+    asio::steady_timer timer(co_await asio::this_coro::executor, delay);
+    co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+    co_return true;
+  }
+
+ private:
+  /// Exponential with jitter, so that those who failed together do not return together.
+  std::chrono::milliseconds backoff() {
+    static thread_local std::minstd_rand random{std::random_device{}()};
+    const auto ceiling = options_.first_backoff * (1 << used_);
+    std::uniform_int_distribution<std::chrono::milliseconds::rep> draw(ceiling.count() / 2,
+                                                                       ceiling.count());
+    return std::chrono::milliseconds{draw(random)};
+  }
+
+  const ProviderOptions& options_;
+  int used_ = 0;
+};
+
+Result<> check_key(const ProviderOptions& options) {
+  if (!options.key.empty() || options.key_env.empty()) return {};
+  return fail(ErrorCode::kUnauthorized, fmt::format("provider '{}' needs a key", options.name),
+              fmt::format("set the environment variable {}", options.key_env));
+}
+
+asio::awaitable<Result<chat::ChatAnswer>> complete_once(http::Client& client,
+                                                        const ProviderOptions& options,
+                                                        const chat::ChatRequest& request,
+                                                        std::string_view model) {
+  http::ClientRequest out = http_request(options, request, model, false);
+  Result<http::Response> response = co_await client.fetch(std::move(out));
+  if (!response) {
+    co_return std::unexpected(std::move(response.error()).context(options.name));
+  }
+  if (response->status >= kFirstErrorStatus) {
+    co_return std::unexpected(
+        status_error(options, response->status, response->headers, response->body));
+  }
+  Result<chat::ChatAnswer> answer = options.protocol == chat::Protocol::kOpenAi
+                                        ? protocol::openai::parse_answer(std::move(response->body))
+                                        : protocol::anthropic::parse_answer(std::move(response->body));
+  if (!answer) co_return std::unexpected(std::move(answer.error()).context(options.name));
+  co_return answer;
+}
+
+asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> stream_once(
+    http::Client& client, const ProviderOptions& options, const chat::ChatRequest& request,
+    std::string_view model) {
+  http::ClientRequest out = http_request(options, request, model, true);
+  Result<std::unique_ptr<http::Download>> download = co_await client.open(std::move(out));
+  if (!download) {
+    co_return std::unexpected(std::move(download.error()).context(options.name));
+  }
+  const int status = (*download)->status();
+  if (status >= kFirstErrorStatus) {
+    Result<std::string> body = co_await http::read_all(**download, kMaxErrorBytes);
+    co_return std::unexpected(
+        status_error(options, status, (*download)->headers(), body ? *body : ""));
+  }
+  auto stream = std::make_unique<ProviderStream>(options.name, options.protocol, std::move(*download));
+  // Until the first event, what fails may be tried again.
+  Result<> begun = co_await stream->begin();
+  if (!begun) co_return std::unexpected(std::move(begun.error()));
+  co_return std::unique_ptr<chat::ChatStream>(std::move(stream));
+}
+
+}  // namespace
+
+Provider::Provider(http::Client& client, ProviderOptions options)
+    : client_(client), options_(std::move(options)) {}
+
+bool Provider::serves(std::string_view model) const {
+  return std::ranges::find(options_.models, model) != options_.models.end();
+}
+
+asio::awaitable<Result<chat::ChatAnswer>> Provider::complete(
+    const policy::Cleared<chat::ChatRequest>& request, std::string_view model) {
+  if (Result<> key = check_key(options_); !key) co_return std::unexpected(key.error());
+  Retries retries(options_);
+  while (true) {
+    Result<chat::ChatAnswer> answer = co_await complete_once(client_, options_, *request, model);
+    if (answer) co_return answer;
+    const bool again = co_await retries.wait_after(answer.error());
+    if (!again) co_return answer;
+  }
+}
+
+asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> Provider::stream(
+    const policy::Cleared<chat::ChatRequest>& request, std::string_view model) {
+  if (Result<> key = check_key(options_); !key) co_return std::unexpected(key.error());
+  Retries retries(options_);
+  while (true) {
+    Result<std::unique_ptr<chat::ChatStream>> stream =
+        co_await stream_once(client_, options_, *request, model);
+    if (stream) co_return stream;
+    const bool again = co_await retries.wait_after(stream.error());
+    if (!again) co_return stream;
+  }
+}
+
+}  // namespace minimill::cloud

@@ -1,0 +1,90 @@
+#include "cloud/provider_stream.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+#include <vector>
+
+namespace minimill::cloud {
+
+ProviderStream::ProviderStream(std::string provider, chat::Protocol protocol,
+                               std::unique_ptr<http::Download> download)
+    : provider_(std::move(provider)), download_(std::move(download)) {
+  if (protocol == chat::Protocol::kAnthropic) {
+    reader_.emplace<protocol::anthropic::StreamReader>();
+  }
+}
+
+bool ProviderStream::done() const {
+  return std::visit([](const auto& reader) { return reader.done(); }, reader_);
+}
+
+const std::string& ProviderStream::model() const {
+  return std::visit([](const auto& reader) -> const std::string& { return reader.model(); },
+                    reader_);
+}
+
+Result<> ProviderStream::take(const http::SseEvent& event) {
+  std::vector<chat::ChatEvent> events;
+  Result<> read;
+  if (auto* openai = std::get_if<protocol::openai::StreamReader>(&reader_)) {
+    read = openai->read(event.data, events);
+  } else {
+    read = std::get<protocol::anthropic::StreamReader>(reader_).read(event.event, event.data, events);
+  }
+  for (chat::ChatEvent& each : events) {
+    finished_ = finished_ || std::holds_alternative<chat::Finish>(each);
+    ready_.push_back(std::move(each));
+  }
+  return read;
+}
+
+asio::awaitable<Result<>> ProviderStream::read_more() {
+  Result<std::optional<std::string>> bytes = co_await download_->read();
+  if (!bytes) co_return std::unexpected(std::move(bytes.error()).context(provider_));
+  if (!*bytes) {
+    ended_ = true;
+    // Some compatible servers leave out [DONE]; an answer without its finish is half an answer.
+    if (finished_ && !sse_.pending()) co_return Result<>{};
+    co_return fail(ErrorCode::kUpstream,
+                   fmt::format("{} ended in the middle of an answer", provider_));
+  }
+  if (Result<> fed = sse_.feed(**bytes); !fed) {
+    co_return std::unexpected(std::move(fed.error()).context(provider_));
+  }
+  while (std::optional<http::SseEvent> event = sse_.next()) {
+    if (Result<> taken = take(*event); !taken) {
+      co_return std::unexpected(std::move(taken.error()).context(provider_));
+    }
+  }
+  if (done() && !finished_) {
+    co_return fail(ErrorCode::kUpstream,
+                   fmt::format("{} ended in the middle of an answer", provider_));
+  }
+  ended_ = done();
+  co_return Result<>{};
+}
+
+asio::awaitable<Result<>> ProviderStream::begin() {
+  while (ready_.empty() && !ended_) {
+    Result<> more = co_await read_more();
+    if (!more) co_return more;
+  }
+  co_return Result<>{};
+}
+
+asio::awaitable<Result<std::optional<chat::ChatEvent>>> ProviderStream::next() {
+  while (ready_.empty() && !ended_ && !failure_) {
+    Result<> more = co_await read_more();
+    if (!more) failure_ = std::move(more.error());
+  }
+  if (!ready_.empty()) {
+    std::optional<chat::ChatEvent> event(std::move(ready_.front()));
+    ready_.pop_front();
+    co_return event;
+  }
+  if (failure_) co_return std::unexpected(*failure_);
+  co_return std::optional<chat::ChatEvent>{};
+}
+
+}  // namespace minimill::cloud

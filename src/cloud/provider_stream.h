@@ -1,0 +1,46 @@
+#pragma once
+
+// A provider's streamed answer: bytes → server-sent events → ChatEvents, in either protocol.
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "chat/chat_event.h"
+#include "http/client.h"
+#include "http/sse_reader.h"
+#include "protocol/anthropic.h"
+#include "protocol/openai.h"
+
+namespace minimill::cloud {
+
+namespace asio = boost::asio;
+
+class ProviderStream final : public chat::ChatStream {
+ public:
+  ProviderStream(std::string provider, chat::Protocol protocol,
+                 std::unique_ptr<http::Download> download);
+
+  /// Waits for the first event without taking it.
+  asio::awaitable<Result<>> begin();
+  asio::awaitable<Result<std::optional<chat::ChatEvent>>> next() override;
+  const std::string& model() const override;
+
+ private:
+  asio::awaitable<Result<>> read_more();
+  Result<> take(const http::SseEvent& event);
+  bool done() const;
+
+  std::string provider_;
+  std::unique_ptr<http::Download> download_;
+  http::SseReader sse_;
+  std::variant<protocol::openai::StreamReader, protocol::anthropic::StreamReader> reader_;
+  std::deque<chat::ChatEvent> ready_;
+  std::optional<Error> failure_;  // told once what came before it has gone out
+  bool finished_ = false;  // the answer has ended well
+  bool ended_ = false;     // so has the transfer
+};
+
+}  // namespace minimill::cloud

@@ -1,0 +1,67 @@
+#include "daemon/backends.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace minimill::daemon {
+namespace {
+
+std::unexpected<Error> fail_no_provider(std::string_view model) {
+  if (model.empty()) {
+    return fail(ErrorCode::kUnavailable, "no cloud provider is configured",
+                "add a [[provider]] to the configuration, or serve with --sim-cloud to try it out");
+  }
+  return fail(ErrorCode::kNotFound, fmt::format("no provider serves the model '{}'", model),
+              "add it to a provider's models in the configuration");
+}
+
+}  // namespace
+
+asio::awaitable<Result<chat::ChatAnswer>> Backends::complete(route::Lane lane,
+                                                             std::string_view model,
+                                                             const chat::ChatRequest& request,
+                                                             policy::Privacy privacy) {
+  if (lane == route::Lane::kLocal) {
+    Result<engine::Backend*> engine = engines_.find(model);
+    if (!engine) co_return std::unexpected(std::move(engine.error()));
+    co_return co_await (*engine)->complete(request);
+  }
+  Result<policy::Cleared<chat::ChatRequest>> cleared = policy::clear_for_cloud(request, privacy);
+  if (!cleared) co_return std::unexpected(std::move(cleared.error()));
+  cloud::Provider* provider = selector_.provider_of(model);
+  if (provider == nullptr) co_return fail_no_provider(model);
+  co_return co_await provider->complete(*cleared, model);
+}
+
+asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> Backends::stream(
+    route::Lane lane, std::string_view model, const chat::ChatRequest& request,
+    policy::Privacy privacy) {
+  if (lane == route::Lane::kLocal) {
+    Result<engine::Backend*> engine = engines_.find(model);
+    if (!engine) co_return std::unexpected(std::move(engine.error()));
+    co_return co_await (*engine)->stream(request);
+  }
+  Result<policy::Cleared<chat::ChatRequest>> cleared = policy::clear_for_cloud(request, privacy);
+  if (!cleared) co_return std::unexpected(std::move(cleared.error()));
+  cloud::Provider* provider = selector_.provider_of(model);
+  if (provider == nullptr) co_return fail_no_provider(model);
+  co_return co_await provider->stream(*cleared, model);
+}
+
+std::string Backends::backend_name(route::Lane lane, std::string_view model) const {
+  if (lane == route::Lane::kLocal) return std::string(model);
+  const cloud::Provider* provider = selector_.provider_of(model);
+  return provider == nullptr ? std::string{} : provider->options().name;
+}
+
+double Backends::cost_usd(route::Lane lane, std::string_view model,
+                          const chat::Usage& usage) const {
+  return lane == route::Lane::kLocal ? 0.0 : prices_.cost_usd(model, usage);
+}
+
+double Backends::cloud_cost_usd(const chat::Usage& usage) const {
+  return prices_.cost_usd(selector_.default_model(route::Lane::kCloud), usage);
+}
+
+}  // namespace minimill::daemon

@@ -1,0 +1,296 @@
+#include "daemon/daemon.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+#include <utility>
+
+#include "base/log.h"
+#include "daemon/backends.h"
+#include "daemon/data_folder.h"
+#include "daemon/engines.h"
+#include "daemon/gateway.h"
+#include "daemon/json_response.h"
+#include "daemon/model_selector.h"
+#include "daemon/offload.h"
+#include "daemon/openai_api.h"
+#include "daemon/routes.h"
+#include "daemon/status_api.h"
+#include "daemon/task_api.h"
+#include "daemon/task_runner.h"
+#include "protocol/openai.h"
+#include "simcloud/sim_cloud.h"
+
+namespace minimill::daemon {
+namespace {
+
+constexpr std::string_view kSimCloud = "sim-cloud";
+constexpr std::string_view kSimModel = "sim-large";
+
+/// Only this machine, until apps have keys.
+Result<> check_address(std::string_view address) {
+  const bool loopback = address.starts_with("127.") || address.starts_with("localhost:") ||
+                        address.starts_with("[::1]:") || address.starts_with("unix:");
+  if (loopback) return {};
+  return fail_field("server.listen", fmt::format("'{}' is not a loopback address", address),
+                    "minimill asks for no key yet, so it listens on this machine only: use "
+                    "127.0.0.1:PORT, [::1]:PORT or unix:/path");
+}
+
+lane::SchedulerOptions scheduler_options(const Config& config) {
+  lane::SchedulerOptions options;
+  options.slots = {config.local.slots, config.lanes.cloud_slots};
+  const auto queued = static_cast<std::size_t>(config.lanes.max_queued);
+  options.max_queued = {queued, queued};
+  return options;
+}
+
+cloud::ProviderOptions provider_options(const ProviderConfig& config,
+                                        const Environment& environment) {
+  cloud::ProviderOptions options;
+  options.name = config.name;
+  options.protocol = config.protocol;
+  options.base_url = config.base_url;
+  options.key = environment.get(config.key_env);
+  options.key_env = config.key_env;
+  options.models = config.models;
+  return options;
+}
+
+cloud::ProviderOptions sim_provider_options(const std::string& url) {
+  cloud::ProviderOptions options;
+  options.name = kSimCloud;
+  options.base_url = url + "/v1";
+  options.models = {std::string(kSimModel)};
+  return options;
+}
+
+Result<route::Router> load_router(ledger::Ledger& ledger, route::RouterOptions options) {
+  Result<std::optional<std::string>> state = ledger.load_state(kRouterState);
+  if (!state) return std::unexpected(std::move(state.error()));
+  if (!*state) return route::Router(options);
+  Result<route::Router> router = route::Router::load(**state, options);
+  if (router) return router;
+  log::warn("what the router had learnt cannot be read ({}); it starts from its prior",
+            router.error().message);
+  ledger.save_state(fmt::format("{}.unreadable", kRouterState), std::move(**state));
+  return route::Router(options);
+}
+
+Result<std::unique_ptr<sqlite::Writer>> open_writer(const std::filesystem::path& path) {
+  Result<sqlite::Database> db = sqlite::Database::open(path, sqlite::Database::Mode::kReadWrite);
+  if (!db) return std::unexpected(std::move(db.error()));
+  if (Result<> migrated = ledger::migrate_ledger(*db); !migrated) {
+    return std::unexpected(std::move(migrated.error()));
+  }
+  if (Result<> migrated = lane::migrate_tasks(*db); !migrated) {
+    return std::unexpected(std::move(migrated.error()));
+  }
+  return std::make_unique<sqlite::Writer>(std::move(*db));
+}
+
+/// What is read from the database, each by a connection of its own.
+struct Readers {
+  ledger::Ledger ledger;          // event loop
+  lane::TaskStore tasks;
+  ledger::Ledger offload_ledger;  // offload thread
+  lane::TaskStore offload_tasks;
+
+  static Result<Readers> open(const std::filesystem::path& path, sqlite::Writer& writer) {
+    Result<ledger::Ledger> ledger = ledger::Ledger::open(path, writer);
+    if (!ledger) return std::unexpected(std::move(ledger.error()));
+    Result<lane::TaskStore> tasks = lane::TaskStore::open(path, writer);
+    if (!tasks) return std::unexpected(std::move(tasks.error()));
+    Result<ledger::Ledger> offload_ledger = ledger::Ledger::open(path, writer);
+    if (!offload_ledger) return std::unexpected(std::move(offload_ledger.error()));
+    Result<lane::TaskStore> offload_tasks = lane::TaskStore::open(path, writer);
+    if (!offload_tasks) return std::unexpected(std::move(offload_tasks.error()));
+    return Readers{std::move(*ledger), std::move(*tasks), std::move(*offload_ledger),
+                   std::move(*offload_tasks)};
+  }
+};
+
+}  // namespace
+
+/// Everything, in the order it is built: a part may refer to those above it.
+struct Daemon::Parts {
+  Parts(asio::io_context& loop, DaemonOptions given, DataFolder held,
+        std::unique_ptr<sqlite::Writer> the_writer, Readers the_readers, route::Router the_router,
+        std::filesystem::path sockets)
+      : io(loop),
+        options(std::move(given)),
+        folder(std::move(held)),
+        writer(std::move(the_writer)),
+        readers(std::move(the_readers)),
+        router(std::move(the_router)),
+        ids(clock),
+        client(io),
+        engines(io, client, clock, options.config, options.environment, options.program,
+                std::move(sockets)),
+        lanes(io.get_executor(), scheduler_options(options.config)) {
+    for (const auto& [model, price] : options.config.prices) prices.set(model, price);
+    for (const ProviderConfig& provider : options.config.providers) {
+      add_provider(provider_options(provider, options.environment));
+    }
+  }
+
+  void add_provider(cloud::ProviderOptions provider) {
+    providers.push_back(std::make_unique<cloud::Provider>(client, std::move(provider)));
+  }
+
+  /// The second half: what needs to know every provider, the simulated one among them.
+  void assemble() {
+    std::vector<cloud::Provider*> all;
+    for (const auto& provider : providers) all.push_back(provider.get());
+    selector.emplace(engines, std::move(all));
+    backends.emplace(engines, *selector, prices);
+    gateway.emplace(clock, ids, router, *selector, engines, *backends, lanes, readers.ledger);
+    runner.emplace(io, clock, ids, options.config, router, *selector, engines, *backends, lanes,
+                   readers.tasks, readers.ledger);
+    openai.emplace(clock, *gateway, *selector, engines, options.config.privacy);
+    task_api.emplace(clock, ids, readers.tasks, readers.offload_tasks, readers.offload_ledger,
+                     offload, *runner, lanes, *selector, engines);
+    status.emplace(clock, lanes, *runner, engines, *selector, readers.offload_ledger, offload);
+    openai->add_to(routes);
+    task_api->add_to(routes);
+    status->add_to(routes);
+  }
+
+  asio::awaitable<void> handle(http::Request& request, http::Responder& out) {
+    const Routes::Match match = routes.find(request.method, request.path);
+    if (match.handler != nullptr) {
+      co_await (*match.handler)(request, out, match.parts);
+      co_return;
+    }
+    const Error error = no_route(request, match.allowed);
+    if (request.path.starts_with("/v1/")) {
+      http::Headers headers{{"content-type", "application/json"}};
+      std::string body = protocol::openai::write_error(error);
+      const int status = match.allowed.empty() ? kNotFound : kMethodNotAllowed;
+      co_await out.send(status, std::move(headers), std::move(body));
+    } else {
+      co_await send_json_error(error, out);
+    }
+  }
+
+  static Error no_route(const http::Request& request, const std::string& allowed) {
+    Error error;
+    error.code = allowed.empty() ? ErrorCode::kNotFound : ErrorCode::kUnsupported;
+    error.message = fmt::format("nothing answers {} {}", request.method, request.path);
+    error.hint = allowed.empty() ? "minimill serves /v1/chat/completions, /v1/models, /healthz and "
+                                   "/minimill/v1/…"
+                                 : fmt::format("this path takes {}", allowed);
+    return error;
+  }
+
+  static constexpr int kNotFound = 404;
+  static constexpr int kMethodNotAllowed = 405;
+
+  asio::io_context& io;
+  SystemClock clock;
+  DaemonOptions options;
+  DataFolder folder;
+  std::unique_ptr<sqlite::Writer> writer;
+  Readers readers;
+  Offload offload;
+  route::Router router;
+  IdSource ids;
+  http::Client client;
+  cloud::PriceTable prices;
+  Engines engines;
+  lane::Lanes lanes;
+  std::unique_ptr<simcloud::SimCloud> sim_cloud;
+  std::vector<std::unique_ptr<cloud::Provider>> providers;
+  std::optional<ModelSelector> selector;
+  std::optional<Backends> backends;
+  std::optional<Gateway> gateway;
+  std::optional<TaskRunner> runner;
+  std::optional<OpenAiApi> openai;
+  std::optional<TaskApi> task_api;
+  std::optional<StatusApi> status;
+  Routes routes;
+  std::unique_ptr<http::Server> server;
+  bool carrying_out = false;
+};
+
+Daemon::Daemon(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Daemon::~Daemon() = default;
+
+Result<std::unique_ptr<Daemon>> Daemon::create(asio::io_context& io, DaemonOptions options) {
+  for (const std::string& address : options.config.listen) {
+    if (Result<> good = check_address(address); !good) return std::unexpected(good.error());
+  }
+  Result<DataFolder> folder = DataFolder::hold(options.config.data_dir);
+  if (!folder) return std::unexpected(std::move(folder.error()));
+  Result<std::filesystem::path> sockets = folder->socket_dir();
+  if (!sockets) return std::unexpected(std::move(sockets.error()));
+  Result<std::unique_ptr<sqlite::Writer>> writer = open_writer(folder->database());
+  if (!writer) return std::unexpected(std::move(writer.error()));
+  Result<Readers> readers = Readers::open(folder->database(), **writer);
+  if (!readers) return std::unexpected(std::move(readers.error()));
+  const route::RouterOptions router_options{.threshold = options.config.router.threshold};
+  Result<route::Router> router = load_router(readers->ledger, router_options);
+  if (!router) return std::unexpected(std::move(router.error()));
+  return std::unique_ptr<Daemon>(new Daemon(std::make_unique<Parts>(
+      io, std::move(options), std::move(*folder), std::move(*writer), std::move(*readers),
+      std::move(*router), std::move(*sockets))));
+}
+
+asio::awaitable<Result<std::vector<std::string>>> Daemon::start() {
+  Parts& parts = *parts_;
+  const SimCloudConfig& sim = parts.options.config.sim_cloud;
+  if (sim.enabled) {
+    simcloud::SimCloudOptions options;
+    options.first_token = std::chrono::milliseconds{sim.first_token_ms};
+    options.tokens_per_second = sim.tokens_per_second;
+    options.p_correct = sim.p_correct;
+    if (!sim.gold.empty()) {
+      Result<std::vector<simcloud::GoldAnswer>> gold = simcloud::read_gold(sim.gold);
+      if (!gold) co_return std::unexpected(std::move(gold.error()));
+      options.gold = std::move(*gold);
+    }
+    parts.sim_cloud = std::make_unique<simcloud::SimCloud>(parts.io, std::move(options));
+    Result<std::string> url = parts.sim_cloud->start();
+    if (!url) co_return std::unexpected(std::move(url.error()));
+    parts.add_provider(sim_provider_options(*url));
+  }
+  parts.assemble();
+
+  http::ServerOptions server_options;
+  http::Handler handler = [&parts](http::Request& request, http::Responder& out) {
+    return parts.handle(request, out);
+  };
+  http::ErrorBody error_body = [](int status, std::string_view message, std::string_view path) {
+    Error error;
+    error.code = status == 413 ? ErrorCode::kTooLarge : ErrorCode::kInvalidArgument;
+    error.message = message;
+    return path.starts_with("/v1/") ? protocol::openai::write_error(error)
+                                    : boost::json::serialize(to_json(error));
+  };
+  parts.server = std::make_unique<http::Server>(parts.io, std::move(server_options),
+                                                std::move(handler), std::move(error_body));
+  std::vector<std::string> addresses;
+  for (const std::string& wanted : parts.options.config.listen) {
+    Result<std::string> address = parts.server->listen(wanted);
+    if (!address) co_return std::unexpected(std::move(address.error()));
+    addresses.push_back(std::move(*address));
+  }
+  Result<> announced = parts.folder.announce(addresses);
+  if (!announced) co_return std::unexpected(std::move(announced.error()));
+  if (parts.options.carry_out_tasks) {
+    parts.runner->start();
+    parts.carrying_out = true;
+  }
+  co_return addresses;
+}
+
+asio::awaitable<void> Daemon::stop(std::chrono::milliseconds grace) {
+  Parts& parts = *parts_;
+  if (parts.server) co_await parts.server->stop(grace);
+  if (parts.carrying_out) co_await parts.runner->stop();
+  co_await parts.engines.stop();
+  if (parts.sim_cloud) co_await parts.sim_cloud->stop();
+  parts.writer->flush();
+}
+
+}  // namespace minimill::daemon

@@ -1,0 +1,45 @@
+#pragma once
+
+// The program: builds every part from the configuration, hands each what it needs, and runs them on
+// one event loop. Reading daemon.cpp's Parts shows what minimill is made of.
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "daemon/config.h"
+
+namespace minimill::daemon {
+
+namespace asio = boost::asio;
+
+struct DaemonOptions {
+  Config config;
+  Environment environment;
+  std::filesystem::path program;  // this very binary: it guards llama-server
+  bool carry_out_tasks = true;    // false: only answers, for looking at a folder nobody serves
+};
+
+class Daemon {
+ public:
+  /// Opens the folder and the database; nothing listens yet. Event-loop thread, before it runs.
+  static Result<std::unique_ptr<Daemon>> create(asio::io_context& io, DaemonOptions options);
+  ~Daemon();
+
+  /// Listens and starts the workers. Returns the addresses with their real ports.
+  asio::awaitable<Result<std::vector<std::string>>> start();
+  /// Takes no more requests, gives running ones `grace`, then ends everything, engines too.
+  asio::awaitable<void> stop(std::chrono::milliseconds grace);
+
+ private:
+  struct Parts;
+  explicit Daemon(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace minimill::daemon

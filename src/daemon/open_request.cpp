@@ -1,0 +1,100 @@
+#include "daemon/open_request.h"
+
+#include <utility>
+
+#include "protocol/http_status.h"
+
+namespace minimill::daemon {
+namespace {
+
+/// What nginx logs for it, too: the client closed the connection before it was answered.
+constexpr int kStatusClientGone = 499;
+
+double ms(std::chrono::nanoseconds duration) {
+  return std::chrono::duration<double, std::milli>(duration).count();
+}
+
+}  // namespace
+
+OpenRequest::OpenRequest(const Clock& clock, const Backends& backends, ledger::Ledger& ledger,
+                         RequestId id, Ask ask)
+    : clock_(clock), backends_(backends), ledger_(ledger), ask_(std::move(ask)) {
+  record_.id = std::move(id);
+  record_.at = clock.wall();
+  record_.app = ask_.app;
+  record_.model_asked = ask_.request.model;
+  record_.stream = ask_.request.stream;
+  record_.privacy = policy::name(ask_.privacy);
+}
+
+OpenRequest::~OpenRequest() {
+  if (written_) return;
+  if (attempting_) {
+    record_.attempts.back().error = "the client went away";
+    record_.attempts.back().duration_ms = attempt_ms();
+  }
+  write(kStatusClientGone);
+}
+
+void OpenRequest::begin_attempt(route::Lane lane, std::string model, lane::Slot slot) {
+  slot_ = std::move(slot);
+  attempt_started_ = clock_.steady();
+  attempting_ = true;
+  ledger::Attempt& attempt = record_.attempts.emplace_back();
+  attempt.lane = lane;
+  attempt.backend = backends_.backend_name(lane, model);
+  attempt.model = std::move(model);
+  attempt.queued_ms = ms(slot_.waited());
+}
+
+double OpenRequest::attempt_ms() const { return ms(clock_.steady() - attempt_started_); }
+
+void OpenRequest::first_token() {
+  ledger::Attempt& attempt = record_.attempts.back();
+  if (attempt.first_token_ms == 0) attempt.first_token_ms = attempt_ms();
+}
+
+void OpenRequest::fail_attempt(const Error& error) {
+  if (!attempting_) return;
+  attempting_ = false;
+  record_.attempts.back().error = error.message;
+  record_.attempts.back().duration_ms = attempt_ms();
+  slot_ = {};
+}
+
+void OpenRequest::end_attempt(const chat::Usage& usage) {
+  attempting_ = false;
+  ledger::Attempt& attempt = record_.attempts.back();
+  attempt.duration_ms = attempt_ms();
+  attempt.usage = usage;
+  attempt.cost_usd = backends_.cost_usd(attempt.lane, attempt.model, usage);
+  slot_ = {};
+}
+
+void OpenRequest::close() {
+  constexpr int kOk = 200;
+  write(kOk);
+}
+
+void OpenRequest::close(const Error& error) {
+  fail_attempt(error);
+  write(protocol::http_status(error.code));
+}
+
+void OpenRequest::write(int status) {
+  if (written_) return;
+  written_ = true;
+  record_.status = status;
+  ledger_.record(std::move(record_));
+}
+
+Serving OpenRequest::serving() const {
+  const ledger::Attempt& attempt = record_.attempts.back();
+  return {.id = record_.id,
+          .decision = record_.decision,
+          .lane = attempt.lane,
+          .model = attempt.model,
+          .queued_ms = attempt.queued_ms};
+}
+
+}  // namespace minimill::daemon

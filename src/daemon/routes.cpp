@@ -1,0 +1,53 @@
+#include "daemon/routes.h"
+
+#include <utility>
+
+namespace minimill::daemon {
+namespace {
+
+std::vector<std::string> split(std::string_view path) {
+  std::vector<std::string> segments;
+  while (path.starts_with('/')) {
+    path.remove_prefix(1);
+    const std::string_view segment = path.substr(0, path.find('/'));
+    segments.emplace_back(segment);
+    path.remove_prefix(segment.size());
+  }
+  return segments;
+}
+
+bool matches(const std::vector<std::string>& pattern, const std::vector<std::string>& path,
+             PathParts& parts) {
+  if (pattern.size() != path.size()) return false;
+  parts.clear();
+  for (std::size_t i = 0; i < pattern.size(); ++i) {
+    if (pattern[i].starts_with('{')) {
+      if (path[i].empty()) return false;
+      parts.push_back(path[i]);
+    } else if (pattern[i] != path[i]) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+void Routes::add(std::string method, std::string_view pattern, RouteHandler handler) {
+  entries_.push_back({std::move(method), split(pattern), std::move(handler)});
+}
+
+Routes::Match Routes::find(std::string_view method, std::string_view path) const {
+  const std::vector<std::string> segments = split(path);
+  Match match;
+  PathParts parts;
+  for (const Entry& entry : entries_) {
+    if (!matches(entry.segments, segments, parts)) continue;
+    if (entry.method == method) return {&entry.handler, std::move(parts), {}};
+    if (!match.allowed.empty()) match.allowed += ", ";
+    match.allowed += entry.method;
+  }
+  return match;
+}
+
+}  // namespace minimill::daemon

@@ -1,0 +1,42 @@
+#pragma once
+
+// Which handler answers which method and path. A pattern's "{…}" matches one path segment and hands
+// it over: "/minimill/v1/tasks/{id}/cancel".
+
+#include <boost/asio/awaitable.hpp>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "http/server.h"
+
+namespace minimill::daemon {
+
+namespace asio = boost::asio;
+
+using PathParts = std::vector<std::string>;  // what the pattern's braces matched, in order
+using RouteHandler =
+    std::function<asio::awaitable<void>(http::Request&, http::Responder&, const PathParts&)>;
+
+class Routes {
+ public:
+  void add(std::string method, std::string_view pattern, RouteHandler handler);
+
+  struct Match {
+    const RouteHandler* handler = nullptr;  // nullptr: no such path, or not with this method
+    PathParts parts;
+    std::string allowed;  // "GET, POST": the methods the path has, when this one is not among them
+  };
+  Match find(std::string_view method, std::string_view path) const;
+
+ private:
+  struct Entry {
+    std::string method;
+    std::vector<std::string> segments;
+    RouteHandler handler;
+  };
+  std::vector<Entry> entries_;
+};
+
+}  // namespace minimill::daemon

@@ -1,0 +1,35 @@
+#pragma once
+
+// GET /healthz and GET /minimill/v1/status: is it up, and what is it doing?
+
+#include "daemon/model_selector.h"
+#include "daemon/offload.h"
+#include "daemon/routes.h"
+#include "daemon/task_runner.h"
+#include "lane/lanes.h"
+#include "ledger/ledger.h"
+
+namespace minimill::daemon {
+
+class StatusApi {
+ public:
+  /// `ledger` is a reader of its own, used only on the offload thread.
+  StatusApi(const Clock& clock, lane::Lanes& lanes, TaskRunner& runner, Engines& engines,
+            ModelSelector& selector, ledger::Ledger& ledger, Offload& offload);
+
+  void add_to(Routes& routes);
+
+ private:
+  asio::awaitable<void> status(http::Responder& out);
+
+  const Clock& clock_;
+  WallTime started_;
+  lane::Lanes& lanes_;
+  TaskRunner& runner_;
+  Engines& engines_;
+  ModelSelector& selector_;
+  ledger::Ledger& ledger_;
+  Offload& offload_;
+};
+
+}  // namespace minimill::daemon

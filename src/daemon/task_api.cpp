@@ -1,0 +1,374 @@
+#include "daemon/task_api.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <utility>
+
+#include "base/json.h"
+#include "base/rfc3339.h"
+#include "daemon/json_response.h"
+#include "daemon/why.h"
+#include "lane/report.h"
+
+namespace minimill::daemon {
+namespace {
+
+constexpr int kCreated = 201;
+constexpr int kOk = 200;
+constexpr std::size_t kMaxListed = 1000;
+constexpr std::string_view kAdHocRun = "adhoc";  // tasks that came one by one
+
+Result<std::size_t> number_of(std::string_view query, std::string_view key, std::size_t otherwise,
+                              std::size_t max) {
+  const std::string text = http::query_value(query, key);
+  if (text.empty()) return otherwise;
+  std::size_t number = 0;
+  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (ec != std::errc{} || end != text.data() + text.size() || number > max) {
+    return fail_field(std::string(key), fmt::format("'{}' must be between 0 and {}", key, max));
+  }
+  return number;
+}
+
+Result<lane::TaskStore::Filter> filter_of(std::string_view query) {
+  lane::TaskStore::Filter filter;
+  filter.run = {http::query_value(query, "run")};
+  if (const std::string state = http::query_value(query, "state"); !state.empty()) {
+    Result<lane::TaskState> parsed = lane::parse_task_state(state);
+    if (!parsed) return std::unexpected(std::move(parsed.error()));
+    filter.state = *parsed;
+  }
+  constexpr std::size_t kDefaultListed = 100;
+  Result<std::size_t> limit = number_of(query, "limit", kDefaultListed, kMaxListed);
+  if (!limit) return std::unexpected(std::move(limit.error()));
+  Result<std::size_t> offset = number_of(query, "offset", 0, lane::kMaxTasksPerRun);
+  if (!offset) return std::unexpected(std::move(offset.error()));
+  filter.limit = *limit;
+  filter.offset = *offset;
+  return filter;
+}
+
+json::object to_json(const lane::RunInfo& run) {
+  return {{"run", run.id.value},     {"name", run.name},
+          {"settings", run.settings}, {"created_at", rfc3339(run.created)},
+          {"total", run.total},       {"unfinished", run.unfinished}};
+}
+
+json::object to_json(const lane::Progress& progress) {
+  return {{"total", progress.total},
+          {"waiting", progress.waiting},
+          {"running_local", progress.running_local},
+          {"running_cloud", progress.running_cloud},
+          {"done_local", progress.done_local},
+          {"done_cloud", progress.done_cloud},
+          {"failed", progress.failed},
+          {"cancelled", progress.cancelled},
+          {"escalated", progress.escalated},
+          {"passed", progress.passed},
+          {"checked", progress.checked},
+          {"mean_queue_age_s", progress.mean_queue_age_s},
+          {"cost_usd", progress.cost_usd}};
+}
+
+std::unexpected<Error> no_run(const std::string& id) {
+  return fail(ErrorCode::kNotFound, fmt::format("no run '{}'", id),
+              "`minimill report --list` lists the runs there are");
+}
+
+Result<lane::Submission> submission_of(const json::value& value, std::string_view where) {
+  const json::object* object = value.if_object();
+  const json::value* task = object == nullptr ? nullptr : object->if_contains("task");
+  const json::value* due = object == nullptr ? nullptr : object->if_contains("due_ms");
+  if (task == nullptr || due == nullptr || !due->is_int64()) {
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("{}: expected {{\"due_ms\": …, \"task\": {{…}}}}", where));
+  }
+  Result<lane::TaskSpec> spec = lane::parse_task(json::serialize(*task), where);
+  if (!spec) return std::unexpected(std::move(spec.error()));
+  return lane::Submission{.spec = std::move(*spec), .due = from_unix_ms(due->get_int64())};
+}
+
+struct Batch {
+  lane::RunInfo run;
+  std::vector<lane::Submission> tasks;
+};
+
+Result<Batch> batch_of(std::string_view body) {
+  Result<json::object> parsed = parse_json_object(body);
+  if (!parsed) return std::unexpected(std::move(parsed.error()));
+  Batch batch;
+  Fields fields(*parsed);
+  batch.run.name = fields.required_string("name");
+  batch.run.fingerprint = fields.string_or("fingerprint", "");
+  if (const json::object* settings = fields.optional_object("settings")) {
+    batch.run.settings = *settings;
+  }
+  const json::array* tasks = fields.optional_array("tasks");
+  if (tasks == nullptr) fields.reject("tasks", "is required");
+  if (!fields.ok()) return std::unexpected(std::move(fields).error());
+  if (tasks->size() > lane::kMaxTasksPerRun) {
+    return fail_field("tasks", fmt::format("'tasks' has more than {}", lane::kMaxTasksPerRun));
+  }
+  for (std::size_t i = 0; i < tasks->size(); ++i) {
+    Result<lane::Submission> task = submission_of((*tasks)[i], fmt::format("tasks[{}]", i));
+    if (!task) return std::unexpected(std::move(task.error()));
+    batch.tasks.push_back(std::move(*task));
+  }
+  return batch;
+}
+
+}  // namespace
+
+TaskApi::TaskApi(const Clock& clock, IdSource& ids, lane::TaskStore& store,
+                 lane::TaskStore& tasks, ledger::Ledger& ledger, Offload& offload,
+                 TaskRunner& runner, lane::Lanes& lanes, ModelSelector& selector, Engines& engines)
+    : clock_(clock),
+      ids_(ids),
+      store_(store),
+      tasks_(tasks),
+      ledger_(ledger),
+      offload_(offload),
+      runner_(runner),
+      lanes_(lanes),
+      selector_(selector),
+      engines_(engines) {}
+
+void TaskApi::add_to(Routes& routes) {
+  using http::Request;
+  using http::Responder;
+  routes.add("POST", "/minimill/v1/tasks", [this](Request& request, Responder& out,
+                                                  const PathParts&) { return add_task(request, out); });
+  routes.add("GET", "/minimill/v1/tasks",
+             [this](Request& request, Responder& out, const PathParts&) {
+               return list_tasks(request, out);
+             });
+  routes.add("GET", "/minimill/v1/tasks/{id}",
+             [this](Request& request, Responder& out, const PathParts& parts) {
+               return show_task(request, out, parts[0]);
+             });
+  routes.add("POST", "/minimill/v1/tasks/{id}/cancel",
+             [this](Request& request, Responder& out, const PathParts& parts) {
+               return cancel_task(request, out, parts[0]);
+             });
+  routes.add("POST", "/minimill/v1/runs/{id}/tasks",
+             [this](Request& request, Responder& out, const PathParts& parts) {
+               return add_tasks(request, out, parts[0]);
+             });
+  routes.add("GET", "/minimill/v1/runs", [this](Request& request, Responder& out, const PathParts&) {
+    return list_runs(request, out);
+  });
+  routes.add("GET", "/minimill/v1/runs/{id}",
+             [this](Request&, Responder& out, const PathParts& parts) {
+               return show_run(out, parts[0]);
+             });
+  routes.add("GET", "/minimill/v1/runs/{id}/report",
+             [this](Request&, Responder& out, const PathParts& parts) {
+               return report(out, parts[0]);
+             });
+  routes.add("GET", "/minimill/v1/why/{id}",
+             [this](Request& request, Responder& out, const PathParts& parts) {
+               return why(request, out, parts[0]);
+             });
+}
+
+asio::awaitable<void> TaskApi::answer(std::function<Result<json::value>()> query,
+                                      http::Responder& out) {
+  Result<json::value> value = co_await offload_.run<Result<json::value>>(std::move(query));
+  if (value) {
+    co_await send_json(kOk, *value, out);
+  } else {
+    co_await send_json_error(value.error(), out);
+  }
+}
+
+asio::awaitable<void> TaskApi::add_task(http::Request& request, http::Responder& out) {
+  std::string body = std::move(request.body);
+  Result<json::object> parsed = parse_json_object(body);
+  if (parsed && !parsed->contains("id")) {  // in a file an id is the author's; here it may be ours
+    (*parsed)["id"] = ids_.task().value;
+    body = json::serialize(*parsed);
+  }
+  Result<lane::TaskSpec> spec = lane::parse_task(body, "task");
+  if (!spec) {
+    co_await send_json_error(spec.error(), out);
+    co_return;
+  }
+  lane::RunInfo run;
+  run.id = {std::string(kAdHocRun)};
+  run.name = kAdHocRun;
+  run.created = clock_.wall();
+  const TaskId id = spec->id;
+  std::vector<lane::Submission> tasks;
+  tasks.push_back({.spec = std::move(*spec), .due = clock_.wall()});
+  Result<> saved = co_await store_.submit(std::move(run), std::move(tasks));
+  if (!saved) {
+    co_await send_json_error(saved.error(), out);
+    co_return;
+  }
+  runner_.wake();
+  const json::value accepted = json::object{{"id", id.value}, {"run", kAdHocRun}};
+  co_await send_json(kCreated, accepted, out);
+}
+
+asio::awaitable<void> TaskApi::add_tasks(http::Request& request, http::Responder& out,
+                                         std::string run) {
+  std::function<Result<Batch>()> parse = [&request] { return batch_of(request.body); };
+  Result<Batch> batch = co_await offload_.run<Result<Batch>>(std::move(parse));
+  if (!batch) {
+    co_await send_json_error(batch.error(), out);
+    co_return;
+  }
+  batch->run.id = run == "new" ? ids_.run() : RunId{std::move(run)};
+  batch->run.created = clock_.wall();
+  const std::string id = batch->run.id.value;
+  const std::size_t count = batch->tasks.size();
+  Result<> saved = co_await store_.submit(std::move(batch->run), std::move(batch->tasks));
+  if (!saved) {
+    co_await send_json_error(saved.error(), out);
+    co_return;
+  }
+  runner_.wake();
+  const json::value accepted = json::object{{"run", id}, {"accepted", count}};
+  co_await send_json(kCreated, accepted, out);
+}
+
+asio::awaitable<void> TaskApi::list_tasks(http::Request& request, http::Responder& out) {
+  Result<lane::TaskStore::Filter> filter = filter_of(request.query);
+  if (!filter) {
+    co_await send_json_error(filter.error(), out);
+    co_return;
+  }
+  std::function<Result<json::value>()> query = [this, &filter]() -> Result<json::value> {
+    Result<std::vector<lane::Task>> tasks = tasks_.list(*filter);
+    if (!tasks) return std::unexpected(std::move(tasks.error()));
+    json::array listed;
+    for (const lane::Task& task : *tasks) listed.push_back(lane::to_json(task));
+    return json::object{{"tasks", std::move(listed)}};
+  };
+  co_await answer(std::move(query), out);
+}
+
+asio::awaitable<void> TaskApi::show_task(http::Request& request, http::Responder& out,
+                                         std::string id) {
+  const RunId run{http::query_value(request.query, "run")};
+  std::function<Result<json::value>()> query = [this, &id, &run]() -> Result<json::value> {
+    Result<std::optional<lane::Task>> task = tasks_.find({id}, run);
+    if (!task) return std::unexpected(std::move(task.error()));
+    if (!*task) {
+      return fail(ErrorCode::kNotFound, fmt::format("no task '{}'", id),
+                  "`minimill task list` lists the tasks there are");
+    }
+    return lane::to_json(**task);
+  };
+  co_await answer(std::move(query), out);
+}
+
+asio::awaitable<void> TaskApi::cancel_task(http::Request& request, http::Responder& out,
+                                           std::string id) {
+  RunId run{http::query_value(request.query, "run")};
+  Result<> cancelled = co_await store_.cancel({id}, std::move(run));
+  if (cancelled) {
+    const json::value done = json::object{{"id", id}, {"state", "cancelled"}};
+    co_await send_json(kOk, done, out);
+  } else {
+    co_await send_json_error(cancelled.error(), out);
+  }
+}
+
+asio::awaitable<void> TaskApi::list_runs(http::Request& request, http::Responder& out) {
+  const std::string fingerprint = http::query_value(request.query, "fingerprint");
+  std::function<Result<json::value>()> query = [this, &fingerprint]() -> Result<json::value> {
+    json::array listed;
+    if (!fingerprint.empty()) {
+      Result<std::optional<lane::RunInfo>> run = tasks_.unfinished_run(fingerprint);
+      if (!run) return std::unexpected(std::move(run.error()));
+      if (*run) listed.push_back(to_json(**run));
+    } else {
+      Result<std::vector<lane::RunInfo>> runs = tasks_.runs(kMaxListed);
+      if (!runs) return std::unexpected(std::move(runs.error()));
+      for (const lane::RunInfo& run : *runs) listed.push_back(to_json(run));
+    }
+    return json::object{{"runs", std::move(listed)}};
+  };
+  co_await answer(std::move(query), out);
+}
+
+asio::awaitable<void> TaskApi::show_run(http::Responder& out, std::string id) {
+  std::function<Result<json::value>()> query = [this, &id]() -> Result<json::value> {
+    Result<std::optional<lane::RunInfo>> run = tasks_.find_run({id});
+    if (!run) return std::unexpected(std::move(run.error()));
+    if (!*run) return no_run(id);
+    Result<lane::Progress> progress = tasks_.progress({id});
+    if (!progress) return std::unexpected(std::move(progress.error()));
+    json::object shown = to_json(**run);
+    shown["progress"] = to_json(*progress);
+    return shown;
+  };
+  co_await answer(std::move(query), out);
+}
+
+asio::awaitable<void> TaskApi::report(http::Responder& out, std::string id) {
+  const int slots = lanes_.slots(route::Lane::kLocal) + lanes_.slots(route::Lane::kCloud);
+  const std::string cloud =
+      selector_.providers().empty() ? "none" : selector_.providers().front()->options().name;
+  const std::string model = engines_.default_model();
+  std::function<Result<json::value>()> query = [this, &id, slots, &cloud, &model] {
+    return make_report(id, slots, cloud, model);
+  };
+  co_await answer(std::move(query), out);
+}
+
+Result<json::value> TaskApi::make_report(const std::string& id, int slots, std::string cloud,
+                                         std::string local_model) const {
+  Result<std::optional<lane::RunInfo>> run = tasks_.find_run({id});
+  if (!run) return std::unexpected(std::move(run.error()));
+  if (!*run) return no_run(id);
+  lane::TaskStore::Filter filter;
+  filter.run = {id};
+  filter.limit = lane::kMaxTasksPerRun;
+  Result<std::vector<lane::Task>> tasks = tasks_.list(filter);
+  if (!tasks) return std::unexpected(std::move(tasks.error()));
+  lane::Report report = lane::make_report(*tasks, slots);
+  report.run = id;
+  report.name = (*run)->name;
+  // What the run was started with is what answered it, whatever is configured now.
+  Fields settings((*run)->settings);
+  report.cloud = settings.string_or("cloud", cloud);
+  report.local_model = settings.string_or("local_model", local_model);
+  report.warning = settings.string_or("warning", "");
+  return lane::to_json(report);
+}
+
+asio::awaitable<void> TaskApi::why(http::Request& request, http::Responder& out, std::string id) {
+  const std::string run = http::query_value(request.query, "run");
+  std::function<Result<json::value>()> query = [this, &id, &run] { return explain(id, run); };
+  co_await answer(std::move(query), out);
+}
+
+Result<json::value> TaskApi::explain(const std::string& id, const std::string& run) const {
+  std::vector<ledger::RequestRecord> records;
+  Result<std::optional<ledger::RequestRecord>> one = ledger_.find({id});
+  if (!one) return std::unexpected(std::move(one.error()));
+  if (*one) {
+    records.push_back(std::move(**one));
+  } else {
+    Result<std::vector<ledger::RequestRecord>> of_task = ledger_.of_task({id}, {run});
+    if (!of_task) return std::unexpected(std::move(of_task.error()));
+    records = std::move(*of_task);
+  }
+  if (records.empty()) {
+    return fail(ErrorCode::kNotFound, fmt::format("nothing was decided for '{}'", id),
+                "give a request id (x-minimill-request-id) or a task id (`minimill task list`)");
+  }
+  json::array explained;
+  for (ledger::RequestRecord& record : records) {
+    Result<std::vector<ledger::Outcome>> outcomes = ledger_.outcomes(record.id);
+    if (!outcomes) return std::unexpected(std::move(outcomes.error()));
+    explained.push_back(
+        to_json(Explained{.record = std::move(record), .outcomes = std::move(*outcomes)}));
+  }
+  return json::object{{"requests", std::move(explained)}};
+}
+
+}  // namespace minimill::daemon

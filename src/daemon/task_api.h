@@ -1,0 +1,66 @@
+#pragma once
+
+// minimill's own API for tasks, runs and decisions; the command line is its first client.
+//
+//   POST /minimill/v1/tasks                 one task, as in a tasks file; due now
+//   GET  /minimill/v1/tasks                 ?run= &state= &limit= &offset=
+//   GET  /minimill/v1/tasks/{id}            ?run=
+//   POST /minimill/v1/tasks/{id}/cancel     ?run=
+//   POST /minimill/v1/runs/{id}/tasks       {"name", "fingerprint", "settings", "tasks": [{"due_ms", "task"}]};
+//                                           id "new" makes a run
+//   GET  /minimill/v1/runs                  ?fingerprint=: the unfinished run of that file
+//   GET  /minimill/v1/runs/{id}             with how far it is
+//   GET  /minimill/v1/runs/{id}/report
+//   GET  /minimill/v1/why/{id}              a request's or task's decisions, explained; ?run=
+
+#include "base/ids.h"
+#include "daemon/model_selector.h"
+#include "daemon/offload.h"
+#include "daemon/routes.h"
+#include "daemon/task_runner.h"
+#include "lane/lanes.h"
+#include "lane/task_store.h"
+#include "ledger/ledger.h"
+
+namespace minimill::daemon {
+
+class TaskApi {
+ public:
+  /// `tasks` and `ledger` are readers of their own, used only on the offload thread.
+  TaskApi(const Clock& clock, IdSource& ids, lane::TaskStore& store, lane::TaskStore& tasks,
+          ledger::Ledger& ledger, Offload& offload, TaskRunner& runner, lane::Lanes& lanes,
+          ModelSelector& selector, Engines& engines);
+
+  void add_to(Routes& routes);
+
+ private:
+  asio::awaitable<void> add_task(http::Request& request, http::Responder& out);
+  asio::awaitable<void> add_tasks(http::Request& request, http::Responder& out, std::string run);
+  asio::awaitable<void> list_tasks(http::Request& request, http::Responder& out);
+  asio::awaitable<void> show_task(http::Request& request, http::Responder& out, std::string id);
+  asio::awaitable<void> cancel_task(http::Request& request, http::Responder& out, std::string id);
+  asio::awaitable<void> list_runs(http::Request& request, http::Responder& out);
+  asio::awaitable<void> show_run(http::Responder& out, std::string id);
+  asio::awaitable<void> report(http::Responder& out, std::string id);
+  asio::awaitable<void> why(http::Request& request, http::Responder& out, std::string id);
+
+  /// Runs `query` on the offload thread and answers with its value or error.
+  asio::awaitable<void> answer(std::function<Result<boost::json::value>()> query,
+                               http::Responder& out);
+  Result<boost::json::value> make_report(const std::string& id, int slots, std::string cloud,
+                                         std::string local_model) const;
+  Result<boost::json::value> explain(const std::string& id, const std::string& run) const;
+
+  const Clock& clock_;
+  IdSource& ids_;
+  lane::TaskStore& store_;
+  lane::TaskStore& tasks_;
+  ledger::Ledger& ledger_;
+  Offload& offload_;
+  TaskRunner& runner_;
+  lane::Lanes& lanes_;
+  ModelSelector& selector_;
+  Engines& engines_;
+};
+
+}  // namespace minimill::daemon

@@ -1,0 +1,59 @@
+#include "daemon/why.h"
+
+#include "base/rfc3339.h"
+
+namespace minimill::daemon {
+namespace {
+
+namespace json = boost::json;
+
+json::object attempt_json(const ledger::Attempt& attempt) {
+  return {{"lane", route::name(attempt.lane)},
+          {"backend", attempt.backend},
+          {"model", attempt.model},
+          {"queued_ms", attempt.queued_ms},
+          {"first_token_ms", attempt.first_token_ms},
+          {"duration_ms", attempt.duration_ms},
+          {"prompt_tokens", attempt.usage.prompt_tokens},
+          {"completion_tokens", attempt.usage.completion_tokens},
+          {"cost_usd", attempt.cost_usd},
+          {"error", attempt.error}};
+}
+
+}  // namespace
+
+json::object to_json(const Explained& explained) {
+  const ledger::RequestRecord& record = explained.record;
+  json::array reasons;
+  for (const route::Reason& reason : record.decision.reasons) {
+    reasons.push_back(
+        {{"layer", reason.layer}, {"text", reason.text}, {"weight", reason.weight}});
+  }
+  json::array attempts;
+  for (const ledger::Attempt& attempt : record.attempts) attempts.push_back(attempt_json(attempt));
+  json::array outcomes;
+  for (const ledger::Outcome& outcome : explained.outcomes) {
+    outcomes.push_back({{"at", rfc3339(outcome.at)},
+                        {"kind", outcome.kind},
+                        {"ok", outcome.ok},
+                        {"detail", outcome.detail}});
+  }
+  return {{"request", record.id.value},
+          {"at", rfc3339(record.at)},
+          {"app", record.app},
+          {"task", record.task.value},
+          {"run", record.run.value},
+          {"model_asked", record.model_asked},
+          {"privacy", record.privacy},
+          {"status", record.status},
+          {"lane", route::name(record.decision.lane)},
+          {"model", record.decision.model},
+          {"operation", record.decision.operation},
+          {"p_local_ok", record.decision.p_local_ok},
+          {"threshold", record.decision.threshold},
+          {"reasons", std::move(reasons)},
+          {"attempts", std::move(attempts)},
+          {"outcomes", std::move(outcomes)}};
+}
+
+}  // namespace minimill::daemon

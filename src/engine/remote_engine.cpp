@@ -1,0 +1,81 @@
+#include "engine/remote_engine.h"
+
+#include <utility>
+
+#include "engine/openai_transport.h"
+#include "protocol/openai.h"
+
+namespace minimill::engine {
+namespace {
+
+class RemoteStream final : public chat::ChatStream {
+ public:
+  explicit RemoteStream(std::unique_ptr<OpenAiStream> stream) : stream_(std::move(stream)) {}
+
+  asio::awaitable<Result<std::optional<chat::ChatEvent>>> next() override {
+    CallResult<std::optional<chat::ChatEvent>> event = co_await stream_->next();
+    if (!event) co_return std::unexpected(std::move(event.error().error));
+    co_return std::move(*event);
+  }
+  const std::string& model() const override { return stream_->model(); }
+
+ private:
+  std::unique_ptr<OpenAiStream> stream_;
+};
+
+OpenAiServer server_of(const RemoteEngineOptions& options) {
+  OpenAiServer server;
+  server.who = options.name;
+  server.base_url = options.base_url;
+  while (server.base_url.ends_with('/')) server.base_url.pop_back();
+  server.key = options.key;
+  return server;
+}
+
+/// Not ours to start: all we can do is to say what to look at.
+Error with_advice(CallFailure failure, const std::string& base_url) {
+  Error error = std::move(failure.error);
+  if (failure.kind == CallFailure::Kind::kRefused) return error;
+  error.code = ErrorCode::kUnavailable;
+  if (error.hint.empty()) error.hint = "is the server at " + base_url + " running?";
+  return error;
+}
+
+}  // namespace
+
+RemoteEngine::RemoteEngine(http::Client& client, RemoteEngineOptions options)
+    : client_(client), options_(std::move(options)) {}
+
+asio::awaitable<Result<chat::ChatAnswer>> RemoteEngine::complete(const chat::ChatRequest& request) {
+  OpenAiServer server = server_of(options_);
+  std::string body = protocol::openai::write_chat_request(request, options_.model, false);
+  CallResult<chat::ChatAnswer> answer =
+      co_await call_chat(client_, std::move(server), std::move(body));
+  if (!answer) {
+    co_return std::unexpected(with_advice(std::move(answer.error()), options_.base_url));
+  }
+  co_return std::move(*answer);
+}
+
+asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> RemoteEngine::stream(
+    const chat::ChatRequest& request) {
+  OpenAiServer server = server_of(options_);
+  std::string body = protocol::openai::write_chat_request(request, options_.model, true);
+  CallResult<std::unique_ptr<OpenAiStream>> opened =
+      co_await open_chat_stream(client_, std::move(server), std::move(body));
+  if (!opened) {
+    co_return std::unexpected(with_advice(std::move(opened.error()), options_.base_url));
+  }
+  co_return std::make_unique<RemoteStream>(std::move(*opened));
+}
+
+EngineStatus RemoteEngine::status() const {
+  EngineStatus status;
+  status.name = options_.name;
+  status.state = EngineState::kReady;  // as far as anyone knows until it is asked
+  return status;
+}
+
+asio::awaitable<void> RemoteEngine::stop() { co_return; }
+
+}  // namespace minimill::engine

@@ -1,0 +1,288 @@
+#include "http/client.h"
+
+#include <curl/curl.h>
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "http/transfer.h"
+
+namespace minimill::http {
+namespace {
+
+constexpr std::size_t kMaxIdleHandles = 64;
+constexpr long kMaxIdleConnections = 256;
+
+/// curl's global state, once per process.
+void start_curl() {
+  static const CURLcode started = curl_global_init(CURL_GLOBAL_DEFAULT);
+  (void)started;
+}
+
+}  // namespace
+
+/// curl's multi handle on the event loop: curl says which sockets and which time it waits for, the
+/// loop says when they have come.
+struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
+  explicit Impl(asio::io_context& the_io) : io(the_io), timer(the_io) {
+    start_curl();
+    multi = curl_multi_init();
+    curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, &Impl::on_socket);
+    curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, this);
+    curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, &Impl::on_timer);
+    curl_multi_setopt(multi, CURLMOPT_TIMERDATA, this);
+    curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, kMaxIdleConnections);
+  }
+
+  ~Impl() {
+    for (CURL* easy : idle_handles) curl_easy_cleanup(easy);
+    curl_multi_cleanup(multi);
+  }
+
+  /// A socket that curl waits on.
+  struct Watch {
+    Watch(asio::io_context& io, curl_socket_t fd) : descriptor(io, fd) {}
+    asio::posix::stream_descriptor descriptor;
+    int wanted = 0;  // CURL_POLL_IN, CURL_POLL_OUT or both
+    bool reading = false;
+    bool writing = false;
+  };
+
+  static int on_socket(CURL*, curl_socket_t fd, int what, void* self, void*) {
+    static_cast<Impl*>(self)->watch(fd, what);
+    return 0;
+  }
+
+  static int on_timer(CURLM*, long timeout_ms, void* self) {
+    static_cast<Impl*>(self)->set_timer(timeout_ms);
+    return 0;
+  }
+
+  static curl_socket_t open_socket(void*, curlsocktype, curl_sockaddr* address) {
+    return ::socket(address->family, address->socktype, address->protocol);
+  }
+
+  static int close_socket(void* self, curl_socket_t fd) {
+    auto& watches = static_cast<Impl*>(self)->watches;
+    if (const auto found = watches.find(fd); found != watches.end()) {
+      found->second->wanted = 0;
+      found->second->descriptor.release();  // forgets it, cancels its waits; curl's to close
+      watches.erase(found);
+    }
+    return ::close(fd);
+  }
+
+  void watch(curl_socket_t fd, int what) {
+    auto& watch = watches[fd];
+    if (!watch) {
+      if (what == CURL_POLL_REMOVE) return;
+      watch = std::make_shared<Watch>(io, fd);
+    }
+    // A wait that is no longer wanted is left pending and ignored: the next request on a kept
+    // connection wants it again, and re-arming costs a system call.
+    watch->wanted = what == CURL_POLL_REMOVE ? 0 : what;
+    arm(fd, watch);
+  }
+
+  void arm(curl_socket_t fd, const std::shared_ptr<Watch>& watch) {
+    using asio::posix::descriptor_base;
+    if ((watch->wanted & CURL_POLL_IN) != 0 && !watch->reading) {
+      watch->reading = true;
+      watch->descriptor.async_wait(
+          descriptor_base::wait_read,
+          [weak = weak_from_this(), fd, watch](const boost::system::error_code& ec) {
+            watch->reading = false;
+            if (const auto self = weak.lock()) self->ready(fd, watch, CURL_POLL_IN, CURL_CSELECT_IN, ec);
+          });
+    }
+    if ((watch->wanted & CURL_POLL_OUT) != 0 && !watch->writing) {
+      watch->writing = true;
+      watch->descriptor.async_wait(
+          descriptor_base::wait_write,
+          [weak = weak_from_this(), fd, watch](const boost::system::error_code& ec) {
+            watch->writing = false;
+            if (const auto self = weak.lock()) self->ready(fd, watch, CURL_POLL_OUT, CURL_CSELECT_OUT, ec);
+          });
+    }
+  }
+
+  void ready(curl_socket_t fd, const std::shared_ptr<Watch>& watch, int direction, int event,
+             const boost::system::error_code& ec) {
+    if (ec == asio::error::operation_aborted || (watch->wanted & direction) == 0) return;
+    act(fd, ec ? CURL_CSELECT_ERR : event);
+    if (watches.contains(fd) && watches[fd] == watch) arm(fd, watch);
+  }
+
+  void set_timer(long timeout_ms) {
+    if (timeout_ms < 0) {
+      timer.cancel();
+      return;
+    }
+    // Also for 0: curl must not be called from its own callback.
+    timer.expires_after(std::chrono::milliseconds{timeout_ms});
+    timer.async_wait([weak = weak_from_this()](const boost::system::error_code& ec) {
+      const auto self = weak.lock();
+      if (!ec && self) self->act(CURL_SOCKET_TIMEOUT, 0);
+    });
+  }
+
+  void act(curl_socket_t fd, int event) {
+    int running = 0;
+    curl_multi_socket_action(multi, fd, event, &running);
+    int left = 0;
+    while (const CURLMsg* message = curl_multi_info_read(multi, &left)) {
+      if (message->msg != CURLMSG_DONE) continue;
+      Transfer* transfer = nullptr;
+      curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
+      const CURLcode result = message->data.result;
+      curl_multi_remove_handle(multi, message->easy_handle);
+      transfer->ended(result);
+    }
+  }
+
+  CURL* take_handle() {
+    if (idle_handles.empty()) return curl_easy_init();
+    CURL* easy = idle_handles.back();
+    idle_handles.pop_back();
+    return easy;
+  }
+
+  void give_back(CURL* easy) {
+    if (idle_handles.size() >= kMaxIdleHandles) {
+      curl_easy_cleanup(easy);
+      return;
+    }
+    curl_easy_reset(easy);
+    idle_handles.push_back(easy);
+  }
+
+  asio::io_context& io;
+  CURLM* multi = nullptr;
+  asio::steady_timer timer;
+  std::unordered_map<curl_socket_t, std::shared_ptr<Watch>> watches;
+  std::vector<CURL*> idle_handles;
+};
+
+namespace {
+
+/// A transfer in the multi handle; leaving the scope takes it out.
+class Running final : public Download {
+ public:
+  static Result<std::unique_ptr<Running>> start(std::shared_ptr<Client::Impl> client,
+                                                ClientRequest request, std::size_t max_buffered,
+                                                bool whole);
+  ~Running() override;
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+
+  asio::awaitable<Result<>> headers_come();
+  asio::awaitable<Result<Response>> all_comes();
+
+  int status() const override { return transfer_.status(); }
+  const Headers& headers() const override { return transfer_.headers(); }
+  asio::awaitable<Result<std::optional<std::string>>> read() override;
+
+ private:
+  Running(std::shared_ptr<Client::Impl> client, CURL* easy, ClientRequest request,
+          std::size_t max_buffered, bool whole)
+      : client_(std::move(client)),
+        transfer_(client_->io, easy, std::move(request), max_buffered, whole) {}
+
+  std::shared_ptr<Client::Impl> client_;
+  Transfer transfer_;
+};
+
+Result<std::unique_ptr<Running>> Running::start(std::shared_ptr<Client::Impl> client,
+                                                ClientRequest request, std::size_t max_buffered,
+                                                bool whole) {
+  if (Result<> good = check_request(request); !good) return std::unexpected(good.error());
+  CURL* easy = client->take_handle();
+  std::unique_ptr<Running> running(
+      new Running(client, easy, std::move(request), max_buffered, whole));
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, &Client::Impl::open_socket);
+  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, &Client::Impl::close_socket);
+  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, client.get());
+  curl_multi_add_handle(client->multi, easy);
+  return running;
+}
+
+Running::~Running() {
+  if (!transfer_.is_done()) curl_multi_remove_handle(client_->multi, transfer_.easy());
+  client_->give_back(transfer_.easy());
+}
+
+asio::awaitable<Result<>> Running::headers_come() {
+  while (!transfer_.headers_done() && !transfer_.is_done()) {
+    Result<> waited = co_await transfer_.wait();
+    if (!waited) co_return waited;
+  }
+  co_return transfer_.headers_done() ? Result<>{} : transfer_.outcome();
+}
+
+asio::awaitable<Result<Response>> Running::all_comes() {
+  while (!transfer_.is_done()) {
+    Result<> waited = co_await transfer_.wait();
+    if (!waited) co_return std::unexpected(std::move(waited.error()));
+  }
+  Result<> outcome = transfer_.outcome();
+  if (!outcome) co_return std::unexpected(std::move(outcome.error()));
+  co_return transfer_.take_response();
+}
+
+asio::awaitable<Result<std::optional<std::string>>> Running::read() {
+  while (transfer_.buffered() == 0 && !transfer_.is_done()) {
+    Result<> waited = co_await transfer_.wait();
+    if (!waited) co_return std::unexpected(std::move(waited.error()));
+  }
+  if (transfer_.buffered() > 0) co_return std::optional<std::string>(transfer_.take());
+  Result<> outcome = transfer_.outcome();
+  if (!outcome) co_return std::unexpected(std::move(outcome.error()));
+  co_return std::optional<std::string>{};
+}
+
+}  // namespace
+
+Client::Client(asio::io_context& io) : impl_(std::make_shared<Impl>(io)) {}
+
+Client::~Client() { impl_->timer.cancel(); }
+
+asio::awaitable<Result<Response>> Client::fetch(ClientRequest request) {
+  Result<std::unique_ptr<Running>> running =
+      Running::start(impl_, std::move(request), kMaxResponseBytes, true);
+  if (!running) co_return std::unexpected(std::move(running.error()));
+  co_return co_await (*running)->all_comes();
+}
+
+asio::awaitable<Result<std::unique_ptr<Download>>> Client::open(ClientRequest request) {
+  Result<std::unique_ptr<Running>> running =
+      Running::start(impl_, std::move(request), kMaxBufferedBytes, false);
+  if (!running) co_return std::unexpected(std::move(running.error()));
+  Result<> headers = co_await (*running)->headers_come();
+  if (!headers) co_return std::unexpected(std::move(headers.error()));
+  co_return std::unique_ptr<Download>(std::move(*running));
+}
+
+asio::awaitable<Result<std::string>> read_all(Download& download, std::size_t max_bytes) {
+  std::string body;
+  while (true) {
+    Result<std::optional<std::string>> chunk = co_await download.read();
+    if (!chunk) co_return std::unexpected(std::move(chunk.error()));
+    if (!*chunk) co_return body;
+    body += **chunk;
+    if (body.size() > max_bytes) {
+      co_return fail(ErrorCode::kTooLarge, fmt::format("an answer of over {} bytes", max_bytes));
+    }
+  }
+}
+
+}  // namespace minimill::http

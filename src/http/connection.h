@@ -1,0 +1,96 @@
+#pragma once
+
+// One connection of the Server: requests read one after the other, each answered before the next.
+//
+// There is always at most one read under way. While a handler runs it stays pending, so that a client
+// who leaves is noticed at once; what it brings of the next request is kept for it.
+
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "http/server.h"
+
+namespace minimill::http {
+
+using StreamSocket = asio::generic::stream_protocol::socket;
+
+/// What the connections of one server share.
+struct ConnectionContext {
+  ServerOptions options;
+  Handler handler;
+  ErrorBody error_body;
+  std::vector<std::string> own_hosts;  // the addresses bound, as Host names
+  bool stopping = false;
+};
+
+class Connection final : public std::enable_shared_from_this<Connection>, private Responder {
+ public:
+  Connection(StreamSocket socket, std::string remote, std::shared_ptr<ConnectionContext> context);
+  ~Connection() override;
+
+  /// Serves until the connection ends; then calls `ended`.
+  void start(std::function<void()> ended);
+
+  /// Closes it if its deadline has passed.
+  void check_deadline(std::chrono::steady_clock::time_point now);
+  /// No further request: closes at once if none is being answered.
+  void finish_up();
+  /// Cancels the handler and closes.
+  void abort();
+
+ private:
+  using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
+
+  asio::awaitable<void> serve();
+  asio::awaitable<bool> read_request();
+  asio::awaitable<bool> answer(const Parser::value_type& message, std::string body);
+  asio::awaitable<bool> reject(int status, std::string_view message);
+  void arm_read();
+  asio::awaitable<void> more_data();
+  std::optional<std::string> bad_host(const Parser::value_type& message) const;
+  void close();
+  void set_deadline(std::chrono::milliseconds timeout);
+  void clear_deadline();
+
+  // Responder
+  asio::awaitable<Result<>> send(int status, Headers headers, std::string body) override;
+  asio::awaitable<Result<>> start(int status, Headers headers) override;
+  asio::awaitable<Result<>> write(std::string_view bytes) override;
+  asio::awaitable<Result<>> finish() override;
+  bool started() const override { return started_; }
+
+  asio::awaitable<Result<>> write_buffers(std::string_view first, std::string_view second,
+                                          std::string_view third);
+  void begin_head(int status, const Headers& headers);
+
+  StreamSocket socket_;
+  std::string remote_;
+  std::shared_ptr<ConnectionContext> context_;
+  asio::steady_timer data_event_;
+  asio::cancellation_signal cancel_;
+  std::vector<char> chunk_;  // what the read under way writes into
+  std::string buffer_;       // what has been read and not parsed yet
+  std::chrono::steady_clock::time_point deadline_;
+  bool read_pending_ = false;
+  bool read_ended_ = false;  // the client closed its side, or the connection broke
+  bool answering_ = false;
+  bool closed_ = false;
+
+  // of the request being answered
+  std::optional<Parser> parser_;
+  std::string target_path_;
+  std::string head_;
+  bool head_only_ = false;
+  bool keep_alive_ = false;
+  bool chunked_ = false;
+  bool started_ = false;
+  bool finished_ = false;
+};
+
+}  // namespace minimill::http

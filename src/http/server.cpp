@@ -1,0 +1,252 @@
+#include "http/server.h"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/basic_socket_acceptor.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <charconv>
+#include <filesystem>
+#include <unordered_set>
+#include <utility>
+
+#include "base/log.h"
+#include "http/connection.h"
+
+namespace minimill::http {
+namespace {
+
+using asio::ip::tcp;
+using Acceptor = asio::basic_socket_acceptor<asio::generic::stream_protocol>;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds kAcceptBackoff{100};  // after running out of descriptors
+constexpr std::chrono::milliseconds kMaxSweep{500};       // how late a time-out may strike
+constexpr std::string_view kUnix = "unix:";
+
+struct Bound {
+  asio::generic::stream_protocol::endpoint endpoint;
+  std::string unix_path;  // empty: TCP
+  std::string host;       // for TCP, as in a Host header
+};
+
+Result<Bound> tcp_endpoint(std::string_view address) {
+  const std::size_t colon = address.rfind(':');
+  unsigned port = 0;
+  std::string_view host = address.substr(0, colon);
+  const std::string_view digits =
+      colon == std::string_view::npos ? std::string_view{} : address.substr(colon + 1);
+  const auto [end, ec] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+  constexpr unsigned kMaxPort = 65'535;
+  const bool good = ec == std::errc{} && !digits.empty() &&
+                    end == digits.data() + digits.size() && port <= kMaxPort;
+  std::string name(host);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  if (host == "localhost") host = "127.0.0.1";
+  boost::system::error_code bad_host;
+  const auto ip = asio::ip::make_address(std::string(host), bad_host);
+  if (!good || bad_host) {
+    return fail(ErrorCode::kInvalidArgument, fmt::format("'{}' is no address", address),
+                "use 127.0.0.1:PORT, [::1]:PORT or unix:/path");
+  }
+  const tcp::endpoint endpoint(ip, static_cast<asio::ip::port_type>(port));
+  return Bound{{endpoint.data(), endpoint.size()}, {}, std::move(name)};
+}
+
+Result<Bound> unix_endpoint(std::string path) {
+  if (path.size() >= sizeof(sockaddr_un{}.sun_path)) {
+    return fail(ErrorCode::kInvalidArgument, fmt::format("the socket path '{}' is too long", path),
+                "choose a shorter one");
+  }
+  const asio::local::stream_protocol::endpoint endpoint(path);
+  return Bound{{endpoint.data(), endpoint.size()}, std::move(path), {}};
+}
+
+/// A socket file that nobody answers on is left over from a process that was killed.
+void remove_stale(const Bound& bound) {
+  std::error_code ec;
+  if (!std::filesystem::is_socket(bound.unix_path, ec)) return;
+  const int probe = ::socket(AF_UNIX, SOCK_STREAM, 0);
+  if (probe < 0) return;
+  const bool alive = ::connect(probe, bound.endpoint.data(),
+                               static_cast<socklen_t>(bound.endpoint.size())) == 0;
+  ::close(probe);
+  if (!alive) std::filesystem::remove(bound.unix_path, ec);
+}
+
+std::string text_of(const asio::generic::stream_protocol::endpoint& endpoint) {
+  if (endpoint.protocol().family() == AF_UNIX) return "unix";
+  tcp::endpoint at;
+  if (endpoint.size() > at.capacity()) return "?";
+  at.resize(endpoint.size());
+  std::memcpy(at.data(), endpoint.data(), endpoint.size());
+  const std::string ip = at.address().to_string();
+  return at.address().is_v6() ? fmt::format("[{}]:{}", ip, at.port())
+                              : fmt::format("{}:{}", ip, at.port());
+}
+
+std::string plain_error(int /*status*/, std::string_view message, std::string_view /*path*/) {
+  std::string body = R"({"error":{"message":")";
+  for (const char c : message) body += c == '"' || c == '\\' ? '\'' : c;
+  return body + "\"}}";
+}
+
+}  // namespace
+
+struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
+  Impl(asio::io_context& the_io, ServerOptions options, Handler handler, ErrorBody error_body)
+      : io(the_io),
+        context(std::make_shared<ConnectionContext>()),
+        sweep_timer(the_io),
+        empty_event(the_io, Clock::time_point::max()) {
+    context->options = std::move(options);
+    context->handler = std::move(handler);
+    context->error_body = error_body ? std::move(error_body) : ErrorBody(plain_error);
+    const auto shortest =
+        std::min({context->options.header_timeout, context->options.body_timeout,
+                  context->options.write_timeout, context->options.idle_timeout});
+    sweep_every = std::clamp(shortest / 4, std::chrono::milliseconds{1}, kMaxSweep);
+  }
+
+  void accept(const std::shared_ptr<Acceptor>& acceptor) {
+    auto accepted = [self = shared_from_this(), acceptor](const boost::system::error_code& ec,
+                                                          StreamSocket socket) {
+      if (self->context->stopping) return;
+      if (!ec) {
+        self->admit(std::move(socket));
+        self->accept(acceptor);
+      } else if (ec != asio::error::operation_aborted) {
+        log::warn("cannot accept a connection: {}", ec.message());
+        self->accept_later(acceptor);
+      }
+    };
+    acceptor->async_accept(std::move(accepted));
+  }
+
+  void accept_later(const std::shared_ptr<Acceptor>& acceptor) {
+    auto timer = std::make_shared<asio::steady_timer>(io, kAcceptBackoff);
+    timer->async_wait([self = shared_from_this(), acceptor, timer](
+                          const boost::system::error_code&) { self->accept(acceptor); });
+  }
+
+  void admit(StreamSocket socket) {
+    if (connections.size() >= context->options.max_connections) return;  // closed by its destructor
+    boost::system::error_code ec;
+    const auto peer = socket.remote_endpoint(ec);
+    if (ec) return;
+    socket.set_option(tcp::no_delay(true), ec);  // fails on Unix sockets, which have no Nagle
+    auto connection = std::make_shared<Connection>(std::move(socket), text_of(peer), context);
+    connections.insert(connection);
+    connection->start([self = shared_from_this(), raw = std::weak_ptr(connection)] {
+      self->connections.erase(raw.lock());
+      if (self->connections.empty()) self->empty_event.cancel();
+    });
+  }
+
+  void sweep() {
+    sweep_timer.expires_after(sweep_every);
+    sweep_timer.async_wait([self = shared_from_this()](const boost::system::error_code& ec) {
+      if (ec) return;
+      const auto now = Clock::now();
+      const auto all = self->connections;  // a connection that is closed leaves the set
+      for (const auto& connection : all) connection->check_deadline(now);
+      self->sweep();
+    });
+  }
+
+  void close_acceptors() {
+    boost::system::error_code ignored;
+    for (const auto& acceptor : acceptors) acceptor->close(ignored);
+    acceptors.clear();
+    std::error_code ec;
+    for (const std::string& path : unix_paths) std::filesystem::remove(path, ec);
+    unix_paths.clear();
+  }
+
+  asio::io_context& io;
+  std::shared_ptr<ConnectionContext> context;
+  std::vector<std::shared_ptr<Acceptor>> acceptors;
+  std::vector<std::string> unix_paths;
+  std::unordered_set<std::shared_ptr<Connection>> connections;
+  std::chrono::milliseconds sweep_every{};
+  asio::steady_timer sweep_timer;
+  asio::steady_timer empty_event;  // cancelled when the last connection ends
+};
+
+Server::Server(asio::io_context& io, ServerOptions options, Handler handler, ErrorBody error_body)
+    : impl_(std::make_shared<Impl>(io, std::move(options), std::move(handler),
+                                   std::move(error_body))) {}
+
+Server::~Server() {
+  impl_->context->stopping = true;
+  impl_->close_acceptors();
+  impl_->sweep_timer.cancel();
+  const auto all = impl_->connections;
+  for (const auto& connection : all) connection->abort();
+}
+
+Result<std::string> Server::listen(std::string_view address) {
+  Result<Bound> bound = address.starts_with(kUnix)
+                            ? unix_endpoint(std::string(address.substr(kUnix.size())))
+                            : tcp_endpoint(address);
+  if (!bound) return std::unexpected(std::move(bound.error()));
+  if (!bound->unix_path.empty()) remove_stale(*bound);
+
+  auto acceptor = std::make_shared<Acceptor>(impl_->io);
+  boost::system::error_code ec;
+  acceptor->open(bound->endpoint.protocol(), ec);
+  if (!ec && bound->unix_path.empty()) acceptor->set_option(Acceptor::reuse_address(true), ec);
+  if (!ec) acceptor->bind(bound->endpoint, ec);
+  if (!ec) acceptor->listen(asio::socket_base::max_listen_connections, ec);
+  if (ec == asio::error::address_in_use) {
+    return fail(ErrorCode::kConflict, fmt::format("{} is taken by another program", address),
+                "stop it, or listen elsewhere (--listen, or [server] listen)");
+  }
+  if (ec) {
+    return fail(ErrorCode::kIo, fmt::format("cannot listen on {}: {}", address, ec.message()));
+  }
+  if (impl_->acceptors.empty()) impl_->sweep();
+  impl_->acceptors.push_back(acceptor);
+  impl_->accept(acceptor);
+  if (!bound->unix_path.empty()) {
+    std::error_code ignored;  // the folder's own permissions are the first line of defence
+    std::filesystem::permissions(bound->unix_path,
+                                 std::filesystem::perms::owner_read | std::filesystem::perms::owner_write,
+                                 ignored);
+    impl_->unix_paths.push_back(bound->unix_path);
+    return std::string(address);
+  }
+  impl_->context->own_hosts.push_back(bound->host);
+  return text_of(acceptor->local_endpoint());
+}
+
+asio::awaitable<void> Server::stop(std::chrono::milliseconds grace) {
+  const auto impl = impl_;
+  impl->context->stopping = true;
+  impl->close_acceptors();
+  const auto idle = impl->connections;
+  for (const auto& connection : idle) connection->finish_up();
+  if (!impl->connections.empty()) {
+    impl->empty_event.expires_after(grace);
+    co_await impl->empty_event.async_wait(asio::as_tuple(asio::use_awaitable));
+  }
+  const auto left = impl->connections;
+  for (const auto& connection : left) connection->abort();
+  while (!impl->connections.empty()) {
+    impl->empty_event.expires_at(Clock::time_point::max());
+    co_await impl->empty_event.async_wait(asio::as_tuple(asio::use_awaitable));
+  }
+  impl->sweep_timer.cancel();
+}
+
+std::size_t Server::connections() const { return impl_->connections.size(); }
+
+}  // namespace minimill::http

@@ -1,0 +1,47 @@
+#include "lane/json_in_text.h"
+
+#include "base/json.h"
+
+namespace minimill::lane {
+namespace {
+
+/// The end of the object that begins at `from`, by counting braces outside strings; npos where it
+/// does not end.
+std::size_t end_of_object(std::string_view text, std::size_t from) {
+  int depth = 0;
+  bool in_string = false;
+  for (std::size_t i = from; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') {
+        ++i;
+      } else if (c == '"') {
+        in_string = false;
+      }
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '{') {
+      ++depth;
+    } else if (c == '}' && --depth == 0) {
+      return i + 1;
+    }
+  }
+  return std::string_view::npos;
+}
+
+}  // namespace
+
+std::optional<json::object> json_object_in(std::string_view text) {
+  // Prose may have braces of its own; each candidate is skipped whole, so the text is read once.
+  for (std::size_t from = text.find('{'); from != std::string_view::npos; from = text.find('{', from)) {
+    const std::size_t end = end_of_object(text, from);
+    if (end == std::string_view::npos) return std::nullopt;
+    if (Result<json::object> object = parse_json_object(text.substr(from, end - from))) {
+      return std::move(*object);
+    }
+    from = end;
+  }
+  return std::nullopt;
+}
+
+}  // namespace minimill::lane

@@ -1,0 +1,110 @@
+#include "lane/lanes.h"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <unordered_map>
+#include <utility>
+
+namespace minimill::lane {
+namespace {
+
+/// Somebody waiting: woken by cancelling the timer.
+struct Waiter {
+  explicit Waiter(const asio::any_io_executor& executor)
+      : timer(executor, asio::steady_timer::time_point::max()) {}
+  asio::steady_timer timer;
+  bool started = false;
+};
+
+}  // namespace
+
+struct Slot::State {
+  State(asio::any_io_executor the_executor, SchedulerOptions options)
+      : executor(std::move(the_executor)), scheduler(options) {}
+
+  /// Gives free slots to whoever is next.
+  void start_waiting(route::Lane lane) {
+    while (const std::optional<TicketId> ticket = scheduler.start_next(lane)) {
+      const auto waiter = waiters.find(*ticket);
+      waiter->second->started = true;
+      waiter->second->timer.cancel();
+    }
+  }
+
+  void finish(TicketId ticket) {
+    scheduler.finish(ticket);
+    start_waiting(route::Lane::kLocal);
+    start_waiting(route::Lane::kCloud);
+  }
+
+  asio::any_io_executor executor;
+  Scheduler scheduler;
+  std::unordered_map<TicketId, std::shared_ptr<Waiter>> waiters;
+  TicketId next_ticket = 1;
+  bool closed = false;
+};
+
+Slot::Slot(Slot&& other) noexcept
+    : state_(std::exchange(other.state_, {})),
+      ticket_(std::exchange(other.ticket_, 0)),
+      waited_(other.waited_) {}
+
+Slot& Slot::operator=(Slot&& other) noexcept {
+  std::swap(state_, other.state_);
+  std::swap(ticket_, other.ticket_);
+  waited_ = other.waited_;
+  Slot given_back(std::move(other));
+  return *this;
+}
+
+Slot::~Slot() {
+  if (ticket_ == 0) return;
+  if (const auto state = state_.lock()) state->finish(ticket_);
+}
+
+Lanes::Lanes(asio::any_io_executor executor, SchedulerOptions options)
+    : state_(std::make_shared<Slot::State>(std::move(executor), options)) {}
+
+Lanes::~Lanes() {
+  state_->closed = true;
+  for (auto& [ticket, waiter] : state_->waiters) waiter->timer.cancel();
+}
+
+asio::awaitable<Result<Slot>> Lanes::enter(route::Lane lane, Priority priority) {
+  const auto state = state_;  // outlives this object while somebody waits
+  const TicketId ticket = state->next_ticket++;
+  if (Result<> queued = state->scheduler.enqueue(ticket, lane, priority); !queued) {
+    co_return std::unexpected(std::move(queued.error()));
+  }
+  Slot slot;
+  const auto waiter = std::make_shared<Waiter>(state->executor);
+  state->waiters.emplace(ticket, waiter);
+  state->start_waiting(lane);
+  if (!waiter->started) {
+    const auto since = std::chrono::steady_clock::now();
+    // The turn may come while a cancellation is under way; what counts is `started`.
+    co_await asio::this_coro::throw_if_cancelled(false);
+    co_await waiter->timer.async_wait(asio::as_tuple(asio::use_awaitable));
+    slot.waited_ = std::chrono::steady_clock::now() - since;
+  }
+  state->waiters.erase(ticket);
+  if (waiter->started) {
+    slot.state_ = state;
+    slot.ticket_ = ticket;
+    co_return slot;
+  }
+  state->scheduler.withdraw(ticket);
+  if (state->closed) co_return fail(ErrorCode::kUnavailable, "minimill is stopping");
+  co_return fail(ErrorCode::kCancelled, "left the queue");
+}
+
+std::size_t Lanes::waiting(route::Lane lane) const { return state_->scheduler.waiting(lane); }
+int Lanes::running(route::Lane lane) const { return state_->scheduler.running(lane); }
+int Lanes::slots(route::Lane lane) const {
+  return state_->scheduler.options().slots[route::index(lane)];
+}
+
+}  // namespace minimill::lane

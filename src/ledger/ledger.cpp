@@ -1,0 +1,293 @@
+#include "ledger/ledger.h"
+
+#include <array>
+#include <utility>
+
+#include "base/json.h"
+#include "ledger/decision_json.h"
+#include "sqlite/migrations.h"
+
+namespace minimill::ledger {
+namespace {
+
+using sqlite::Database;
+using sqlite::Statement;
+
+constexpr std::array kMigrations{
+    // 1
+    "CREATE TABLE requests("
+    "  id TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, app TEXT NOT NULL, task TEXT, run TEXT,"
+    "  model_asked TEXT NOT NULL, stream INTEGER NOT NULL, privacy TEXT NOT NULL,"
+    "  lane INTEGER NOT NULL, model TEXT NOT NULL, operation TEXT NOT NULL,"
+    "  p_local_ok REAL NOT NULL, threshold REAL NOT NULL, reasons TEXT NOT NULL,"
+    "  status INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE INDEX requests_by_time ON requests(at_ms);"
+    "CREATE INDEX requests_by_task ON requests(task, run) WHERE task IS NOT NULL;"
+    "CREATE TABLE attempts("
+    "  request TEXT NOT NULL, number INTEGER NOT NULL, lane INTEGER NOT NULL,"
+    "  backend TEXT NOT NULL, model TEXT NOT NULL, queued_ms REAL NOT NULL,"
+    "  first_token_ms REAL NOT NULL, duration_ms REAL NOT NULL, prompt_tokens INTEGER NOT NULL,"
+    "  completion_tokens INTEGER NOT NULL, cached_prompt_tokens INTEGER NOT NULL,"
+    "  cost_usd REAL NOT NULL, error TEXT NOT NULL,"
+    "  PRIMARY KEY(request, number)) WITHOUT ROWID;"
+    "CREATE TABLE outcomes("
+    "  request TEXT NOT NULL, at_ms INTEGER NOT NULL, kind TEXT NOT NULL, ok INTEGER NOT NULL,"
+    "  detail TEXT NOT NULL);"
+    "CREATE INDEX outcomes_by_request ON outcomes(request);"
+    "CREATE TABLE states(name TEXT PRIMARY KEY, bytes BLOB NOT NULL) WITHOUT ROWID;",
+};
+
+constexpr std::string_view kRequestColumns =
+    "id, at_ms, app, task, run, model_asked, stream, privacy, lane, model, operation, p_local_ok, "
+    "threshold, reasons, status";
+
+Result<> insert(Database& db, const RequestRecord& record) {
+  Result<Statement*> request = db.cached(
+      "INSERT OR REPLACE INTO requests(id, at_ms, app, task, run, model_asked, stream, privacy, "
+      "lane, model, operation, p_local_ok, threshold, reasons, status) "
+      "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)");
+  if (!request) return std::unexpected(std::move(request.error()));
+  const auto text_or_null = [](const std::string& text) {
+    return text.empty() ? std::optional<std::string_view>{} : std::string_view(text);
+  };
+  const route::Decision& decision = record.decision;
+  (*request)
+      ->bind(1, record.id.value)
+      .bind(2, unix_ms(record.at))
+      .bind(3, record.app)
+      .bind(4, text_or_null(record.task.value))
+      .bind(5, text_or_null(record.run.value))
+      .bind(6, record.model_asked)
+      .bind(7, record.stream)
+      .bind(8, record.privacy)
+      .bind(9, route::index(decision.lane))
+      .bind(10, decision.model)
+      .bind(11, decision.operation)
+      .bind(12, decision.p_local_ok)
+      .bind(13, decision.threshold)
+      .bind(14, reasons_to_text(decision.reasons))
+      .bind(15, record.status);
+  if (Result<> done = (*request)->run(); !done) return done;
+
+  for (std::size_t i = 0; i < record.attempts.size(); ++i) {
+    const Attempt& attempt = record.attempts[i];
+    Result<Statement*> row = db.cached(
+        "INSERT OR REPLACE INTO attempts VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)");
+    if (!row) return std::unexpected(std::move(row.error()));
+    (*row)
+        ->bind(1, record.id.value)
+        .bind(2, static_cast<std::int64_t>(i))
+        .bind(3, route::index(attempt.lane))
+        .bind(4, attempt.backend)
+        .bind(5, attempt.model)
+        .bind(6, attempt.queued_ms)
+        .bind(7, attempt.first_token_ms)
+        .bind(8, attempt.duration_ms)
+        .bind(9, attempt.usage.prompt_tokens)
+        .bind(10, attempt.usage.completion_tokens)
+        .bind(11, attempt.usage.cached_prompt_tokens)
+        .bind(12, attempt.cost_usd)
+        .bind(13, attempt.error);
+    if (Result<> done = (*row)->run(); !done) return done;
+  }
+  return {};
+}
+
+Result<> insert(Database& db, const Outcome& outcome) {
+  Result<Statement*> row = db.cached("INSERT INTO outcomes VALUES(?1,?2,?3,?4,?5)");
+  if (!row) return std::unexpected(std::move(row.error()));
+  (*row)
+      ->bind(1, outcome.request.value)
+      .bind(2, unix_ms(outcome.at))
+      .bind(3, outcome.kind)
+      .bind(4, outcome.ok)
+      .bind(5, outcome.detail);
+  return (*row)->run();
+}
+
+route::Lane lane_of(std::int64_t number) {
+  return number == route::index(route::Lane::kCloud) ? route::Lane::kCloud : route::Lane::kLocal;
+}
+
+RequestRecord read_request(const Statement& row) {
+  RequestRecord record;
+  record.id = {std::string(row.text(0))};
+  record.at = from_unix_ms(row.integer(1));
+  record.app = row.text(2);
+  record.task = {std::string(row.text(3))};
+  record.run = {std::string(row.text(4))};
+  record.model_asked = row.text(5);
+  record.stream = row.integer(6) != 0;
+  record.privacy = row.text(7);
+  record.decision.lane = lane_of(row.integer(8));
+  record.decision.model = row.text(9);
+  record.decision.operation = row.text(10);
+  record.decision.p_local_ok = row.real(11);
+  record.decision.threshold = row.real(12);
+  record.decision.reasons = reasons_from_text(row.text(13));
+  record.status = static_cast<int>(row.integer(14));
+  return record;
+}
+
+Result<> read_attempts(Database& db, RequestRecord& record) {
+  Result<Statement*> rows = db.cached(
+      "SELECT lane, backend, model, queued_ms, first_token_ms, duration_ms, prompt_tokens, "
+      "completion_tokens, cached_prompt_tokens, cost_usd, error FROM attempts "
+      "WHERE request = ?1 ORDER BY number");
+  if (!rows) return std::unexpected(std::move(rows.error()));
+  Statement& row = **rows;
+  row.bind(1, record.id.value);
+  while (true) {
+    Result<bool> there = row.step();
+    if (!there) return std::unexpected(std::move(there.error()));
+    if (!*there) return {};
+    Attempt& attempt = record.attempts.emplace_back();
+    attempt.lane = lane_of(row.integer(0));
+    attempt.backend = row.text(1);
+    attempt.model = row.text(2);
+    attempt.queued_ms = row.real(3);
+    attempt.first_token_ms = row.real(4);
+    attempt.duration_ms = row.real(5);
+    attempt.usage = {.prompt_tokens = row.integer(6),
+                     .completion_tokens = row.integer(7),
+                     .cached_prompt_tokens = row.integer(8)};
+    attempt.cost_usd = row.real(9);
+    attempt.error = row.text(10);
+  }
+}
+
+/// All requests a statement yields, with their attempts.
+Result<std::vector<RequestRecord>> read_all(Database& db, Statement& rows) {
+  std::vector<RequestRecord> records;
+  while (true) {
+    Result<bool> there = rows.step();
+    if (!there) return std::unexpected(std::move(there.error()));
+    if (!*there) break;
+    records.push_back(read_request(rows));
+  }
+  for (RequestRecord& record : records) {
+    if (Result<> read = read_attempts(db, record); !read) return std::unexpected(read.error());
+  }
+  return records;
+}
+
+}  // namespace
+
+Result<> migrate_ledger(Database& db) { return sqlite::migrate(db, "ledger", kMigrations); }
+
+Ledger::Ledger(Database reader, sqlite::Writer& writer)
+    : reader_(std::move(reader)), writer_(&writer) {}
+
+Result<Ledger> Ledger::open(const std::filesystem::path& path, sqlite::Writer& writer) {
+  Result<Database> reader = Database::open(path, Database::Mode::kReadOnly);
+  if (!reader) return std::unexpected(std::move(reader.error()));
+  return Ledger(std::move(*reader), writer);
+}
+
+void Ledger::record(RequestRecord record) {
+  writer_->post([record = std::move(record)](Database& db) { return insert(db, record); });
+}
+
+void Ledger::record(Outcome outcome) {
+  writer_->post([outcome = std::move(outcome)](Database& db) { return insert(db, outcome); });
+}
+
+Result<std::optional<RequestRecord>> Ledger::find(const RequestId& id) {
+  static const std::string kSql =
+      "SELECT " + std::string(kRequestColumns) + " FROM requests WHERE id = ?1";
+  Result<Statement*> row = reader_.cached(kSql);
+  if (!row) return std::unexpected(std::move(row.error()));
+  (*row)->bind(1, id.value);
+  Result<std::vector<RequestRecord>> found = read_all(reader_, **row);
+  if (!found) return std::unexpected(std::move(found.error()));
+  if (found->empty()) return std::nullopt;
+  return std::move(found->front());
+}
+
+Result<std::vector<RequestRecord>> Ledger::of_task(const TaskId& task, const RunId& run) {
+  static const std::string kSql =
+      "SELECT " + std::string(kRequestColumns) +
+      " FROM requests WHERE task = ?1 AND run = coalesce(?2, "
+      "(SELECT run FROM requests WHERE task = ?1 ORDER BY at_ms DESC LIMIT 1)) ORDER BY at_ms, id";
+  Result<Statement*> rows = reader_.cached(kSql);
+  if (!rows) return std::unexpected(std::move(rows.error()));
+  (*rows)->bind(1, task.value);
+  if (!run.empty()) (*rows)->bind(2, run.value);
+  return read_all(reader_, **rows);
+}
+
+Result<std::vector<Outcome>> Ledger::outcomes(const RequestId& id) {
+  Result<Statement*> rows = reader_.cached(
+      "SELECT at_ms, kind, ok, detail FROM outcomes WHERE request = ?1 ORDER BY rowid");
+  if (!rows) return std::unexpected(std::move(rows.error()));
+  Statement& row = **rows;
+  row.bind(1, id.value);
+  std::vector<Outcome> outcomes;
+  while (true) {
+    Result<bool> there = row.step();
+    if (!there) return std::unexpected(std::move(there.error()));
+    if (!*there) return outcomes;
+    outcomes.push_back({.request = id,
+                        .at = from_unix_ms(row.integer(0)),
+                        .kind = std::string(row.text(1)),
+                        .ok = row.integer(2) != 0,
+                        .detail = std::string(row.text(3))});
+  }
+}
+
+Result<std::vector<RequestRecord>> Ledger::recent(std::size_t limit) {
+  static const std::string kSql =
+      "SELECT " + std::string(kRequestColumns) + " FROM requests ORDER BY at_ms DESC LIMIT ?1";
+  Result<Statement*> rows = reader_.cached(kSql);
+  if (!rows) return std::unexpected(std::move(rows.error()));
+  (*rows)->bind(1, static_cast<std::int64_t>(limit));
+  return read_all(reader_, **rows);
+}
+
+Result<Totals> Ledger::totals(WallTime since) {
+  Result<Statement*> query = reader_.cached(
+      "SELECT count(DISTINCT r.id),"
+      " count(DISTINCT CASE WHEN a.lane = 0 AND a.error = '' THEN r.id END),"
+      " count(DISTINCT CASE WHEN a.lane = 1 AND a.error = '' THEN r.id END),"
+      " count(DISTINCT CASE WHEN r.status >= 400 THEN r.id END),"
+      " coalesce(sum(a.prompt_tokens), 0), coalesce(sum(a.completion_tokens), 0),"
+      " coalesce(sum(a.cost_usd), 0) "
+      "FROM requests r LEFT JOIN attempts a ON a.request = r.id WHERE r.at_ms >= ?1");
+  if (!query) return std::unexpected(std::move(query.error()));
+  Statement& row = **query;
+  row.bind(1, unix_ms(since));
+  Result<bool> there = row.step();
+  if (!there) return std::unexpected(std::move(there.error()));
+  Totals totals{.requests = row.integer(0),
+                .local = row.integer(1),
+                .cloud = row.integer(2),
+                .errors = row.integer(3),
+                .prompt_tokens = row.integer(4),
+                .completion_tokens = row.integer(5),
+                .cost_usd = row.real(6)};
+  row.reset();
+  return totals;
+}
+
+void Ledger::save_state(std::string name, std::string bytes) {
+  writer_->post([name = std::move(name), bytes = std::move(bytes)](Database& db) -> Result<> {
+    Result<Statement*> row = db.cached("INSERT OR REPLACE INTO states(name, bytes) VALUES(?1, ?2)");
+    if (!row) return std::unexpected(std::move(row.error()));
+    (*row)->bind(1, name).bind_blob(2, bytes);
+    return (*row)->run();
+  });
+}
+
+Result<std::optional<std::string>> Ledger::load_state(std::string_view name) {
+  Result<Statement*> row = reader_.cached("SELECT bytes FROM states WHERE name = ?1");
+  if (!row) return std::unexpected(std::move(row.error()));
+  (*row)->bind(1, name);
+  Result<bool> there = (*row)->step();
+  if (!there) return std::unexpected(std::move(there.error()));
+  if (!*there) return std::nullopt;
+  std::string bytes((*row)->blob(0));
+  (*row)->reset();
+  return bytes;
+}
+
+}  // namespace minimill::ledger

@@ -1,0 +1,18 @@
+#pragma once
+
+// Fields that OpenAI's whole and streamed answers share.
+
+#include <boost/json.hpp>
+#include <string_view>
+
+#include "chat/chat_event.h"
+
+namespace minimill::protocol::openai {
+
+/// What is unknown, or missing, counts as a plain stop.
+chat::FinishReason finish_reason(std::string_view text);
+std::string_view finish_name(chat::FinishReason reason);
+chat::Usage usage_of(const boost::json::object& usage);
+boost::json::object usage_json(const chat::Usage& usage);
+
+}  // namespace minimill::protocol::openai

@@ -1,0 +1,15 @@
+#include "route/decision.h"
+
+#include <fmt/format.h>
+
+namespace minimill::route {
+
+std::string_view name(Lane lane) { return lane == Lane::kLocal ? "local" : "cloud"; }
+
+Result<Lane> parse_lane(std::string_view text) {
+  if (text == "local") return Lane::kLocal;
+  if (text == "cloud") return Lane::kCloud;
+  return fail_field("lane", fmt::format("no lane '{}'", text), "use local or cloud");
+}
+
+}  // namespace minimill::route

@@ -1,0 +1,223 @@
+#include "route/features.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+namespace minimill::route {
+namespace {
+
+constexpr std::size_t kReadFront = 8 << 10;  // bytes of a long text that are read
+constexpr std::size_t kReadBack = 4 << 10;
+constexpr std::size_t kReadCharacters = 2 << 10;  // of those, for runs of characters
+constexpr std::size_t kRun = 4;
+constexpr std::size_t kMaxWordBytes = 24;  // the rest of a longer word adds nothing
+
+constexpr std::array<FeatureName, kDenseCount> kNames{{
+    {"length", "it is long"},
+    {"lines", "it has many lines"},
+    {"digits", "it is full of digits"},
+    {"numbers", "it has several numbers"},
+    {"quantity_words", "it asks how much or how many"},
+    {"arithmetic", "it is about calculating"},
+    {"reasoning", "it asks for reasoning, step by step"},
+    {"design", "it asks to plan, design or compare"},
+    {"writing", "it asks for a longer text"},
+    {"code", "it has code in it"},
+    {"math_symbols", "it has formulas in it"},
+    {"extraction", "it asks to find or copy something that is there"},
+    {"choice", "it asks to choose from a list"},
+    {"short_answer", "it asks for a short answer"},
+    {"questions", "it asks several questions"},
+    {"tools", "it brings tools"},
+    {"images", "it brings images"},
+    {"turns", "it is a long conversation"},
+    {"wants_json", "it wants JSON"},
+}};
+
+struct Cue {
+  std::string_view text;
+  DenseFeature feature;
+};
+
+// Phrases, lower case, found at the beginning of a word.
+constexpr std::array kCues{
+    Cue{"how many", kQuantityWords},   Cue{"how much", kQuantityWords},
+    Cue{"how far", kQuantityWords},    Cue{"how long", kQuantityWords},
+    Cue{"in total", kQuantityWords},   Cue{"altogether", kQuantityWords},
+    Cue{"each", kArithmetic},          Cue{"percent", kArithmetic},
+    Cue{"average", kArithmetic},       Cue{"twice", kArithmetic},
+    Cue{"times as", kArithmetic},      Cue{"per ", kArithmetic},
+    Cue{"calculate", kArithmetic},     Cue{"remaining", kArithmetic},
+    Cue{"sum of", kArithmetic},        Cue{"cost", kArithmetic},
+    Cue{"step by step", kReasoning},   Cue{"show your", kReasoning},
+    Cue{"explain why", kReasoning},    Cue{"prove", kReasoning},
+    Cue{"derive", kReasoning},         Cue{"reason", kReasoning},
+    Cue{"why ", kReasoning},           Cue{"which of the following", kReasoning},
+    Cue{"justify", kReasoning},        Cue{"analyse", kReasoning},
+    Cue{"analyze", kReasoning},        Cue{"evaluate", kReasoning},
+    Cue{"plan ", kDesign},             Cue{"design", kDesign},
+    Cue{"compare", kDesign},           Cue{"trade-off", kDesign},
+    Cue{"strategy", kDesign},          Cue{"architecture", kDesign},
+    Cue{"propose", kDesign},           Cue{"recommend", kDesign},
+    Cue{"pros and cons", kDesign},     Cue{"implement", kDesign},
+    Cue{"write", kWriting},            Cue{"draft", kWriting},
+    Cue{"summar", kWriting},           Cue{"essay", kWriting},
+    Cue{"report", kWriting},           Cue{"rewrite", kWriting},
+    Cue{"copy", kExtraction},          Cue{"extract", kExtraction},
+    Cue{"find the", kExtraction},      Cue{"what is the name", kExtraction},
+    Cue{"who ", kExtraction},          Cue{"when ", kExtraction},
+    Cue{"word for word", kExtraction}, Cue{"mentioned", kExtraction},
+    Cue{"exactly one of", kChoice},    Cue{"one of:", kChoice},
+    Cue{"classify", kChoice},          Cue{"tag it", kChoice},
+    Cue{"which queue", kChoice},       Cue{"label", kChoice},
+    Cue{"yes or no", kChoice},         Cue{"answer with", kShortAnswer},
+    Cue{"only the", kShortAnswer},     Cue{"one word", kShortAnswer},
+    Cue{"one line", kShortAnswer},     Cue{"one sentence", kShortAnswer},
+    Cue{"briefly", kShortAnswer},
+};
+
+constexpr std::uint32_t kFnvOffset = 2166136261U;
+constexpr std::uint32_t kFnvPrime = 16777619U;
+
+constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
+/// Letters of every script: bytes beyond ASCII count.
+constexpr bool is_word(char c) {
+  return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z') || (static_cast<unsigned char>(c) & 0x80U) != 0;
+}
+
+std::uint32_t bucket(std::uint32_t hash) { return (hash ^ (hash >> kHashBits)) & (kBuckets - 1); }
+
+/// Cues by their first byte, so that each place in the text is held against few of them.
+struct CueIndex {
+  std::array<std::vector<const Cue*>, 128> by_first;
+  CueIndex() {
+    for (const Cue& cue : kCues) by_first[static_cast<std::size_t>(cue.text[0])].push_back(&cue);
+  }
+};
+
+std::string read_part(std::string_view text) {
+  std::string part(text.substr(0, kReadFront));
+  if (text.size() > kReadFront + kReadBack) {
+    part += ' ';
+    part += text.substr(text.size() - kReadBack);
+  } else if (text.size() > kReadFront) {
+    part += text.substr(kReadFront);
+  }
+  std::ranges::transform(part, part.begin(), lower);
+  return part;
+}
+
+/// log(1 + x), scaled so that `typical` becomes 1.
+float squashed(double count, double typical) {
+  return static_cast<float>(std::log1p(count) / std::log1p(typical));
+}
+
+struct Counts {
+  std::array<int, kDenseCount> of{};
+  int digits = 0;
+  int lines = 1;
+  int symbols = 0;
+  int braces = 0;
+};
+
+/// One pass over the words: hashes, cues and counts.
+void read_words(const std::string& text, Features& features, Counts& counts) {
+  static const CueIndex cues;
+  std::uint32_t previous = 0;
+  std::size_t i = 0;
+  while (i < text.size()) {
+    const char c = text[i];
+    if (!is_word(c)) {
+      counts.lines += c == '\n';
+      counts.symbols += c == '=' || c == '^' || c == '+' || c == '\\';
+      counts.braces += c == '{' || c == '}' || c == ';' || c == '`';
+      counts.of[kQuestions] += c == '?';
+      ++i;
+      continue;
+    }
+    const std::string_view rest = std::string_view(text).substr(i);
+    if (static_cast<unsigned char>(c) < 128) {
+      for (const Cue* cue : cues.by_first[static_cast<std::size_t>(c)]) {
+        if (rest.starts_with(cue->text)) ++counts.of[cue->feature];
+      }
+    }
+    std::uint32_t hash = kFnvOffset;
+    const std::size_t from = i;
+    bool number = true;
+    for (; i < text.size() && is_word(text[i]); ++i) {
+      number = number && is_digit(text[i]);
+      counts.digits += is_digit(text[i]);
+      if (i - from < kMaxWordBytes) hash = (hash ^ static_cast<unsigned char>(text[i])) * kFnvPrime;
+    }
+    if (number) {
+      ++counts.of[kNumbers];
+      hash = kFnvOffset;  // which number it is says nothing
+    }
+    features.words.push_back(bucket(hash));
+    if (previous != 0) features.words.push_back(bucket((previous * 31) ^ hash));
+    previous = hash;
+  }
+}
+
+void read_characters(const std::string& text, Features& features) {
+  const std::size_t end = std::min(text.size(), kReadCharacters);
+  std::uint32_t window = 0;
+  for (std::size_t i = 0; i < end; ++i) {
+    window = (window << 8) | static_cast<unsigned char>(text[i]);
+    if (i + 1 >= kRun) features.characters.push_back(bucket((window * 2654435761U) >> 4));
+  }
+}
+
+}  // namespace
+
+const FeatureName& feature_name(std::size_t feature) { return kNames[feature]; }
+
+std::int64_t estimated_tokens(std::size_t bytes) {
+  constexpr double kBytesPerToken = 3.5;
+  return static_cast<std::int64_t>(static_cast<double>(bytes) / kBytesPerToken) + 1;
+}
+
+Features extract_features(const RouteInput& input) {
+  Features features;
+  Counts counts;
+  const std::string text = read_part(input.text);
+  features.words.reserve(text.size() / 2);
+  features.characters.reserve(kReadCharacters);
+  read_words(text, features, counts);
+  read_characters(text, features);
+
+  auto& dense = features.dense;
+  dense[kLength] = squashed(static_cast<double>(input.text.size()), 2000);
+  dense[kLines] = squashed(counts.lines, 20);
+  dense[kDigits] = static_cast<float>(counts.digits) / static_cast<float>(text.size() + 1) * 5;
+  for (const DenseFeature each : {kNumbers, kQuantityWords, kArithmetic, kReasoning, kDesign, kWriting,
+                                  kExtraction, kChoice, kShortAnswer, kQuestions}) {
+    dense[each] = squashed(counts.of[each], 2);
+  }
+  dense[kCode] = squashed(counts.braces, 10);
+  dense[kMathSymbols] = squashed(counts.symbols, 5);
+  dense[kTools] = squashed(input.tools, 3);
+  dense[kImages] = squashed(input.images, 1);
+  dense[kTurns] = squashed(std::max(0, input.turns - 1), 4);
+  dense[kWantsJson] = input.wants_json ? 1.0F : 0.0F;
+  return features;
+}
+
+RouteInput route_input(const chat::ChatRequest& request) {
+  RouteInput input;
+  input.text = chat::prompt_text(request);
+  input.turns = 0;
+  for (const chat::Message& message : request.messages) {
+    if (message.role == chat::Role::kUser) ++input.turns;
+    for (const chat::Part& part : message.parts) {
+      if (std::holds_alternative<chat::Image>(part)) ++input.images;
+    }
+  }
+  input.tools = static_cast<int>(request.tools.size());
+  input.wants_json = request.response_format != chat::ResponseFormat::kText;
+  return input;
+}
+
+}  // namespace minimill::route

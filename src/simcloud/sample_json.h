@@ -1,0 +1,11 @@
+#pragma once
+
+// A smallest value that fits a JSON Schema: what the simulated cloud answers where structure is asked.
+
+#include <boost/json.hpp>
+
+namespace minimill::simcloud {
+
+boost::json::value sample_of(const boost::json::value& schema, int depth = 0);
+
+}  // namespace minimill::simcloud

@@ -1,0 +1,158 @@
+#include "sqlite/writer.h"
+
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/log.h"
+
+namespace minimill::sqlite {
+namespace {
+
+constexpr const char* kOutOfRoom = "the writer's queue is full";
+
+/// A job and whom to tell. `done` runs on the writer's thread.
+struct Entry {
+  Writer::Job job;
+  std::move_only_function<void(Result<>)> done;
+};
+
+Result<> run_in_savepoint(Database& db, Writer::Job& job) {
+  if (Result<> opened = db.exec("SAVEPOINT job"); !opened) return opened;
+  Result<> result = job(db);
+  if (!result) (void)db.exec("ROLLBACK TO job");  // the job's own error is the one to report
+  Result<> released = db.exec("RELEASE job");
+  return result ? released : result;
+}
+
+}  // namespace
+
+struct Writer::Impl {
+  explicit Impl(Database database) : db(std::move(database)), thread([this] { loop(); }) {}
+
+  bool push(Entry entry) {
+    {
+      const std::lock_guard lock(mutex);
+      if (queue.size() >= kMaxQueued) {
+        ++dropped;
+        return false;
+      }
+      queue.push_back(std::move(entry));
+    }
+    work.notify_one();
+    return true;
+  }
+
+  void loop() {
+    std::unique_lock lock(mutex);
+    while (true) {
+      work.wait(lock, [this] { return closing || !queue.empty(); });
+      if (queue.empty()) return;  // closing, and all done
+      std::vector<Entry> batch;
+      while (!queue.empty() && batch.size() < kMaxBatch) {
+        batch.push_back(std::move(queue.front()));
+        queue.pop_front();
+      }
+      busy = true;
+      lock.unlock();
+      commit(batch);
+      lock.lock();
+      busy = false;
+      idle.notify_all();
+    }
+  }
+
+  void commit(std::vector<Entry>& batch) {
+    std::vector<Result<>> results;
+    Result<> committed = broken ? std::unexpected(*broken) : db.exec("BEGIN IMMEDIATE");
+    if (committed) {
+      for (Entry& entry : batch) results.push_back(run_in_savepoint(db, entry.job));
+      committed = db.exec("COMMIT");
+      if (!committed) abandon(committed.error());
+    }
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      Result<> result = committed ? std::move(results[i]) : committed;
+      batch[i].done(std::move(result));
+    }
+  }
+
+  /// After a failed sync what is on disk is unknown: refuse rather than guess. A full disk is known:
+  /// the transaction is undone, and the next may find room.
+  void abandon(const Error& error) {
+    (void)db.exec("ROLLBACK");
+    const bool full = error.message.find("full") != std::string::npos;
+    if (full || error.code != ErrorCode::kIo) return;
+    broken = Error(error).context("an earlier write failed, nothing more is written");
+    broken->hint = "check the disk, then restart minimill";
+    log::error("{}", broken->to_string());
+  }
+
+  Database db;
+  std::optional<Error> broken;  // writer's thread only
+
+  std::mutex mutex;  // guards what follows
+  std::condition_variable work;
+  std::condition_variable idle;
+  std::deque<Entry> queue;
+  bool busy = false;
+  bool closing = false;
+  std::uint64_t dropped = 0;
+
+  std::thread thread;  // last: starts when all else is there
+};
+
+Writer::Writer(Database db) : impl_(std::make_unique<Impl>(std::move(db))) {}
+
+Writer::~Writer() {
+  {
+    const std::lock_guard lock(impl_->mutex);
+    impl_->closing = true;
+  }
+  impl_->work.notify_one();
+  impl_->thread.join();
+}
+
+asio::awaitable<Result<>> Writer::run(Job job) {
+  auto result = std::make_shared<Result<>>();
+  auto home = co_await asio::this_coro::executor;
+  auto initiate = [this, result, home, job = std::move(job)](auto handler) mutable {
+    // Keeps the loop running until the writer's thread has answered.
+    auto keep_alive = asio::prefer(home, asio::execution::outstanding_work.tracked);
+    auto shared = std::make_shared<decltype(handler)>(std::move(handler));
+    auto done = [result, keep_alive, shared](Result<> outcome) {
+      *result = std::move(outcome);
+      asio::post(keep_alive, [shared] { std::move (*shared)(); });
+    };
+    Entry entry{std::move(job), done};
+    if (!impl_->push(std::move(entry))) done(fail(ErrorCode::kUnavailable, kOutOfRoom));
+  };
+  co_await asio::async_initiate<const asio::use_awaitable_t<>, void()>(std::move(initiate),
+                                                                      asio::use_awaitable);
+  co_return std::move(*result);
+}
+
+bool Writer::post(Job job) {
+  auto done = [](Result<> outcome) {
+    if (!outcome) log::error("not written: {}", outcome.error().to_string());
+  };
+  return impl_->push({std::move(job), done});
+}
+
+void Writer::flush() {
+  std::unique_lock lock(impl_->mutex);
+  impl_->idle.wait(lock, [this] { return impl_->queue.empty() && !impl_->busy; });
+}
+
+std::uint64_t Writer::dropped() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->dropped;
+}
+
+}  // namespace minimill::sqlite
