@@ -6,6 +6,7 @@
 #include <boost/asio/io_context.hpp>
 #include <optional>
 
+#include "base/clock.h"
 #include "cli/command.h"
 #include "cli/terminal.h"
 

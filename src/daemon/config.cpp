@@ -10,6 +10,7 @@
 #include <sstream>
 #include <toml++/toml.h>
 
+#include "base/json.h"
 #include "daemon/toml_reader.h"
 
 extern char** environ;
@@ -161,15 +162,16 @@ Result<> check_names(const Config& config, std::string_view source) {
   return {};
 }
 
-std::string quoted(std::string_view text) {
-  std::ostringstream out;
-  out << toml::value<std::string>(std::string(text));
-  return out.str();
+/// JSON's strings are TOML's basic strings.
+std::string in_quotes(std::string_view text) {
+  std::string out;
+  append_json_string(out, text);
+  return out;
 }
 
-std::string quoted(const std::vector<std::string>& texts) {
+std::string in_quotes(const std::vector<std::string>& texts) {
   std::vector<std::string> parts;
-  for (const std::string& text : texts) parts.push_back(quoted(text));
+  for (const std::string& text : texts) parts.push_back(in_quotes(text));
   return fmt::format("[{}]", fmt::join(parts, ", "));
 }
 
@@ -255,30 +257,30 @@ std::string to_toml(const Config& config) {
     out += fmt::format(format, std::forward<Args>(args)...);
     out += '\n';
   };
-  line("[server]\nlisten = {}\n", quoted(config.listen));
-  line("[data]\ndir = {}\n", quoted(config.data_dir.string()));
-  line("[log]\nlevel = {}\n", quoted(config.log_level));
-  line("[privacy]\ndefault = {}\n", quoted(policy::name(config.privacy)));
-  line("[local]\nmodel = {}", quoted(config.local.model));
+  line("[server]\nlisten = {}\n", in_quotes(config.listen));
+  line("[data]\ndir = {}\n", in_quotes(config.data_dir.string()));
+  line("[log]\nlevel = {}\n", in_quotes(config.log_level));
+  line("[privacy]\ndefault = {}\n", in_quotes(policy::name(config.privacy)));
+  line("[local]\nmodel = {}", in_quotes(config.local.model));
   if (!config.local.llama_server.empty()) {
-    line("llama_server = {}", quoted(config.local.llama_server.string()));
+    line("llama_server = {}", in_quotes(config.local.llama_server.string()));
   }
   line("slots = {}\ncontext_tokens = {}\nthreads = {}\nidle_stop_s = {}\nextra_args = {}\n",
        config.local.slots, config.local.context_tokens, config.local.threads,
-       config.local.idle_stop_s, quoted(config.local.extra_args));
+       config.local.idle_stop_s, in_quotes(config.local.extra_args));
   for (const EngineConfig& engine : config.engines) {
     line("[[engine]]\nname = {}\nbase_url = {}\nmodel = {}\nkey_env = {}\ncontext_tokens = {}\n",
-         quoted(engine.name), quoted(engine.base_url), quoted(engine.model),
-         quoted(engine.key_env), engine.context_tokens);
+         in_quotes(engine.name), in_quotes(engine.base_url), in_quotes(engine.model),
+         in_quotes(engine.key_env), engine.context_tokens);
   }
   for (const ProviderConfig& provider : config.providers) {
     line("[[provider]]\nname = {}\nprotocol = {}\nbase_url = {}\nkey_env = {}\nmodels = {}\n",
-         quoted(provider.name),
-         quoted(provider.protocol == chat::Protocol::kOpenAi ? "openai" : "anthropic"),
-         quoted(provider.base_url), quoted(provider.key_env), quoted(provider.models));
+         in_quotes(provider.name),
+         in_quotes(provider.protocol == chat::Protocol::kOpenAi ? "openai" : "anthropic"),
+         in_quotes(provider.base_url), in_quotes(provider.key_env), in_quotes(provider.models));
   }
   for (const auto& [model, price] : config.prices) {
-    line("[prices.{}]\ninput = {}\ncached_input = {}\noutput = {}\n", quoted(model),
+    line("[prices.{}]\ninput = {}\ncached_input = {}\noutput = {}\n", in_quotes(model),
          price.input_usd_per_mtok, price.cached_input_usd_per_mtok, price.output_usd_per_mtok);
   }
   line("[lanes]\ncloud_slots = {}\nmax_queued = {}\n", config.lanes.cloud_slots,
@@ -289,7 +291,7 @@ std::string to_toml(const Config& config) {
   line("[sim_cloud]\nenabled = {}\nfirst_token_ms = {}\ntokens_per_second = {}\np_correct = {}\ngold = {}",
        config.sim_cloud.enabled, config.sim_cloud.first_token_ms,
        config.sim_cloud.tokens_per_second, config.sim_cloud.p_correct,
-       quoted(config.sim_cloud.gold));
+       in_quotes(config.sim_cloud.gold));
   return out;
 }
 

@@ -150,10 +150,10 @@ struct Daemon::Parts {
     openai.emplace(clock, *gateway, *selector, engines, options.config.privacy);
     task_api.emplace(clock, ids, readers.tasks, readers.offload_tasks, readers.offload_ledger,
                      offload, *runner, lanes, *selector, engines);
-    status.emplace(clock, lanes, *runner, engines, *selector, readers.offload_ledger, offload);
+    status_api.emplace(clock, lanes, *runner, engines, *selector, readers.offload_ledger, offload);
     openai->add_to(routes);
     task_api->add_to(routes);
-    status->add_to(routes);
+    status_api->add_to(routes);
   }
 
   asio::awaitable<void> handle(http::Request& request, http::Responder& out) {
@@ -207,7 +207,7 @@ struct Daemon::Parts {
   std::optional<TaskRunner> runner;
   std::optional<OpenAiApi> openai;
   std::optional<TaskApi> task_api;
-  std::optional<StatusApi> status;
+  std::optional<StatusApi> status_api;
   Routes routes;
   std::unique_ptr<http::Server> server;
   bool carrying_out = false;

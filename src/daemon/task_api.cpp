@@ -163,8 +163,8 @@ void TaskApi::add_to(Routes& routes) {
                return show_run(out, parts[0]);
              });
   routes.add("GET", "/minimill/v1/runs/{id}/report",
-             [this](Request&, Responder& out, const PathParts& parts) {
-               return report(out, parts[0]);
+             [this](Request& request, Responder& out, const PathParts& parts) {
+               return report(request, out, parts[0]);
              });
   routes.add("GET", "/minimill/v1/why/{id}",
              [this](Request& request, Responder& out, const PathParts& parts) {
@@ -308,18 +308,29 @@ asio::awaitable<void> TaskApi::show_run(http::Responder& out, std::string id) {
   co_await answer(std::move(query), out);
 }
 
-asio::awaitable<void> TaskApi::report(http::Responder& out, std::string id) {
+asio::awaitable<void> TaskApi::report(http::Request& request, http::Responder& out,
+                                      std::string id) {
   const int slots = lanes_.slots(route::Lane::kLocal) + lanes_.slots(route::Lane::kCloud);
   const std::string cloud =
       selector_.providers().empty() ? "none" : selector_.providers().front()->options().name;
   const std::string model = engines_.default_model();
-  std::function<Result<json::value>()> query = [this, &id, slots, &cloud, &model] {
+  std::function<Result<lane::Report>()> query = [this, &id, slots, &cloud, &model] {
     return make_report(id, slots, cloud, model);
   };
-  co_await answer(std::move(query), out);
+  Result<lane::Report> made = co_await offload_.run<Result<lane::Report>>(std::move(query));
+  if (!made) {
+    co_await send_json_error(made.error(), out);
+  } else if (http::query_value(request.query, "format") == "table") {
+    http::Headers headers{{"content-type", "text/plain; charset=utf-8"}};
+    std::string table = lane::to_table(*made);
+    co_await out.send(kOk, std::move(headers), std::move(table));
+  } else {
+    const json::value shown = lane::to_json(*made);
+    co_await send_json(kOk, shown, out);
+  }
 }
 
-Result<json::value> TaskApi::make_report(const std::string& id, int slots, std::string cloud,
+Result<lane::Report> TaskApi::make_report(const std::string& id, int slots, std::string cloud,
                                          std::string local_model) const {
   Result<std::optional<lane::RunInfo>> run = tasks_.find_run({id});
   if (!run) return std::unexpected(std::move(run.error()));
@@ -337,7 +348,7 @@ Result<json::value> TaskApi::make_report(const std::string& id, int slots, std::
   report.cloud = settings.string_or("cloud", cloud);
   report.local_model = settings.string_or("local_model", local_model);
   report.warning = settings.string_or("warning", "");
-  return lane::to_json(report);
+  return report;
 }
 
 asio::awaitable<void> TaskApi::why(http::Request& request, http::Responder& out, std::string id) {

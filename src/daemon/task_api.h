@@ -10,7 +10,7 @@
 //                                           id "new" makes a run
 //   GET  /minimill/v1/runs                  ?fingerprint=: the unfinished run of that file
 //   GET  /minimill/v1/runs/{id}             with how far it is
-//   GET  /minimill/v1/runs/{id}/report
+//   GET  /minimill/v1/runs/{id}/report      ?format=table: for a terminal
 //   GET  /minimill/v1/why/{id}              a request's or task's decisions, explained; ?run=
 
 #include "base/ids.h"
@@ -19,6 +19,7 @@
 #include "daemon/routes.h"
 #include "daemon/task_runner.h"
 #include "lane/lanes.h"
+#include "lane/report.h"
 #include "lane/task_store.h"
 #include "ledger/ledger.h"
 
@@ -41,13 +42,13 @@ class TaskApi {
   asio::awaitable<void> cancel_task(http::Request& request, http::Responder& out, std::string id);
   asio::awaitable<void> list_runs(http::Request& request, http::Responder& out);
   asio::awaitable<void> show_run(http::Responder& out, std::string id);
-  asio::awaitable<void> report(http::Responder& out, std::string id);
+  asio::awaitable<void> report(http::Request& request, http::Responder& out, std::string id);
   asio::awaitable<void> why(http::Request& request, http::Responder& out, std::string id);
 
   /// Runs `query` on the offload thread and answers with its value or error.
   asio::awaitable<void> answer(std::function<Result<boost::json::value>()> query,
                                http::Responder& out);
-  Result<boost::json::value> make_report(const std::string& id, int slots, std::string cloud,
+  Result<lane::Report> make_report(const std::string& id, int slots, std::string cloud,
                                          std::string local_model) const;
   Result<boost::json::value> explain(const std::string& id, const std::string& run) const;
 

@@ -217,10 +217,11 @@ asio::awaitable<void> TaskRunner::attempt(lane::Task& task, route::Lane lane,
                                .decision = decision,
                                .attempts = {},
                                .status = 0};
-  ledger::Attempt row{.lane = lane,
-                      .backend = backends_.backend_name(lane, decision.model),
-                      .model = decision.model,
-                      .queued_ms = ms(slot.waited())};
+  ledger::Attempt row;
+  row.lane = lane;
+  row.backend = backends_.backend_name(lane, decision.model);
+  row.model = decision.model;
+  row.queued_ms = ms(slot.waited());
 
   const chat::ChatRequest request = chat_request(task);
   const SteadyTime began = clock_.steady();

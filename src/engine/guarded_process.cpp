@@ -185,10 +185,10 @@ void GuardedProcess::State::read_control() {
       return;
     }
     if (self->said.size() < kMaxSaidBytes) self->said.append(self->control_buffer.data(), bytes);
-    const std::string_view said = self->said;
-    const std::size_t end = said.find('\n');
-    if (self->program == 0 && said.starts_with("pid ") && end != said.npos) {
-      std::from_chars(said.data() + 4, said.data() + end, self->program);
+    const std::string_view line = self->said;
+    const std::size_t end = line.find('\n');
+    if (self->program == 0 && line.starts_with("pid ") && end != line.npos) {
+      std::from_chars(line.data() + 4, line.data() + end, self->program);
       self->changed();
     }
     self->read_control();

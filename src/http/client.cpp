@@ -12,6 +12,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -68,30 +69,40 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
     return 0;
   }
 
-  static curl_socket_t open_socket(void*, curlsocktype, curl_sockaddr* address) {
-    return ::socket(address->family, address->socktype, address->protocol);
+  static curl_socket_t open_socket(void* self, curlsocktype, curl_sockaddr* address) {
+    const int fd = ::socket(address->family, address->socktype, address->protocol);
+    if (fd >= 0) static_cast<Impl*>(self)->connections.insert(fd);
+    return fd;
   }
 
   static int close_socket(void* self, curl_socket_t fd) {
-    auto& watches = static_cast<Impl*>(self)->watches;
-    if (const auto found = watches.find(fd); found != watches.end()) {
-      found->second->wanted = 0;
-      found->second->descriptor.release();  // forgets it, cancels its waits; curl's to close
-      watches.erase(found);
-    }
+    static_cast<Impl*>(self)->connections.erase(fd);
+    static_cast<Impl*>(self)->forget(fd);
     return ::close(fd);
   }
 
+  void forget(curl_socket_t fd) {
+    const auto found = watches.find(fd);
+    if (found == watches.end()) return;
+    found->second->wanted = 0;
+    found->second->descriptor.release();  // cancels its waits; closing it is curl's
+    watches.erase(found);
+  }
+
   void watch(curl_socket_t fd, int what) {
-    auto& watch = watches[fd];
-    if (!watch) {
-      if (what == CURL_POLL_REMOVE) return;
-      watch = std::make_shared<Watch>(io, fd);
+    // Descriptors that are curl's own (its resolver's, say) it closes without telling: the number may
+    // come back as another file, so they are forgotten at once.
+    if (what == CURL_POLL_REMOVE && !connections.contains(fd)) {
+      forget(fd);
+      return;
     }
+    auto& watch = watches[fd];
+    if (!watch) watch = std::make_shared<Watch>(io, fd);
     // A wait that is no longer wanted is left pending and ignored: the next request on a kept
     // connection wants it again, and re-arming costs a system call.
     watch->wanted = what == CURL_POLL_REMOVE ? 0 : what;
-    arm(fd, watch);
+    const auto held = watch;
+    arm(fd, held);
   }
 
   void arm(curl_socket_t fd, const std::shared_ptr<Watch>& watch) {
@@ -170,6 +181,7 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
   CURLM* multi = nullptr;
   asio::steady_timer timer;
   std::unordered_map<curl_socket_t, std::shared_ptr<Watch>> watches;
+  std::unordered_set<curl_socket_t> connections;  // opened by open_socket
   std::vector<CURL*> idle_handles;
 };
 
@@ -210,6 +222,7 @@ Result<std::unique_ptr<Running>> Running::start(std::shared_ptr<Client::Impl> cl
   std::unique_ptr<Running> running(
       new Running(client, easy, std::move(request), max_buffered, whole));
   curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, &Client::Impl::open_socket);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, client.get());
   curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, &Client::Impl::close_socket);
   curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, client.get());
   curl_multi_add_handle(client->multi, easy);
