@@ -18,11 +18,15 @@ class Wake {
 
   void notify() { timer_.cancel(); }
 
+  /// Any number may wait so at a time.
   boost::asio::awaitable<void> wait() {
-    timer_.expires_at(boost::asio::steady_timer::time_point::max());
+    constexpr auto kNever = boost::asio::steady_timer::time_point::max();
+    // Setting the expiry would wake whoever waits already.
+    if (timer_.expiry() != kNever) timer_.expires_at(kNever);
     co_await timer_.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
   }
 
+  /// One at a time, and nobody in wait() meanwhile.
   boost::asio::awaitable<void> wait_until(boost::asio::steady_timer::time_point deadline) {
     timer_.expires_at(deadline);
     co_await timer_.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));

@@ -53,7 +53,7 @@ double DifficultyModel::score(const Features& features) const {
 }
 
 void DifficultyModel::step(Weight& weight, double gradient, double learning_rate) {
-  constexpr double kSmall = 1e-2;  // keeps first steps from being full steps
+  constexpr double kSmall = 1;  // one outcome moves a text like it by about half a unit of log-odds
   weight.squares += static_cast<float>(gradient * gradient);
   weight.value -= static_cast<float>(learning_rate * gradient / std::sqrt(weight.squares + kSmall));
 }

@@ -85,6 +85,10 @@ struct Router::Impl {
       reasons.push_back(rule("capacity", "there is no local model"));
       return Lane::kCloud;
     }
+    if (input.images > 0) {
+      reasons.push_back(rule("capacity", "it brings images, and the local model reads text"));
+      return Lane::kCloud;
+    }
     const std::int64_t needed = estimated_tokens(input.text.size()) + kAnswerTokens;
     if (input.local_context_tokens > 0 && needed > input.local_context_tokens) {
       reasons.push_back(rule("capacity", fmt::format("it needs about {} tokens, the local model takes {}",
