@@ -24,6 +24,7 @@ struct LocalConfig {
   int slots = 2;                        // requests answered at once, per model
   int context_tokens = 4096;            // per slot
   int threads = 0;                      // 0: llama-server's choice
+  int max_answer_tokens = 256;          // of a task's answer: beyond it a small model rambles
   int idle_stop_s = 600;                // 0: never
   std::vector<std::string> extra_args;  // handed to llama-server as they are
 };

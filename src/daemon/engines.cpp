@@ -8,6 +8,15 @@
 
 namespace minimill::daemon {
 
+namespace {
+
+/// A damaged model counts: using it says what is wrong with it.
+bool is_there(const Result<models::Model>& found) {
+  return found || found.error().code != ErrorCode::kNotFound;
+}
+
+}  // namespace
+
 Engines::Engines(asio::io_context& io, http::Client& client, const Clock& clock,
                  const Config& config, const Environment& environment,
                  std::filesystem::path program, std::filesystem::path socket_dir)
@@ -27,7 +36,7 @@ bool Engines::default_available() {
     return engine.name == config_.local.model;
   };
   default_available_ = std::ranges::any_of(config_.engines, is_default) ||
-                       store_.find(config_.local.model).has_value();
+                       is_there(store_.find(config_.local.model));
   return default_available_;
 }
 

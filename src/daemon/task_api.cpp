@@ -267,7 +267,8 @@ asio::awaitable<void> TaskApi::show_task(http::Request& request, http::Responder
 asio::awaitable<void> TaskApi::cancel_task(http::Request& request, http::Responder& out,
                                            std::string id) {
   RunId run{http::query_value(request.query, "run")};
-  Result<> cancelled = co_await store_.cancel({id}, std::move(run));
+  TaskId task{id};
+  Result<> cancelled = co_await store_.cancel(std::move(task), std::move(run));
   if (cancelled) {
     const json::value done = json::object{{"id", id}, {"state", "cancelled"}};
     co_await send_json(kOk, done, out);

@@ -223,7 +223,7 @@ asio::awaitable<void> TaskRunner::attempt(lane::Task& task, route::Lane lane,
   row.model = decision.model;
   row.queued_ms = ms(slot.waited());
 
-  const chat::ChatRequest request = chat_request(task);
+  const chat::ChatRequest request = chat_request(task, lane);
   const SteadyTime began = clock_.steady();
   Result<chat::ChatAnswer> answer =
       co_await backends_.complete(lane, decision.model, request, task.spec.privacy);
@@ -344,12 +344,15 @@ route::RouteInput TaskRunner::route_input(const lane::Task& task) const {
   return input;
 }
 
-chat::ChatRequest TaskRunner::chat_request(const lane::Task& task) const {
+chat::ChatRequest TaskRunner::chat_request(const lane::Task& task, route::Lane lane) const {
   chat::ChatRequest request;
   request.model = kAuto;
   request.messages.push_back(chat::text_message(chat::Role::kUser, task.prompt()));
   request.sampling.temperature = 0;  // the same task gets the same answer
-  request.sampling.max_tokens = config_.tasks.max_tokens;
+  request.sampling.max_tokens =
+      lane == route::Lane::kLocal
+          ? std::min(config_.tasks.max_tokens, config_.local.max_answer_tokens)
+          : config_.tasks.max_tokens;
   return request;
 }
 

@@ -66,7 +66,7 @@ class TaskRunner {
 
   Result<route::Decision> decide(const lane::Task& task);
   route::RouteInput route_input(const lane::Task& task) const;
-  chat::ChatRequest chat_request(const lane::Task& task) const;
+  chat::ChatRequest chat_request(const lane::Task& task, route::Lane lane) const;
   void judge(lane::Task& task, route::Lane lane, const chat::ChatAnswer& answer);
   bool may_escalate(const lane::Task& task) const;
   void escalate(lane::Task& task, std::string why);

@@ -1,6 +1,7 @@
 #include "http/client.h"
 
 #include <curl/curl.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -45,6 +46,18 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
     curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, kMaxIdleConnections);
   }
 
+  /// Nothing of the loop's comes after this; transfers under way end as cancelled.
+  void shut_down() {
+    closed = true;
+    ++timer_turn;
+    timer.cancel();
+    for (Transfer* transfer : transfers) {
+      if (transfer->is_done()) continue;
+      curl_multi_remove_handle(multi, transfer->easy());
+      transfer->ended(CURLE_ABORTED_BY_CALLBACK);
+    }
+  }
+
   ~Impl() {
     for (CURL* easy : idle_handles) curl_easy_cleanup(easy);
     curl_multi_cleanup(multi);
@@ -52,7 +65,7 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
 
   /// A socket that curl waits on.
   struct Watch {
-    Watch(asio::io_context& io, curl_socket_t fd) : descriptor(io, fd) {}
+    explicit Watch(asio::io_context& io) : descriptor(io) {}
     asio::posix::stream_descriptor descriptor;
     int wanted = 0;  // CURL_POLL_IN, CURL_POLL_OUT or both
     bool reading = false;
@@ -60,8 +73,7 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
   };
 
   static int on_socket(CURL*, curl_socket_t fd, int what, void* self, void*) {
-    static_cast<Impl*>(self)->watch(fd, what);
-    return 0;
+    return static_cast<Impl*>(self)->watch(fd, what) ? 0 : -1;
   }
 
   static int on_timer(CURLM*, long timeout_ms, void* self) {
@@ -71,7 +83,9 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
 
   static curl_socket_t open_socket(void* self, curlsocktype, curl_sockaddr* address) {
     const int fd = ::socket(address->family, address->socktype, address->protocol);
-    if (fd >= 0) static_cast<Impl*>(self)->connections.insert(fd);
+    if (fd < 0) return CURL_SOCKET_BAD;
+    ::fcntl(fd, F_SETFD, FD_CLOEXEC);  // engines are child processes
+    static_cast<Impl*>(self)->connections.insert(fd);
     return fd;
   }
 
@@ -89,20 +103,30 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
     watches.erase(found);
   }
 
-  void watch(curl_socket_t fd, int what) {
+  bool watch(curl_socket_t fd, int what) {
     // Descriptors that are curl's own (its resolver's, say) it closes without telling: the number may
     // come back as another file, so they are forgotten at once.
     if (what == CURL_POLL_REMOVE && !connections.contains(fd)) {
       forget(fd);
-      return;
+      return true;
     }
     auto& watch = watches[fd];
-    if (!watch) watch = std::make_shared<Watch>(io, fd);
+    if (!watch) {
+      auto fresh = std::make_shared<Watch>(io);
+      boost::system::error_code ec;
+      fresh->descriptor.assign(fd, ec);
+      if (ec) {
+        watches.erase(fd);
+        return false;
+      }
+      watch = std::move(fresh);
+    }
     // A wait that is no longer wanted is left pending and ignored: the next request on a kept
     // connection wants it again, and re-arming costs a system call.
     watch->wanted = what == CURL_POLL_REMOVE ? 0 : what;
     const auto held = watch;
     arm(fd, held);
+    return true;
   }
 
   void arm(curl_socket_t fd, const std::shared_ptr<Watch>& watch) {
@@ -131,20 +155,24 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
              const boost::system::error_code& ec) {
     if (ec == asio::error::operation_aborted || (watch->wanted & direction) == 0) return;
     act(fd, ec ? CURL_CSELECT_ERR : event);
-    if (watches.contains(fd) && watches[fd] == watch) arm(fd, watch);
+    const auto found = watches.find(fd);  // curl may have closed it, and opened another
+    if (found != watches.end() && found->second == watch) arm(fd, watch);
   }
 
   void set_timer(long timeout_ms) {
-    if (timeout_ms < 0) {
-      timer.cancel();
+    const std::uint64_t turn = ++timer_turn;  // what was set before is void
+    if (closed || timeout_ms < 0) return;
+    auto strike = [weak = weak_from_this(), turn](const boost::system::error_code& ec = {}) {
+      const auto self = weak.lock();
+      if (!ec && self && turn == self->timer_turn) self->act(CURL_SOCKET_TIMEOUT, 0);
+    };
+    if (timeout_ms == 0) {
+      // "At once", but not from within curl's own callback. No timer: every request begins so.
+      asio::post(io, std::move(strike));
       return;
     }
-    // Also for 0: curl must not be called from its own callback.
     timer.expires_after(std::chrono::milliseconds{timeout_ms});
-    timer.async_wait([weak = weak_from_this()](const boost::system::error_code& ec) {
-      const auto self = weak.lock();
-      if (!ec && self) self->act(CURL_SOCKET_TIMEOUT, 0);
-    });
+    timer.async_wait(std::move(strike));
   }
 
   void act(curl_socket_t fd, int event) {
@@ -183,6 +211,9 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
   std::unordered_map<curl_socket_t, std::shared_ptr<Watch>> watches;
   std::unordered_set<curl_socket_t> connections;  // opened by open_socket
   std::vector<CURL*> idle_handles;
+  std::unordered_set<Transfer*> transfers;  // between start and end of their scope
+  std::uint64_t timer_turn = 0;
+  bool closed = false;
 };
 
 namespace {
@@ -208,7 +239,9 @@ class Running final : public Download {
   Running(std::shared_ptr<Client::Impl> client, CURL* easy, ClientRequest request,
           std::size_t max_buffered, bool whole)
       : client_(std::move(client)),
-        transfer_(client_->io, easy, std::move(request), max_buffered, whole) {}
+        transfer_(client_->io, easy, std::move(request), max_buffered, whole) {
+    client_->transfers.insert(&transfer_);
+  }
 
   std::shared_ptr<Client::Impl> client_;
   Transfer transfer_;
@@ -218,18 +251,24 @@ Result<std::unique_ptr<Running>> Running::start(std::shared_ptr<Client::Impl> cl
                                                 ClientRequest request, std::size_t max_buffered,
                                                 bool whole) {
   if (Result<> good = check_request(request); !good) return std::unexpected(good.error());
+  if (client->closed) return fail(ErrorCode::kCancelled, "the HTTP client has been closed");
   CURL* easy = client->take_handle();
+  if (easy == nullptr) return fail(ErrorCode::kIo, "curl has no memory for another transfer");
   std::unique_ptr<Running> running(
       new Running(client, easy, std::move(request), max_buffered, whole));
   curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, &Client::Impl::open_socket);
   curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, client.get());
   curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, &Client::Impl::close_socket);
   curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, client.get());
-  curl_multi_add_handle(client->multi, easy);
+  if (const CURLMcode added = curl_multi_add_handle(client->multi, easy); added != CURLM_OK) {
+    running->transfer_.ended(CURLE_FAILED_INIT);
+    return fail(ErrorCode::kInternal, fmt::format("curl: {}", curl_multi_strerror(added)));
+  }
   return running;
 }
 
 Running::~Running() {
+  client_->transfers.erase(&transfer_);
   if (!transfer_.is_done()) curl_multi_remove_handle(client_->multi, transfer_.easy());
   client_->give_back(transfer_.easy());
 }
@@ -267,7 +306,7 @@ asio::awaitable<Result<std::optional<std::string>>> Running::read() {
 
 Client::Client(asio::io_context& io) : impl_(std::make_shared<Impl>(io)) {}
 
-Client::~Client() { impl_->timer.cancel(); }
+Client::~Client() { impl_->shut_down(); }
 
 asio::awaitable<Result<Response>> Client::fetch(ClientRequest request) {
   Result<std::unique_ptr<Running>> running =

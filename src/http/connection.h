@@ -3,7 +3,10 @@
 // One connection of the Server: requests read one after the other, each answered before the next.
 //
 // There is always at most one read under way. While a handler runs it stays pending, so that a client
-// who leaves is noticed at once; what it brings of the next request is kept for it.
+// who leaves is noticed at once; what it brings of the next request is kept for it. A client that only
+// closes its sending side while it waits for an answer counts as gone, too.
+//
+// Time-outs are a deadline that the server's sweep looks at, not a timer per operation.
 
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
@@ -47,13 +50,26 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
  private:
   using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
 
+  /// Why a request is not answered.
+  struct Refusal {
+    int status = 0;
+    std::string message;
+  };
+
   asio::awaitable<void> serve();
   asio::awaitable<bool> read_request();
-  asio::awaitable<bool> answer(const Parser::value_type& message, std::string body);
+  void begin_request();
+  std::optional<Refusal> parse();
+  bool take_target();
+  std::optional<Refusal> check_head();
+  bool host_is_ours(std::string_view field) const;
+  Request take_request();
+  asio::awaitable<bool> answer();
   asio::awaitable<bool> reject(int status, std::string_view message);
+  asio::awaitable<void> linger();
   void arm_read();
+  void data_came(const boost::system::error_code& ec, std::size_t bytes);
   asio::awaitable<void> more_data();
-  std::optional<std::string> bad_host(const Parser::value_type& message) const;
   void close();
   void set_deadline(std::chrono::milliseconds timeout);
   void clear_deadline();
@@ -68,6 +84,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   asio::awaitable<Result<>> write_buffers(std::string_view first, std::string_view second,
                                           std::string_view third);
   void begin_head(int status, const Headers& headers);
+  bool has_body() const { return !head_only_ && !bodiless_; }
 
   StreamSocket socket_;
   std::string remote_;
@@ -80,13 +97,17 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   bool read_pending_ = false;
   bool read_ended_ = false;  // the client closed its side, or the connection broke
   bool answering_ = false;
+  bool rejected_ = false;
+  bool served_one_ = false;
   bool closed_ = false;
 
   // of the request being answered
   std::optional<Parser> parser_;
-  std::string target_path_;
-  std::string head_;
-  bool head_only_ = false;
+  std::string path_;
+  std::string_view query_;  // in the parser's message
+  std::string head_;        // of the answer; while streaming, what goes before the next chunk
+  bool head_only_ = false;  // a HEAD request
+  bool bodiless_ = false;   // a status that has none
   bool keep_alive_ = false;
   bool chunked_ = false;
   bool started_ = false;

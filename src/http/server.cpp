@@ -1,5 +1,6 @@
 #include "http/server.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -14,6 +15,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <charconv>
+#include <cstring>
 #include <filesystem>
 #include <unordered_set>
 #include <utility>
@@ -70,16 +72,37 @@ Result<Bound> unix_endpoint(std::string path) {
   return Bound{{endpoint.data(), endpoint.size()}, std::move(path), {}};
 }
 
+/// Engines are child processes; they are none of our sockets' business.
+void keep_from_children(int descriptor) { ::fcntl(descriptor, F_SETFD, FD_CLOEXEC); }
+
 /// A socket file that nobody answers on is left over from a process that was killed.
 void remove_stale(const Bound& bound) {
   std::error_code ec;
   if (!std::filesystem::is_socket(bound.unix_path, ec)) return;
   const int probe = ::socket(AF_UNIX, SOCK_STREAM, 0);
   if (probe < 0) return;
-  const bool alive = ::connect(probe, bound.endpoint.data(),
-                               static_cast<socklen_t>(bound.endpoint.size())) == 0;
+  keep_from_children(probe);
+  ::fcntl(probe, F_SETFL, O_NONBLOCK);  // a listener with a full queue is alive, too
+  const int connected =
+      ::connect(probe, bound.endpoint.data(), static_cast<socklen_t>(bound.endpoint.size()));
+  const bool stale = connected != 0 && errno == ECONNREFUSED;
   ::close(probe);
-  if (!alive) std::filesystem::remove(bound.unix_path, ec);
+  if (stale) std::filesystem::remove(bound.unix_path, ec);
+}
+
+/// Without waiting: a server that is full has no time for those who do not read.
+void refuse_for_now(StreamSocket& socket, const ErrorBody& error_body) {
+  constexpr int kUnavailable = 503;
+  const std::string body =
+      error_body(kUnavailable, "too many connections at once; try again in a moment", {});
+  const std::string answer = fmt::format(
+      "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\n"
+      "connection: close\r\ncontent-length: {}\r\n\r\n{}",
+      body.size(), body);
+  boost::system::error_code ec;
+  socket.non_blocking(true, ec);
+  socket.write_some(asio::buffer(answer), ec);
+  socket.shutdown(asio::socket_base::shutdown_send, ec);
 }
 
 std::string text_of(const asio::generic::stream_protocol::endpoint& endpoint) {
@@ -119,14 +142,17 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
   void accept(const std::shared_ptr<Acceptor>& acceptor) {
     auto accepted = [self = shared_from_this(), acceptor](const boost::system::error_code& ec,
                                                           StreamSocket socket) {
-      if (self->context->stopping) return;
+      if (self->context->stopping || ec == asio::error::operation_aborted) return;
       if (!ec) {
+        self->accepting_fails = false;
         self->admit(std::move(socket));
         self->accept(acceptor);
-      } else if (ec != asio::error::operation_aborted) {
-        log::warn("cannot accept a connection: {}", ec.message());
-        self->accept_later(acceptor);
+        return;
       }
+      if (!std::exchange(self->accepting_fails, true)) {
+        log::warn("cannot accept connections for now: {}", ec.message());
+      }
+      self->accept_later(acceptor);
     };
     acceptor->async_accept(std::move(accepted));
   }
@@ -134,24 +160,34 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
   void accept_later(const std::shared_ptr<Acceptor>& acceptor) {
     auto timer = std::make_shared<asio::steady_timer>(io, kAcceptBackoff);
     timer->async_wait([self = shared_from_this(), acceptor, timer](
-                          const boost::system::error_code&) { self->accept(acceptor); });
+                          const boost::system::error_code&) {
+      if (!self->context->stopping) self->accept(acceptor);
+    });
   }
 
   void admit(StreamSocket socket) {
-    if (connections.size() >= context->options.max_connections) return;  // closed by its destructor
+    keep_from_children(socket.native_handle());
+    if (connections.size() >= context->options.max_connections) {
+      refuse_for_now(socket, context->error_body);
+      return;
+    }
     boost::system::error_code ec;
     const auto peer = socket.remote_endpoint(ec);
     if (ec) return;
     socket.set_option(tcp::no_delay(true), ec);  // fails on Unix sockets, which have no Nagle
     auto connection = std::make_shared<Connection>(std::move(socket), text_of(peer), context);
     connections.insert(connection);
+    if (!sweeping) sweep();
     connection->start([self = shared_from_this(), raw = std::weak_ptr(connection)] {
       self->connections.erase(raw.lock());
       if (self->connections.empty()) self->empty_event.cancel();
     });
   }
 
+  /// Only while there are connections, so that an idle daemon sleeps.
   void sweep() {
+    sweeping = !connections.empty();
+    if (!sweeping) return;
     sweep_timer.expires_after(sweep_every);
     sweep_timer.async_wait([self = shared_from_this()](const boost::system::error_code& ec) {
       if (ec) return;
@@ -177,6 +213,8 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
   std::vector<std::string> unix_paths;
   std::unordered_set<std::shared_ptr<Connection>> connections;
   std::chrono::milliseconds sweep_every{};
+  bool sweeping = false;
+  bool accepting_fails = false;
   asio::steady_timer sweep_timer;
   asio::steady_timer empty_event;  // cancelled when the last connection ends
 };
@@ -203,8 +241,15 @@ Result<std::string> Server::listen(std::string_view address) {
   auto acceptor = std::make_shared<Acceptor>(impl_->io);
   boost::system::error_code ec;
   acceptor->open(bound->endpoint.protocol(), ec);
+  if (!ec) keep_from_children(acceptor->native_handle());
   if (!ec && bound->unix_path.empty()) acceptor->set_option(Acceptor::reuse_address(true), ec);
   if (!ec) acceptor->bind(bound->endpoint, ec);
+  if (!ec && !bound->unix_path.empty()) {
+    using std::filesystem::perms;
+    std::error_code failed;  // before listen(), so that there is no moment for others
+    std::filesystem::permissions(bound->unix_path, perms::owner_read | perms::owner_write, failed);
+    if (failed) ec = failed;
+  }
   if (!ec) acceptor->listen(asio::socket_base::max_listen_connections, ec);
   if (ec == asio::error::address_in_use) {
     return fail(ErrorCode::kConflict, fmt::format("{} is taken by another program", address),
@@ -213,14 +258,9 @@ Result<std::string> Server::listen(std::string_view address) {
   if (ec) {
     return fail(ErrorCode::kIo, fmt::format("cannot listen on {}: {}", address, ec.message()));
   }
-  if (impl_->acceptors.empty()) impl_->sweep();
   impl_->acceptors.push_back(acceptor);
   impl_->accept(acceptor);
   if (!bound->unix_path.empty()) {
-    std::error_code ignored;  // the folder's own permissions are the first line of defence
-    std::filesystem::permissions(bound->unix_path,
-                                 std::filesystem::perms::owner_read | std::filesystem::perms::owner_write,
-                                 ignored);
     impl_->unix_paths.push_back(bound->unix_path);
     return std::string(address);
   }

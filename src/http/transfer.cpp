@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/ip/address.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <charconv>
+#include <new>
 #include <utility>
 
 namespace minimill::http {
@@ -16,8 +19,42 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t kMaxHeaderBytes = 256 << 10;
 constexpr long kMaxRedirects = 5;
 
-bool has_line_break(std::string_view text) {
-  return text.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos;
+/// A "token" of RFC 9110, section 5.6.2.
+bool is_token(std::string_view text) {
+  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
+  const auto fits = [kMarks](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           kMarks.find(c) != std::string_view::npos;
+  };
+  return !text.empty() && std::ranges::all_of(text, fits);
+}
+
+bool has_control(std::string_view text) {
+  constexpr unsigned char kSpace = 0x20;
+  constexpr unsigned char kDelete = 0x7f;
+  return std::ranges::any_of(text, [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return (byte < kSpace && c != '\t') || byte == kDelete;
+  });
+}
+
+/// "http://key@host:80/path?query" → "host:80": what a message may name.
+std::string_view authority_of(std::string_view url) {
+  if (const auto scheme = url.find("://"); scheme != std::string_view::npos) {
+    url.remove_prefix(scheme + 3);
+  }
+  url = url.substr(0, url.find_first_of("/?#\\"));
+  if (const auto at = url.rfind('@'); at != std::string_view::npos) url.remove_prefix(at + 1);
+  return url;
+}
+
+bool is_loopback(std::string_view authority) {
+  std::string_view host = authority.substr(0, authority.rfind(':'));
+  if (authority.starts_with('[')) host = authority.substr(1, authority.find(']') - 1);
+  if (iequals(host, "localhost")) return true;
+  boost::system::error_code ec;
+  const auto address = asio::ip::make_address(std::string(host), ec);
+  return !ec && address.is_loopback();
 }
 
 ErrorCode code_of(CURLcode result) {
@@ -32,16 +69,40 @@ ErrorCode code_of(CURLcode result) {
   }
 }
 
+std::string hint_of(CURLcode result) {
+  switch (result) {
+    case CURLE_COULDNT_CONNECT: return "is it running, and at this address?";
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY: return "check the name and this machine's network";
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE: return "check the certificate authorities this machine trusts";
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL: return "give a URL that begins with http:// or https://";
+    default: return {};
+  }
+}
+
 }  // namespace
 
 Result<> check_request(const ClientRequest& request) {
-  bool good = !has_line_break(request.url) && !has_line_break(request.method);
-  for (const auto& [name, value] : request.headers) {
-    good = good && !has_line_break(name) && !has_line_break(value);
+  if (!is_token(request.method)) {
+    return fail(ErrorCode::kInvalidArgument, "not an HTTP method in a request to send");
   }
-  if (good) return {};
-  return fail(ErrorCode::kInvalidArgument, "a line break in a request's URL or headers",
-              "check the configured URLs and keys for stray line ends");
+  if (has_control(request.url) || has_control(request.unix_socket)) {
+    return fail(ErrorCode::kInvalidArgument, "a line break or control character in a URL",
+                "check the configured URLs for stray line ends");
+  }
+  for (const auto& [name, value] : request.headers) {
+    if (!is_token(name)) {
+      return fail(ErrorCode::kInvalidArgument, "a header name that HTTP does not allow");
+    }
+    if (has_control(value)) {
+      return fail(ErrorCode::kInvalidArgument,
+                  fmt::format("a line break or control character in the header '{}'", name),
+                  "check the configured keys for stray line ends");
+    }
+  }
+  return {};
 }
 
 Transfer::Transfer(asio::io_context& io, CURL* easy, ClientRequest request,
@@ -64,49 +125,78 @@ void Transfer::set_options() {
   set(CURLOPT_NOSIGNAL, 1L);
   set(CURLOPT_PROTOCOLS_STR, "http,https");
   set(CURLOPT_TCP_NODELAY, 1L);
+  set(CURLOPT_TCP_KEEPALIVE, 1L);
   set(CURLOPT_ERRORBUFFER, curl_message_);
   set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request_.connect_timeout.count()));
   set(CURLOPT_TIMEOUT_MS, static_cast<long>(request_.total_timeout.count()));
-  set(CURLOPT_NOPROXY, request_.unix_socket.empty() ? "localhost,127.0.0.1,::1" : "*");
   if (!request_.unix_socket.empty()) set(CURLOPT_UNIX_SOCKET_PATH, request_.unix_socket.c_str());
+  // What is on this machine is never asked for through a proxy; the rest is as the environment says.
+  if (!request_.unix_socket.empty() || is_loopback(authority_of(request_.url))) {
+    set(CURLOPT_PROXY, "");
+  }
+  set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);  // a proxy's answer is not the answer
   if (!request_.ca_file.empty()) set(CURLOPT_CAINFO, request_.ca_file.c_str());
   if (request_.follow_redirects) {
     set(CURLOPT_FOLLOWLOCATION, 1L);
     set(CURLOPT_MAXREDIRS, kMaxRedirects);
+    set(CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
   }
-  if (request_.method == "HEAD") {
-    set(CURLOPT_NOBODY, 1L);
-  } else if (request_.method == "POST") {
-    set(CURLOPT_POST, 1L);
-    set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
-    set(CURLOPT_POSTFIELDS, request_.body.data());
-  } else if (request_.method != "GET") {
-    set(CURLOPT_CUSTOMREQUEST, request_.method.c_str());
-  }
-  const auto add_header = [this](const std::string& line) {
-    header_list_ = curl_slist_append(header_list_, line.c_str());
-  };
-  add_header("Expect:");  // a round trip for nothing
-  for (const auto& [name, value] : request_.headers) {
-    add_header(value.empty() ? fmt::format("{};", name) : fmt::format("{}: {}", name, value));
-  }
-  set(CURLOPT_HTTPHEADER, header_list_);
+  set_method();
+  set_headers();
   set(CURLOPT_HEADERFUNCTION, &Transfer::on_header);
   set(CURLOPT_HEADERDATA, this);
   set(CURLOPT_WRITEFUNCTION, &Transfer::on_body);
   set(CURLOPT_WRITEDATA, this);
 }
 
+void Transfer::set_method() {
+  const auto set = [this](auto option, auto value) { curl_easy_setopt(easy_, option, value); };
+  const std::string& method = request_.method;
+  if (method == "HEAD") {
+    set(CURLOPT_NOBODY, 1L);
+    return;
+  }
+  const bool carries_body = !request_.body.empty() || method == "POST" || method == "PUT" ||
+                            method == "PATCH";
+  if (carries_body) {
+    set(CURLOPT_POST, 1L);
+    set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
+    set(CURLOPT_POSTFIELDS, request_.body.data());
+  }
+  if (method != (carries_body ? "POST" : "GET")) set(CURLOPT_CUSTOMREQUEST, method.c_str());
+}
+
+void Transfer::set_headers() {
+  const auto add = [this](const std::string& line) {
+    curl_slist* longer = curl_slist_append(header_list_, line.c_str());
+    if (longer == nullptr) throw std::bad_alloc();
+    header_list_ = longer;
+  };
+  add("Expect:");  // a round trip for nothing
+  // curl would call every body a form.
+  if (!request_.headers.has("content-type")) add("Content-Type:");
+  std::string line;
+  for (const auto& [name, value] : request_.headers) {
+    line.assign(name);
+    line += value.empty() ? ";" : ": ";  // curl's way to write an empty field
+    line += value;
+    add(line);
+  }
+  curl_easy_setopt(easy_, CURLOPT_HTTPHEADER, header_list_);
+}
+
 std::size_t Transfer::on_header(char* bytes, std::size_t size, std::size_t count, void* self) {
   auto* transfer = static_cast<Transfer*>(self);
+  const std::size_t more = size * count;
   transfer->last_activity_ = Clock::now();
-  transfer->take_header({bytes, size * count});
-  std::size_t total = 0;
-  for (const auto& [name, value] : transfer->headers_) total += name.size() + value.size();
-  return total > kMaxHeaderBytes ? 0 : size * count;
+  transfer->header_bytes_ += more;
+  if (transfer->header_bytes_ > kMaxHeaderBytes) return 0;  // curl gives up
+  transfer->take_header({bytes, more});
+  return more;
 }
 
 void Transfer::take_header(std::string_view line) {
+  if (headers_done_) return;  // trailers; whoever has the headers may be reading them
   while (line.ends_with('\n') || line.ends_with('\r')) line.remove_suffix(1);
   if (line.starts_with("HTTP/")) {  // a new head: after 100 Continue or a redirect
     headers_ = {};
@@ -129,6 +219,7 @@ void Transfer::take_header(std::string_view line) {
   if (colon == std::string_view::npos) return;
   std::string_view value = line.substr(colon + 1);
   while (value.starts_with(' ') || value.starts_with('\t')) value.remove_prefix(1);
+  while (value.ends_with(' ') || value.ends_with('\t')) value.remove_suffix(1);
   headers_.add(std::string(line.substr(0, colon)), std::string(value));
 }
 
@@ -153,7 +244,7 @@ std::size_t Transfer::on_body(char* bytes, std::size_t size, std::size_t count, 
 
 std::string Transfer::take() {
   std::string taken = std::exchange(body_, {});
-  if (std::exchange(paused_, false)) {
+  if (std::exchange(paused_, false) && !done_) {
     last_activity_ = Clock::now();  // the silence was ours
     curl_easy_pause(easy_, CURLPAUSE_CONT);
   }
@@ -173,15 +264,8 @@ void Transfer::ended(CURLcode result) {
 void Transfer::notify() { event_.cancel(); }
 
 std::string Transfer::host() const {
-  if (!request_.unix_socket.empty()) return request_.unix_socket;
-  // Neither credentials nor the query belong in a message.
-  std::string_view url = request_.url;
-  if (const auto scheme = url.find("://"); scheme != std::string_view::npos) {
-    url.remove_prefix(scheme + 3);
-  }
-  url = url.substr(0, url.find_first_of("/?#"));
-  if (const auto at = url.rfind('@'); at != std::string_view::npos) url.remove_prefix(at + 1);
-  return std::string(url);
+  return request_.unix_socket.empty() ? std::string(authority_of(request_.url))
+                                      : request_.unix_socket;
 }
 
 Result<> Transfer::outcome() const {
@@ -190,8 +274,15 @@ Result<> Transfer::outcome() const {
     return fail(ErrorCode::kTooLarge,
                 fmt::format("{} answered with over {} bytes", host(), max_buffered_));
   }
+  if (header_bytes_ > kMaxHeaderBytes) {
+    return fail(ErrorCode::kUpstream,
+                fmt::format("{} sent over {} bytes of headers", host(), kMaxHeaderBytes));
+  }
+  if (result_ == CURLE_ABORTED_BY_CALLBACK) {
+    return fail(ErrorCode::kCancelled, fmt::format("{}: cancelled", host()));
+  }
   const char* why = curl_message_[0] != '\0' ? curl_message_ : curl_easy_strerror(result_);
-  return fail(code_of(result_), fmt::format("{}: {}", host(), why));
+  return fail(code_of(result_), fmt::format("{}: {}", host(), why), hint_of(result_));
 }
 
 asio::awaitable<Result<>> Transfer::wait() {

@@ -16,7 +16,7 @@
 
 namespace minimill::http {
 
-/// No line breaks in headers, no NUL in the URL: neither must end up saying more than was meant.
+/// No line breaks in headers or URL: neither must end up saying more than was meant.
 Result<> check_request(const ClientRequest& request);
 
 class Transfer {
@@ -51,6 +51,8 @@ class Transfer {
   static std::size_t on_header(char* bytes, std::size_t size, std::size_t count, void* self);
   static std::size_t on_body(char* bytes, std::size_t size, std::size_t count, void* self);
   void set_options();
+  void set_method();
+  void set_headers();
   void take_header(std::string_view line);
   void notify();
   std::string host() const;
@@ -62,6 +64,7 @@ class Transfer {
   curl_slist* header_list_ = nullptr;
   asio::steady_timer event_;
   std::chrono::steady_clock::time_point last_activity_;
+  std::size_t header_bytes_ = 0;
   int status_ = 0;
   Headers headers_;
   std::string body_;

@@ -183,6 +183,62 @@ Result<> update(Database& db, const Task& task) {
   return (*row)->run();
 }
 
+Result<> requeue(Database& db) {
+  Result<Statement*> row =
+      db.cached("UPDATE tasks SET state = ?1, lease_until_ms = NULL WHERE state = ?2");
+  if (!row) return std::unexpected(std::move(row.error()));
+  return (*row)->bind(1, number(TaskState::kQueued)).bind(2, number(TaskState::kRunning)).run();
+}
+
+// Jobs are made by plain functions, so that no coroutine has a capturing lambda in it (see the design's
+// note on g++ 12).
+
+sqlite::Writer::Job submit_job(RunInfo run, std::vector<Submission> tasks) {
+  return [run = std::move(run), tasks = std::move(tasks)](Database& db) -> Result<> {
+    if (Result<> made = insert_run(db, run); !made) return made;
+    for (const Submission& task : tasks) {
+      if (Result<> inserted = insert_task(db, run.id, task); !inserted) return inserted;
+    }
+    return {};
+  };
+}
+
+sqlite::Writer::Job lease_job(const Task& task, WallTime now, WallTime lease_until) {
+  return [run = task.run, id = task.spec.id, lane = task.lane, now,
+          lease_until](Database& db) -> Result<> {
+    Result<Statement*> row = db.cached(
+        "UPDATE tasks SET state = 1, attempts = attempts + 1, lease_until_ms = ?4, lane = ?5, "
+        "started_ms = coalesce(started_ms, ?3) WHERE run = ?1 AND id = ?2 AND state = 0");
+    if (!row) return std::unexpected(std::move(row.error()));
+    (*row)
+        ->bind(1, run.value)
+        .bind(2, id.value)
+        .bind(3, unix_ms(now))
+        .bind(4, unix_ms(lease_until))
+        .bind(5, route::index(lane));
+    if (Result<> done = (*row)->run(); !done) return done;
+    if (db.changes() == 1) return {};
+    return fail(ErrorCode::kConflict, fmt::format("task '{}' is no longer queued", id.value));
+  };
+}
+
+sqlite::Writer::Job save_job(Task task) {
+  return [task = std::move(task)](Database& db) { return update(db, task); };
+}
+
+sqlite::Writer::Job cancel_job(RunId run, TaskId id) {
+  return [run = std::move(run), id = std::move(id)](Database& db) -> Result<> {
+    Result<Statement*> row = db.cached(
+        "UPDATE tasks SET state = ?3, lease_until_ms = NULL "
+        "WHERE run = ?1 AND id = ?2 AND state <= 1");
+    if (!row) return std::unexpected(std::move(row.error()));
+    (*row)->bind(1, run.value).bind(2, id.value).bind(3, number(TaskState::kCancelled));
+    if (Result<> done = (*row)->run(); !done) return done;
+    if (db.changes() == 1) return {};
+    return fail(ErrorCode::kConflict, fmt::format("task '{}' has already ended", id.value));
+  };
+}
+
 RunInfo read_run(const Statement& row) {
   RunInfo run;
   run.id = {std::string(row.text(0))};
@@ -231,24 +287,12 @@ Result<TaskStore> TaskStore::open(const std::filesystem::path& path, sqlite::Wri
 }
 
 asio::awaitable<Result<>> TaskStore::submit(RunInfo run, std::vector<Submission> tasks) {
-  auto all = [run = std::move(run), tasks = std::move(tasks)](Database& db) -> Result<> {
-    if (Result<> made = insert_run(db, run); !made) return made;
-    for (const Submission& task : tasks) {
-      if (Result<> inserted = insert_task(db, run.id, task); !inserted) return inserted;
-    }
-    return {};
-  };
-  sqlite::Writer::Job job(std::move(all));
+  sqlite::Writer::Job job = submit_job(std::move(run), std::move(tasks));
   co_return co_await writer_->run(std::move(job));
 }
 
 asio::awaitable<Result<>> TaskStore::requeue_running() {
-  sqlite::Writer::Job job([](Database& db) -> Result<> {
-    Result<Statement*> row =
-        db.cached("UPDATE tasks SET state = ?1, lease_until_ms = NULL WHERE state = ?2");
-    if (!row) return std::unexpected(std::move(row.error()));
-    return (*row)->bind(1, number(TaskState::kQueued)).bind(2, number(TaskState::kRunning)).run();
-  });
+  sqlite::Writer::Job job(requeue);
   co_return co_await writer_->run(std::move(job));
 }
 
@@ -290,29 +334,12 @@ Result<std::optional<WallTime>> TaskStore::next_due(const DueCursor& after) {
 }
 
 asio::awaitable<Result<>> TaskStore::lease(const Task& task, WallTime now, WallTime lease_until) {
-  auto lease = [run = task.run, id = task.spec.id, lane = task.lane, now,
-                lease_until](Database& db) -> Result<> {
-    Result<Statement*> row = db.cached(
-        "UPDATE tasks SET state = 1, attempts = attempts + 1, lease_until_ms = ?4, "
-        "lane = ?5, started_ms = coalesce(started_ms, ?3) WHERE run = ?1 AND id = ?2 AND state = 0");
-    if (!row) return std::unexpected(std::move(row.error()));
-    (*row)
-        ->bind(1, run.value)
-        .bind(2, id.value)
-        .bind(3, unix_ms(now))
-        .bind(4, unix_ms(lease_until))
-        .bind(5, route::index(lane));
-    if (Result<> done = (*row)->run(); !done) return done;
-    if (db.changes() == 1) return {};
-    return fail(ErrorCode::kConflict, fmt::format("task '{}' is no longer queued", id.value));
-  };
-  sqlite::Writer::Job job(std::move(lease));
+  sqlite::Writer::Job job = lease_job(task, now, lease_until);
   co_return co_await writer_->run(std::move(job));
 }
 
 asio::awaitable<Result<>> TaskStore::save(Task task) {
-  auto store = [task = std::move(task)](Database& db) { return update(db, task); };
-  sqlite::Writer::Job job(std::move(store));
+  sqlite::Writer::Job job = save_job(std::move(task));
   co_return co_await writer_->run(std::move(job));
 }
 
@@ -323,16 +350,7 @@ asio::awaitable<Result<>> TaskStore::cancel(TaskId id, RunId run) {
     co_return fail(ErrorCode::kNotFound, fmt::format("no task '{}'", id.value),
                    "`minimill task list` lists the tasks there are");
   }
-  auto cancel = [run = (*found)->run, id = std::move(id)](Database& db) -> Result<> {
-    Result<Statement*> row = db.cached(
-        "UPDATE tasks SET state = ?3, lease_until_ms = NULL WHERE run = ?1 AND id = ?2 AND state <= 1");
-    if (!row) return std::unexpected(std::move(row.error()));
-    (*row)->bind(1, run.value).bind(2, id.value).bind(3, number(TaskState::kCancelled));
-    if (Result<> done = (*row)->run(); !done) return done;
-    if (db.changes() == 1) return {};
-    return fail(ErrorCode::kConflict, fmt::format("task '{}' has already ended", id.value));
-  };
-  sqlite::Writer::Job job(std::move(cancel));
+  sqlite::Writer::Job job = cancel_job((*found)->run, (*found)->spec.id);
   co_return co_await writer_->run(std::move(job));
 }
 
