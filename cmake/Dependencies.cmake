@@ -15,10 +15,6 @@ if(NOT TARGET tomlplusplus::tomlplusplus)
   add_library(tomlplusplus::tomlplusplus ALIAS PkgConfig::tomlplusplus)
 endif()
 pkg_check_modules(re2 REQUIRED IMPORTED_TARGET re2)
-find_path(VALIJSON_INCLUDE_DIR valijson/validator.hpp REQUIRED)
-add_library(valijson INTERFACE)
-target_include_directories(valijson SYSTEM INTERFACE ${VALIJSON_INCLUDE_DIR})
-
 # Asio and Beast are headers; one definition of their configuration for all.
 add_library(minimill_asio INTERFACE)
 target_link_libraries(minimill_asio INTERFACE Boost::headers Threads::Threads OpenSSL::Crypto)

@@ -104,8 +104,8 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
   }
 
   bool watch(curl_socket_t fd, int what) {
-    // Descriptors that are curl's own (its resolver's, say) it closes without telling: the number may
-    // come back as another file, so they are forgotten at once.
+    // Descriptors that are curl's own (its resolver's, say) it closes without telling: the number
+    // may come back as another file, so they are forgotten at once.
     if (what == CURL_POLL_REMOVE && !connections.contains(fd)) {
       forget(fd);
       return true;
@@ -137,7 +137,8 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
           descriptor_base::wait_read,
           [weak = weak_from_this(), fd, watch](const boost::system::error_code& ec) {
             watch->reading = false;
-            if (const auto self = weak.lock()) self->ready(fd, watch, CURL_POLL_IN, CURL_CSELECT_IN, ec);
+            if (const auto self = weak.lock())
+              self->ready(fd, watch, CURL_POLL_IN, CURL_CSELECT_IN, ec);
           });
     }
     if ((watch->wanted & CURL_POLL_OUT) != 0 && !watch->writing) {
@@ -146,7 +147,8 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
           descriptor_base::wait_write,
           [weak = weak_from_this(), fd, watch](const boost::system::error_code& ec) {
             watch->writing = false;
-            if (const auto self = weak.lock()) self->ready(fd, watch, CURL_POLL_OUT, CURL_CSELECT_OUT, ec);
+            if (const auto self = weak.lock())
+              self->ready(fd, watch, CURL_POLL_OUT, CURL_CSELECT_OUT, ec);
           });
     }
   }

@@ -14,8 +14,8 @@
 //
 // A Download that is destroyed cancels its transfer and closes the connection. A coroutine
 // cancelled in fetch(), open() or read() cancels too. While nobody reads, curl is paused after
-// kMaxBufferedBytes. Event-loop thread only. Kept connections leave work pending on the loop: a program
-// that is done with it stops it, or runs it only until its own result is there.
+// kMaxBufferedBytes. Event-loop thread only. Kept connections leave work pending on the loop: a
+// program that is done with it stops it, or runs it only until its own result is there.
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>

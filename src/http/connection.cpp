@@ -38,7 +38,6 @@ constexpr int kForbidden = 403;
 constexpr int kTooLarge = 413;
 constexpr int kHeaderTooLarge = 431;
 constexpr int kInternalError = 500;
-constexpr int kVersionNotSupported = 505;
 
 constexpr unsigned kHttp10 = 10;
 constexpr unsigned kHttp11 = 11;
@@ -207,7 +206,8 @@ asio::awaitable<bool> Connection::read_request() {
       set_deadline(options.body_timeout);
       const std::string_view expect(parser_->get()[beast::http::field::expect]);
       if (buffer_.empty() && !parser_->is_done() && iequals(expect, "100-continue")) {
-        const Result<> sent = co_await write_buffers("HTTP/1.1 100 Continue\r\n\r\n", kNothing, kNothing);
+        const Result<> sent =
+            co_await write_buffers("HTTP/1.1 100 Continue\r\n\r\n", kNothing, kNothing);
         if (!sent) co_return false;
       }
       continue;
@@ -265,9 +265,6 @@ std::optional<Connection::Refusal> Connection::check_head() {
   head_only_ = message.method() == beast::http::verb::head;
 
   if (!take_target()) return Refusal{kBadRequest, "not a valid request target"};
-  if (message.version() != kHttp10 && message.version() != kHttp11) {
-    return Refusal{kVersionNotSupported, "this server speaks HTTP/1.1"};
-  }
   // Whatever is read in two ways can carry a second request past a proxy (RFC 9112, section 11.2).
   const auto encodings = message.count(field::transfer_encoding);
   const std::string_view encoding(message[field::transfer_encoding]);
@@ -349,7 +346,7 @@ asio::awaitable<bool> Connection::answer() {
     co_return co_await reject(kInternalError, why);
   }
   // A streamed answer that was not finished can only be ended by closing.
-  co_return finished_ && keep_alive_;
+  co_return finished_&& keep_alive_;
 }
 
 void Connection::begin_head(int status, const Headers& headers) {
@@ -425,8 +422,7 @@ asio::awaitable<Result<>> Connection::finish() {
   co_return written;
 }
 
-asio::awaitable<Result<>> Connection::write_buffers(std::string_view first,
-                                                    std::string_view second,
+asio::awaitable<Result<>> Connection::write_buffers(std::string_view first, std::string_view second,
                                                     std::string_view third) {
   if (closed_) co_return fail(ErrorCode::kCancelled, "the client went away");
   const std::array<asio::const_buffer, 3> buffers{asio::buffer(first), asio::buffer(second),

@@ -2,9 +2,9 @@
 
 // One connection of the Server: requests read one after the other, each answered before the next.
 //
-// There is always at most one read under way. While a handler runs it stays pending, so that a client
-// who leaves is noticed at once; what it brings of the next request is kept for it. A client that only
-// closes its sending side while it waits for an answer counts as gone, too.
+// There is always at most one read under way. While a handler runs it stays pending, so that a
+// client who leaves is noticed at once; what it brings of the next request is kept for it. A client
+// that only closes its sending side while it waits for an answer counts as gone, too.
 //
 // Time-outs are a deadline that the server's sweep looks at, not a timer per operation.
 

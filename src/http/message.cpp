@@ -21,7 +21,8 @@ std::string_view Headers::get(std::string_view name) const {
 }
 
 bool Headers::has(std::string_view name) const {
-  return std::ranges::any_of(fields_, [name](const auto& field) { return iequals(field.first, name); });
+  return std::ranges::any_of(fields_,
+                             [name](const auto& field) { return iequals(field.first, name); });
 }
 
 void Headers::add(std::string name, std::string value) {

@@ -48,8 +48,8 @@ Result<Bound> tcp_endpoint(std::string_view address) {
       colon == std::string_view::npos ? std::string_view{} : address.substr(colon + 1);
   const auto [end, ec] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
   constexpr unsigned kMaxPort = 65'535;
-  const bool good = ec == std::errc{} && !digits.empty() &&
-                    end == digits.data() + digits.size() && port <= kMaxPort;
+  const bool good = ec == std::errc{} && !digits.empty() && end == digits.data() + digits.size() &&
+                    port <= kMaxPort;
   std::string name(host);
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
   if (host == "localhost") host = "127.0.0.1";
@@ -133,9 +133,8 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
     context->options = std::move(options);
     context->handler = std::move(handler);
     context->error_body = error_body ? std::move(error_body) : ErrorBody(plain_error);
-    const auto shortest =
-        std::min({context->options.header_timeout, context->options.body_timeout,
-                  context->options.write_timeout, context->options.idle_timeout});
+    const auto shortest = std::min({context->options.header_timeout, context->options.body_timeout,
+                                    context->options.write_timeout, context->options.idle_timeout});
     sweep_every = std::clamp(shortest / 4, std::chrono::milliseconds{1}, kMaxSweep);
   }
 
@@ -159,10 +158,10 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
 
   void accept_later(const std::shared_ptr<Acceptor>& acceptor) {
     auto timer = std::make_shared<asio::steady_timer>(io, kAcceptBackoff);
-    timer->async_wait([self = shared_from_this(), acceptor, timer](
-                          const boost::system::error_code&) {
-      if (!self->context->stopping) self->accept(acceptor);
-    });
+    timer->async_wait(
+        [self = shared_from_this(), acceptor, timer](const boost::system::error_code&) {
+          if (!self->context->stopping) self->accept(acceptor);
+        });
   }
 
   void admit(StreamSocket socket) {

@@ -18,6 +18,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kMaxHeaderBytes = 256 << 10;
 constexpr long kMaxRedirects = 5;
+constexpr const char* kUrlHint = "give a URL like https://host/path";
 
 /// A "token" of RFC 9110, section 5.6.2.
 bool is_token(std::string_view text) {
@@ -59,26 +60,33 @@ bool is_loopback(std::string_view authority) {
 
 ErrorCode code_of(CURLcode result) {
   switch (result) {
-    case CURLE_OPERATION_TIMEDOUT: return ErrorCode::kTimeout;
+    case CURLE_OPERATION_TIMEDOUT:
+      return ErrorCode::kTimeout;
     case CURLE_COULDNT_CONNECT:
     case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_RESOLVE_PROXY: return ErrorCode::kUnavailable;
+    case CURLE_COULDNT_RESOLVE_PROXY:
+      return ErrorCode::kUnavailable;
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL: return ErrorCode::kInvalidArgument;
-    default: return ErrorCode::kUpstream;
+      return ErrorCode::kInvalidArgument;
+    default:
+      return ErrorCode::kUpstream;
   }
 }
 
 std::string hint_of(CURLcode result) {
   switch (result) {
-    case CURLE_COULDNT_CONNECT: return "is it running, and at this address?";
+    case CURLE_COULDNT_CONNECT:
+      return "is it running, and at this address?";
     case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_RESOLVE_PROXY: return "check the name and this machine's network";
+    case CURLE_COULDNT_RESOLVE_PROXY:
+      return "check the name and this machine's network";
     case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CACERT_BADFILE: return "check the certificate authorities this machine trusts";
+    case CURLE_SSL_CACERT_BADFILE:
+      return "check the certificate authorities this machine trusts";
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL: return "give a URL that begins with http:// or https://";
-    default: return {};
+      return kUrlHint;
+    default:
+      return {};
   }
 }
 
@@ -91,6 +99,11 @@ Result<> check_request(const ClientRequest& request) {
   if (has_control(request.url) || has_control(request.unix_socket)) {
     return fail(ErrorCode::kInvalidArgument, "a line break or control character in a URL",
                 "check the configured URLs for stray line ends");
+  }
+  const std::string_view scheme = std::string_view(request.url).substr(0, request.url.find("://"));
+  if (!iequals(scheme, "http") && !iequals(scheme, "https")) {
+    return fail(ErrorCode::kInvalidArgument, "a URL that is neither http:// nor https://",
+                kUrlHint);
   }
   for (const auto& [name, value] : request.headers) {
     if (!is_token(name)) {
@@ -130,7 +143,8 @@ void Transfer::set_options() {
   set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request_.connect_timeout.count()));
   set(CURLOPT_TIMEOUT_MS, static_cast<long>(request_.total_timeout.count()));
   if (!request_.unix_socket.empty()) set(CURLOPT_UNIX_SOCKET_PATH, request_.unix_socket.c_str());
-  // What is on this machine is never asked for through a proxy; the rest is as the environment says.
+  // What is on this machine is never asked for through a proxy; the rest is as the environment
+  // says.
   if (!request_.unix_socket.empty() || is_loopback(authority_of(request_.url))) {
     set(CURLOPT_PROXY, "");
   }
@@ -156,8 +170,8 @@ void Transfer::set_method() {
     set(CURLOPT_NOBODY, 1L);
     return;
   }
-  const bool carries_body = !request_.body.empty() || method == "POST" || method == "PUT" ||
-                            method == "PATCH";
+  const bool carries_body =
+      !request_.body.empty() || method == "POST" || method == "PUT" || method == "PATCH";
   if (carries_body) {
     set(CURLOPT_POST, 1L);
     set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
@@ -209,8 +223,8 @@ void Transfer::take_header(std::string_view line) {
   }
   if (line.empty()) {
     const bool interim = status_ < 200;
-    const bool redirect = request_.follow_redirects && status_ >= 300 && status_ < 400 &&
-                          headers_.has("location");
+    const bool redirect =
+        request_.follow_redirects && status_ >= 300 && status_ < 400 && headers_.has("location");
     headers_done_ = !interim && !redirect;
     if (headers_done_) notify();
     return;
@@ -269,7 +283,11 @@ std::string Transfer::host() const {
 }
 
 Result<> Transfer::outcome() const {
-  if (result_ == CURLE_OK) return {};
+  if (result_ == CURLE_OK && headers_done_) return {};
+  if (result_ == CURLE_OK) {  // curl makes do with half a head
+    return fail(ErrorCode::kUpstream,
+                fmt::format("{} closed the connection in the middle of its headers", host()));
+  }
   if (too_large_) {
     return fail(ErrorCode::kTooLarge,
                 fmt::format("{} answered with over {} bytes", host(), max_buffered_));
@@ -295,9 +313,8 @@ asio::awaitable<Result<>> Transfer::wait() {
   }
   const auto now = Clock::now();
   if (!done_ && now >= last_activity_ + request_.idle_timeout) {
-    co_return fail(ErrorCode::kTimeout,
-                   fmt::format("{} has said nothing for {} ms", host(),
-                               request_.idle_timeout.count()));
+    co_return fail(ErrorCode::kTimeout, fmt::format("{} has said nothing for {} ms", host(),
+                                                    request_.idle_timeout.count()));
   }
   co_return Result<>{};
 }

@@ -21,7 +21,8 @@ Result<> check_request(const ClientRequest& request);
 
 class Transfer {
  public:
-  /// `whole`: the answer is gathered, over `max_buffered` it fails; else curl is paused at that much.
+  /// `whole`: the answer is gathered, over `max_buffered` it fails; else curl is paused at that
+  /// much.
   Transfer(asio::io_context& io, CURL* easy, ClientRequest request, std::size_t max_buffered,
            bool whole);
   ~Transfer();

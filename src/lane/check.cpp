@@ -6,15 +6,16 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cmath>
 #include <optional>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include "base/json.h"
+#include "lane/json_equal.h"
 #include "lane/json_in_text.h"
 #include "lane/json_schema.h"
+#include "lane/trimmed.h"
 
 namespace minimill::lane {
 namespace {
@@ -24,23 +25,21 @@ constexpr std::array<std::string_view, 6> kTypes{"equals",       "contains",    
 constexpr std::int64_t kMaxPatternMemory = 8 << 20;
 constexpr std::size_t kMaxShown = 80;  // of an answer, in a verdict
 
-std::string_view trimmed(std::string_view text) {
-  const auto from = text.find_first_not_of(" \t\r\n");
-  if (from == std::string_view::npos) return {};
-  return text.substr(from, text.find_last_not_of(" \t\r\n") - from + 1);
-}
-
 std::string lower(std::string_view text) {
   std::string out(text);
-  std::ranges::transform(out, out.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  std::ranges::transform(out, out.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  });
   return out;
 }
 
 std::string shown(std::string_view text) {
-  std::string out(trimmed(text).substr(0, kMaxShown));
+  text = trimmed(text);
+  std::size_t end = std::min(text.size(), kMaxShown);
+  while (end < text.size() && end > 0 && (text[end] & 0xC0) == 0x80) --end;  // whole characters
+  std::string out(text.substr(0, end));
   std::ranges::replace_if(out, [](char c) { return static_cast<unsigned char>(c) < ' '; }, ' ');
-  return trimmed(text).size() > kMaxShown ? out + "…" : out;
+  return end < text.size() ? out + "…" : out;
 }
 
 std::optional<double> number_in(std::string_view digits) {
@@ -55,6 +54,21 @@ std::optional<double> number_in(std::string_view digits) {
   return value;
 }
 
+/// Where the sign of a number at `from` stands; npos where it has none. "-3", "-$3", "$-3", but
+/// neither "5-3", "2026-03" nor the bullet "- 3".
+std::size_t sign_before(std::string_view text, std::size_t from) {
+  if (from > 0 && text[from - 1] == '$') --from;
+  for (const std::string_view minus : {std::string_view("-"), std::string_view("\u2212")}) {
+    if (!text.substr(0, from).ends_with(minus)) continue;
+    const std::size_t at = from - minus.size();
+    const auto joins = [](char c) {
+      return c > ' ' && c != '$' && c != '(' && c != '=' && c != '*';
+    };
+    return at > 0 && joins(text[at - 1]) ? std::string_view::npos : at;
+  }
+  return std::string_view::npos;
+}
+
 /// The last run of digits, with the separators and the sign that belong to it.
 std::optional<double> final_number(std::string_view text) {
   const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
@@ -66,24 +80,8 @@ std::optional<double> final_number(std::string_view text) {
   }
   while (!is_digit(text[from]) && !(text[from] == '.' && is_digit(text[from + 1]))) ++from;
   std::optional<double> value = number_in(text.substr(from, last - from + 1));
-  std::size_t before = from;
-  while (before > 0 && (text[before - 1] == '$' || text[before - 1] == ' ')) --before;
-  const bool negative = before > 0 && text[before - 1] == '-' && before + 1 >= from;
-  if (value && negative) *value = -*value;
+  if (value && sign_before(text, from) != std::string_view::npos) *value = -*value;
   return value;
-}
-
-bool same_number(double a, double b) {
-  constexpr double kRelative = 1e-9;
-  return std::abs(a - b) <= kRelative * std::max({1.0, std::abs(a), std::abs(b)});
-}
-
-bool same_value(const json::value& a, const json::value& b) {
-  if (a.is_string() && b.is_string()) return trimmed(a.get_string()) == trimmed(b.get_string());
-  if (a.is_number() && b.is_number()) {
-    return same_number(a.to_number<double>(), b.to_number<double>());
-  }
-  return a == b;
 }
 
 Verdict passed() { return {.passed = true, .why = {}}; }
@@ -113,7 +111,8 @@ struct Contains {
 struct Regex {
   std::shared_ptr<const RE2> pattern;
   Verdict operator()(std::string_view answer) const {
-    if (RE2::PartialMatch(re2::StringPiece(answer.data(), answer.size()), *pattern)) return passed();
+    if (RE2::PartialMatch(re2::StringPiece(answer.data(), answer.size()), *pattern))
+      return passed();
     return failed(fmt::format("'{}' is not found in '{}'", pattern->pattern(), shown(answer)));
   }
 };
@@ -135,8 +134,9 @@ struct JsonFields {
     if (!got) return failed(fmt::format("no JSON object in '{}'", shown(answer)));
     for (const auto& [key, value] : expected) {
       const json::value* there = got->if_contains(key);
-      if (there == nullptr) return failed(fmt::format("the field '{}' is missing", std::string_view(key)));
-      if (!same_value(*there, value)) {
+      if (there == nullptr)
+        return failed(fmt::format("the field '{}' is missing", std::string_view(key)));
+      if (!json_equal(*there, value, StringMatch::kTrimmed)) {
         return failed(fmt::format("the field '{}' is {}, not {}", std::string_view(key),
                                   shown(json::serialize(*there)), shown(json::serialize(value))));
       }
@@ -176,6 +176,9 @@ Result<Rule> parse_contains(const json::value& value, std::string_view field) {
     }
   }
   if (rule.expected.empty()) return bad_value(field, "must be a string or a list of strings");
+  if (std::ranges::find(rule.expected, "") != rule.expected.end()) {
+    return bad_value(field, "must not be empty: every answer contains that");
+  }
   return rule;
 }
 
@@ -184,7 +187,8 @@ Result<Rule> parse_regex(const json::value& value, std::string_view field) {
   RE2::Options options;
   options.set_max_mem(kMaxPatternMemory);
   options.set_log_errors(false);
-  auto pattern = std::make_shared<RE2>(value.get_string().c_str(), options);
+  const std::string_view text = value.get_string();
+  auto pattern = std::make_shared<RE2>(re2::StringPiece(text.data(), text.size()), options);
   if (!pattern->ok()) {
     return bad_value(field, fmt::format("is no pattern RE2 knows: {}", pattern->error()));
   }

@@ -43,6 +43,22 @@ TEST(Check, FinalNumberIsTheLastAndIgnoresSeparators) {
   EXPECT_FALSE(passes(R"({"type": "final_number", "value": -3})", "It is 3"));
 }
 
+TEST(Check, FinalNumberTellsASignFromADash) {
+  for (const auto& [answer, value] :
+       std::initializer_list<std::pair<const char*, double>>{{"Answer: -$44.00", -44},
+                                                             {"\u221244", -44},
+                                                             {"- 44", 44},
+                                                             {"10-44", 44},
+                                                             {"due 2026-03", 3},
+                                                             {"(-44)", -44},
+                                                             {"it grew by 44%.", 44},
+                                                             {"about .5", 0.5}}) {
+    const json::value spec{{"type", "final_number"}, {"value", value}};
+
+    EXPECT_TRUE(Check::parse(spec).value().run(answer).passed) << answer;
+  }
+}
+
 TEST(Check, JsonFieldsWantsAllOfThemAndNoOther) {
   constexpr auto kSpec = R"({"type": "json_fields", "value": {"people": "4", "time": "8 pm"}})";
 
@@ -50,6 +66,30 @@ TEST(Check, JsonFieldsWantsAllOfThemAndNoOther) {
   EXPECT_FALSE(passes(kSpec, R"({"people": "4"})"));
   EXPECT_FALSE(passes(kSpec, R"({"people": "4", "time": "8 pm", "date": "x"})"));
   EXPECT_FALSE(passes(kSpec, R"({"people": "4", "time": )"));
+}
+
+TEST(Check, JsonFieldsCompareNumbersByValueAndStringsExactly) {
+  constexpr auto kSpec = R"({"type": "json_fields", "value": {"n": [1, 2], "who": "Ann"}})";
+
+  EXPECT_TRUE(passes(kSpec, R"({"who": "Ann ", "n": [1.0, 2]})"));
+  EXPECT_FALSE(passes(kSpec, R"({"who": "ann", "n": [1, 2]})"));
+  EXPECT_FALSE(passes(kSpec, R"({"who": "Ann", "n": ["1", "2"]})"));
+}
+
+TEST(Check, ObjectIsFoundBehindBracesThatBeginNone) {
+  constexpr auto kSpec = R"({"type": "json_fields", "value": {"a": "}{"}})";
+
+  EXPECT_TRUE(passes(kSpec, R"({{"a": "}{"}})"));
+  EXPECT_TRUE(passes(kSpec, R"(Use { to open. {"a": "}{"})"));
+  EXPECT_TRUE(passes(kSpec, R"(I say {"hello}. {"a": "}{"} and {"a": 2})"));
+}
+
+TEST(Check, HostileAnswersAreReadInBoundedTime) {
+  constexpr auto kSpec = R"({"type": "json_fields", "value": {"a": 1}})";
+
+  EXPECT_FALSE(passes(kSpec, std::string(1 << 20, '{')));
+  EXPECT_FALSE(passes(kSpec, "{\"a\": " + std::string(1 << 20, '[')));
+  EXPECT_FALSE(passes(R"({"type": "final_number", "value": 1})", std::string(1 << 20, '9')));
 }
 
 TEST(Check, JsonSchemaValidatesTheObjectInTheAnswer) {
@@ -67,10 +107,12 @@ TEST(Check, BadSpecificationsNameTheirPart) {
            {R"({"type": "equal", "value": "x"})", "check.type"},
            {R"({"type": "equals"})", "check.value"},
            {R"({"type": "equals", "value": 3})", "check.value"},
+           {R"({"type": "contains", "value": ["a", ""]})", "check.value"},
            {R"({"type": "regex", "value": "("})", "check.value"},
            {R"({"type": "final_number", "value": "none"})", "check.value"},
            {R"({"type": "json_schema", "value": {"type": 7}})", "check.value"},
-           {R"({"type": "json_schema", "value": {"$ref": "http://evil.example/s"}})", "check.value"}}) {
+           {R"({"type": "json_schema", "value": {"$ref": "http://evil.example/s"}})",
+            "check.value"}}) {
     const Result<Check> check = Check::parse(parse_json(spec).value());
 
     ASSERT_FALSE(check.has_value()) << spec;

@@ -32,14 +32,16 @@ std::size_t end_of_object(std::string_view text, std::size_t from) {
 }  // namespace
 
 std::optional<json::object> json_object_in(std::string_view text) {
-  // Prose may have braces of its own; each candidate is skipped whole, so the text is read once.
-  for (std::size_t from = text.find('{'); from != std::string_view::npos; from = text.find('{', from)) {
+  text = text.substr(0, kMaxJsonTextBytes);
+  std::size_t from = text.find('{');
+  for (int i = 0; i < kMaxJsonAttempts && from != std::string_view::npos; ++i) {
     const std::size_t end = end_of_object(text, from);
-    if (end == std::string_view::npos) return std::nullopt;
-    if (Result<json::object> object = parse_json_object(text.substr(from, end - from))) {
-      return std::move(*object);
+    if (end != std::string_view::npos) {
+      Result<json::object> object = parse_json_object(text.substr(from, end - from));
+      if (object) return std::move(*object);
     }
-    from = end;
+    // Not skipped whole: in "{{"a": 1}}", or after a brace that never closes, it stands further on.
+    from = text.find('{', from + 1);
   }
   return std::nullopt;
 }

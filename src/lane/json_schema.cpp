@@ -49,8 +49,7 @@ class Inspection {
     if (!value.is_object()) return bad(path, "a schema must be an object, true or false");
     for (const auto& [key, operand] : value.get_object()) {
       const std::string at = fmt::format("{}/{}", path, std::string_view(key));
-      const auto* keyword =
-          std::ranges::find(kKeywords, std::string_view(key), &Keyword::name);
+      const auto* keyword = std::ranges::find(kKeywords, std::string_view(key), &Keyword::name);
       if (keyword == kKeywords.end()) return bad(at, "a keyword we do not know");
       if (Result<> fine = check(keyword->operand, operand, at); !fine) return fine;
     }
@@ -97,9 +96,8 @@ class Inspection {
 
   static Result<> type(const json::value& value, const std::string& path) {
     const auto known = [](const json::value& each) {
-      return each.is_string() && std::ranges::find(kTypeNames, std::string_view(
-                                                                   each.get_string())) !=
-                                     kTypeNames.end();
+      return each.is_string() &&
+             std::ranges::find(kTypeNames, std::string_view(each.get_string())) != kTypeNames.end();
     };
     const bool fine =
         value.is_array() ? std::ranges::all_of(value.get_array(), known) : known(value);
@@ -108,9 +106,9 @@ class Inspection {
   }
 
   static Result<> names(const json::value& value, const std::string& path) {
-    const bool fine = value.is_array() && std::ranges::all_of(value.get_array(), [](const auto& name) {
-                        return name.is_string();
-                      });
+    const bool fine =
+        value.is_array() &&
+        std::ranges::all_of(value.get_array(), [](const auto& name) { return name.is_string(); });
     return fine ? Result<>{} : bad(path, "must be a list of names");
   }
 

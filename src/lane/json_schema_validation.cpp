@@ -49,11 +49,10 @@ std::size_t code_points(std::string_view text) {
 
 std::string shown(const json::value& value) {
   const std::string text = json::serialize(value);
-  return text.size() <= kMaxShown ? text : text.substr(0, kMaxShown) + "…";
-}
-
-const json::value& operand(const json::object& schema, std::string_view keyword) {
-  return *schema.if_contains(keyword);
+  if (text.size() <= kMaxShown) return text;
+  std::size_t end = kMaxShown;
+  while (end > 0 && (text[end] & 0xC0) == 0x80) --end;  // not in the middle of a character
+  return text.substr(0, end) + "…";
 }
 
 /// One value against one document. Every method is false at the first violation and says which in
@@ -112,7 +111,7 @@ class Validation {
     }
     if (!any_value(schema, value) || !combined(schema, value)) return false;
     if (value.is_number()) return number(schema, value.to_number<double>());
-    if (value.is_string()) return string(schema, value.get_string());
+    if (value.is_string()) return string(schema, value);
     if (value.is_array()) return array(schema, value.get_array());
     if (value.is_object()) return object(schema, value.get_object());
     return true;
@@ -125,7 +124,8 @@ class Validation {
       };
       const bool fine =
           type->is_array() ? std::ranges::any_of(type->get_array(), fits) : fits(*type);
-      if (!fine) return violated(fmt::format("{} is not of type {}", shown(value), type_text(*type)));
+      if (!fine)
+        return violated(fmt::format("{} is not of type {}", shown(value), type_text(*type)));
     }
     if (const json::value* expected = schema.if_contains("const")) {
       if (!equal(*expected, value)) {
@@ -135,7 +135,8 @@ class Validation {
     if (const json::value* allowed = schema.if_contains("enum")) {
       const bool found = std::ranges::any_of(
           allowed->get_array(), [&](const json::value& each) { return equal(each, value); });
-      if (!found) return violated(fmt::format("{} is not one of {}", shown(value), shown(*allowed)));
+      if (!found)
+        return violated(fmt::format("{} is not one of {}", shown(value), shown(*allowed)));
     }
     return true;
   }
@@ -229,18 +230,19 @@ class Validation {
                              *impl_.patterns.at(pattern));
   }
 
-  bool string(const json::object& schema, std::string_view text) {
+  bool string(const json::object& schema, const json::value& value) {
+    const std::string_view text = value.get_string();
     if (!counted(schema, "minLength", "maxLength", code_points(text), "characters")) return false;
     if (const json::value* pattern = schema.if_contains("pattern")) {
       if (!matches(text, std::string(pattern->get_string()))) {
-        return violated(fmt::format("{} does not match {}", shown(text), shown(*pattern)));
+        return violated(fmt::format("{} does not match {}", shown(value), shown(*pattern)));
       }
     }
     if (const json::value* format = schema.if_contains("format")) {
       const auto* known =
           std::ranges::find(kFormats, std::string_view(format->get_string()), &Format::name);
       if (!matches(text, known->pattern)) {
-        return violated(fmt::format("{} is no {}", shown(text), known->name));
+        return violated(fmt::format("{} is no {}", shown(value), known->name));
       }
     }
     return true;
@@ -262,10 +264,12 @@ class Validation {
           items, [&](const json::value& item) { return follows(*wanted, item); });
       if (!found) return violated("has no item as wanted by 'contains'");
     }
-    if (schema.contains("uniqueItems") && operand(schema, "uniqueItems").get_bool()) {
+    if (const json::value* unique = schema.if_contains("uniqueItems");
+        unique && unique->get_bool()) {
       for (std::size_t i = 0; i < items.size(); ++i) {
         for (std::size_t j = 0; j < i; ++j) {
-          if (equal(items[j], items[i])) return violated(fmt::format("{} is twice in it", shown(items[i])));
+          if (equal(items[j], items[i]))
+            return violated(fmt::format("{} is twice in it", shown(items[i])));
           if (exhausted_) return false;
         }
       }

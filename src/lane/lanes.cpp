@@ -1,6 +1,7 @@
 #include "lane/lanes.h"
 
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -27,6 +28,7 @@ struct Slot::State {
 
   /// Gives free slots to whoever is next.
   void start_waiting(route::Lane lane) {
+    if (closed) return;
     while (const std::optional<TicketId> ticket = scheduler.start_next(lane)) {
       const auto waiter = waiters.find(*ticket);
       waiter->second->started = true;
@@ -83,10 +85,13 @@ asio::awaitable<Result<Slot>> Lanes::enter(route::Lane lane, Priority priority) 
   const auto waiter = std::make_shared<Waiter>(state->executor);
   state->waiters.emplace(ticket, waiter);
   state->start_waiting(lane);
-  if (!waiter->started) {
+  // A cancellation from before would not end the wait below.
+  co_await asio::this_coro::throw_if_cancelled(false);
+  const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
+  const bool cancelled = cancellation.cancelled() != asio::cancellation_type::none;
+  if (!waiter->started && !cancelled) {
     const auto since = std::chrono::steady_clock::now();
     // The turn may come while a cancellation is under way; what counts is `started`.
-    co_await asio::this_coro::throw_if_cancelled(false);
     co_await waiter->timer.async_wait(asio::as_tuple(asio::use_awaitable));
     slot.waited_ = std::chrono::steady_clock::now() - since;
   }

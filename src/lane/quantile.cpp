@@ -8,8 +8,7 @@ namespace minimill::lane {
 
 double mean(const std::vector<double>& samples) {
   if (samples.empty()) return 0;
-  return std::accumulate(samples.begin(), samples.end(), 0.0) /
-         static_cast<double>(samples.size());
+  return std::accumulate(samples.begin(), samples.end(), 0.0) / static_cast<double>(samples.size());
 }
 
 double quantile(std::vector<double> samples, double p) {

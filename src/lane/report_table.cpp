@@ -14,10 +14,10 @@ std::string passed_text(const LaneFigures& lane) {
 }
 
 std::string day_row(std::string_view label, const Figures& figures) {
-  return fmt::format("{:<6} {:>6} {:>7.0f} % {:>8} {:>8} {:>9.2f} s {:>9.2f} s {:>9.2f} s {:>9.4f} $\n",
-                     label, figures.tasks, 100 * figures.share_local, figures.escalated,
-                     figures.failed, figures.mean_duration_s, figures.p95_duration_s,
-                     figures.mean_queue_age_s, figures.cost_usd);
+  return fmt::format(
+      "{:<6} {:>6} {:>7.0f} % {:>8} {:>8} {:>9.2f} s {:>9.2f} s {:>9.2f} s {:>9.4f} $\n", label,
+      figures.tasks, 100 * figures.share_local, figures.escalated, figures.failed,
+      figures.mean_duration_s, figures.p95_duration_s, figures.mean_queue_age_s, figures.cost_usd);
 }
 
 std::string lane_row(std::string_view name, const LaneFigures& lane) {
@@ -68,7 +68,9 @@ std::string to_table(const Report& report) {
   out += world_row("one queue, one worker (simulated)", report.one_queue);
   out += world_row(fmt::format("one queue, {} workers (simulated)", report.pooled_workers),
                    report.one_queue_pooled);
-  out += "  The simulated rows have the same arrivals and service times, by the same scheduler code.\n";
+  out +=
+      "  The simulated rows have the same arrivals and service times, by the same scheduler "
+      "code.\n";
   if (!report.warning.empty()) out += "\n" + report.warning + "\n";
   return out;
 }

@@ -34,6 +34,14 @@ std::optional<TicketId> Scheduler::Queue::pop(
   return std::nullopt;
 }
 
+/// Callers may come and go for days before a lane moves on: once most numbers are of tickets that
+/// left, they are dropped. As many have left since the last sweep as this one looks at, or half.
+void Scheduler::Queue::sweep(const std::unordered_map<TicketId, Place>& still_waiting) {
+  constexpr std::size_t kWorthIt = 64;
+  if (order.size() < kWorthIt || order.size() / 2 < waiting) return;
+  std::erase_if(order, [&](TicketId ticket) { return !still_waiting.contains(ticket); });
+}
+
 std::optional<TicketId> Scheduler::start_next(route::Lane lane) {
   LaneState& state = lanes_[route::index(lane)];
   const int slots = options_.slots[route::index(lane)];
@@ -65,8 +73,10 @@ bool Scheduler::withdraw(TicketId ticket) {
   const auto found = waiting_.find(ticket);
   if (found == waiting_.end()) return false;
   // Its number stays in the queue and is skipped when its turn comes: a search would be linear.
-  --lanes_[route::index(found->second.lane)].queue(found->second.priority).waiting;
+  Queue& queue = lanes_[route::index(found->second.lane)].queue(found->second.priority);
+  --queue.waiting;
   waiting_.erase(found);
+  queue.sweep(waiting_);
   return true;
 }
 

@@ -1,9 +1,9 @@
 #pragma once
 
-// Who is next. Two lanes, each with its own slots and its own queues, so that quick work never waits
-// behind slow work. Within a lane interactive requests go first, then background tasks, each in order
-// of arrival; where a lane has more than two slots, background work leaves one of them free, so that
-// an app never waits for a whole batch.
+// Who is next. Two lanes, each with its own slots and its own queues, so that quick work never
+// waits behind slow work. Within a lane interactive requests go first, then background tasks, each
+// in order of arrival; where a lane has more than two slots, background work leaves one of them
+// free, so that an app never waits for a whole batch.
 //
 // Pure: no clock, no I/O, no threads. The daemon (Lanes) and the simulation (simulate()) run this
 // very code. Every operation is O(1), amortised.
@@ -34,7 +34,7 @@ class Scheduler {
  public:
   explicit Scheduler(SchedulerOptions options);
 
-  /// kRateLimited when that queue is full.
+  /// kRateLimited when that queue is full. A ticket's number is used once.
   Result<> enqueue(TicketId ticket, route::Lane lane, Priority priority);
   /// The ticket to start now, if the lane has a free slot and somebody waits. The slot is taken.
   std::optional<TicketId> start_next(route::Lane lane);
@@ -53,9 +53,10 @@ class Scheduler {
     Priority priority;
   };
   struct Queue {
-    std::deque<TicketId> order;  // withdrawn tickets too, until their turn comes
+    std::deque<TicketId> order;  // withdrawn tickets too, until their turn or a sweep comes
     std::size_t waiting = 0;
     std::optional<TicketId> pop(const std::unordered_map<TicketId, Place>& still_waiting);
+    void sweep(const std::unordered_map<TicketId, Place>& still_waiting);
   };
   struct LaneState {
     Queue interactive;

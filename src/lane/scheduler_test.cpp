@@ -73,7 +73,8 @@ TEST(Scheduler, NoSlotIsEverTakenTwiceOrLost) {
       const Lane lane = random() % 2 == 0 ? Lane::kLocal : Lane::kCloud;
       switch (random() % 4) {
         case 0:
-          if (scheduler.enqueue(next, lane, random() % 2 == 0 ? Priority::kInteractive : Priority::kBackground)) {
+          if (scheduler.enqueue(
+                  next, lane, random() % 2 == 0 ? Priority::kInteractive : Priority::kBackground)) {
             waiting.push_back(next);
           }
           ++next;
@@ -98,10 +99,74 @@ TEST(Scheduler, NoSlotIsEverTakenTwiceOrLost) {
       }
       ASSERT_LE(scheduler.running(Lane::kLocal), 2);
       ASSERT_LE(scheduler.running(Lane::kCloud), 3);
-      ASSERT_EQ(scheduler.running(Lane::kLocal) + scheduler.running(Lane::kCloud), static_cast<int>(running.size()));
+      ASSERT_EQ(scheduler.running(Lane::kLocal) + scheduler.running(Lane::kCloud),
+                static_cast<int>(running.size()));
       ASSERT_EQ(scheduler.waiting(Lane::kLocal) + scheduler.waiting(Lane::kCloud), waiting.size());
     }
   }
+}
+
+TEST(Scheduler, LocalLaneDoesAsItWouldWithNoCloudAtAll) {
+  for (std::uint32_t seed = 0; seed < 20; ++seed) {
+    SCOPED_TRACE(seed);
+    std::minstd_rand random(seed);
+    const SchedulerOptions options{.slots = {2, 1}, .max_queued = {20, 20}};
+    Scheduler both(options);
+    Scheduler alone(options);
+    std::vector<TicketId> running;
+    for (TicketId ticket = 1; ticket <= 1000; ++ticket) {
+      const Priority priority = random() % 2 == 0 ? Priority::kInteractive : Priority::kBackground;
+      (void)both.enqueue(1'000'000 + ticket, Lane::kCloud, priority);
+      (void)both.start_next(Lane::kCloud);
+
+      ASSERT_EQ(both.enqueue(ticket, Lane::kLocal, priority).has_value(),
+                alone.enqueue(ticket, Lane::kLocal, priority).has_value());
+      if (!running.empty() && random() % 3 != 0) {
+        both.finish(running.back());
+        alone.finish(running.back());
+        running.pop_back();
+      }
+      const auto started = both.start_next(Lane::kLocal);
+      ASSERT_EQ(started, alone.start_next(Lane::kLocal));
+      if (started) running.push_back(*started);
+    }
+  }
+}
+
+TEST(Scheduler, OrderOfArrivalSurvivesWithdrawals) {
+  constexpr TicketId kTickets = 100'000;
+  Scheduler scheduler({.slots = {1, 1}, .max_queued = {kTickets, kTickets}});
+  for (TicketId ticket = 0; ticket < kTickets; ++ticket) {
+    ASSERT_TRUE(scheduler.enqueue(ticket, Lane::kLocal, Priority::kBackground).has_value());
+  }
+  for (TicketId ticket = 0; ticket < kTickets; ++ticket) {
+    if (ticket % 10 != 3) {
+      ASSERT_TRUE(scheduler.withdraw(ticket));
+    }
+  }
+
+  for (TicketId ticket = 3; ticket < kTickets; ticket += 10) {
+    ASSERT_EQ(scheduler.start_next(Lane::kLocal), ticket);
+    scheduler.finish(ticket);
+  }
+  EXPECT_EQ(scheduler.waiting(Lane::kLocal), 0U);
+  EXPECT_FALSE(scheduler.withdraw(3));
+}
+
+TEST(Scheduler, StuckLaneTakesNewcomersWhateverManyHaveLeft) {
+  Scheduler scheduler({.slots = {1, 1}, .max_queued = {2, 2}});
+  (void)scheduler.enqueue(0, Lane::kLocal, Priority::kInteractive);
+  ASSERT_EQ(scheduler.start_next(Lane::kLocal), 0U);
+  TicketId next = 1;
+
+  for (; next < 300'000; ++next) {  // without the sweep the queue would hold them all
+    ASSERT_TRUE(scheduler.enqueue(next, Lane::kLocal, Priority::kInteractive).has_value());
+    ASSERT_TRUE(scheduler.withdraw(next));
+  }
+  ASSERT_TRUE(scheduler.enqueue(next, Lane::kLocal, Priority::kInteractive).has_value());
+  scheduler.finish(0);
+
+  EXPECT_EQ(scheduler.start_next(Lane::kLocal), next);
 }
 
 }  // namespace

@@ -18,22 +18,25 @@ struct Completion {
 
 class Simulation {
  public:
-  Simulation(std::vector<SimulatedTask> tasks, const SchedulerOptions& options)
-      : tasks_(std::move(tasks)), scheduler_(options), started_(tasks_.size()) {
+  Simulation(std::vector<SimulatedTask> tasks, const SchedulerOptions& options, Priority priority)
+      : tasks_(std::move(tasks)),
+        scheduler_(options),
+        priority_(priority),
+        started_(tasks_.size()) {
     std::ranges::stable_sort(tasks_, {}, &SimulatedTask::arrives_s);
   }
 
   SimulatedResult run() {
     std::size_t next = 0;
     while (next < tasks_.size() || !completions_.empty()) {
-      const double arrival = next < tasks_.size() ? tasks_[next].arrives_s
-                                                  : std::numeric_limits<double>::infinity();
+      const double arrival =
+          next < tasks_.size() ? tasks_[next].arrives_s : std::numeric_limits<double>::infinity();
       if (!completions_.empty() && completions_.top().at_s <= arrival) {
         complete();
       } else {
         now_s_ = arrival;
         // Cannot be refused: the queue is as long as the tasks are many.
-        (void)scheduler_.enqueue(next, tasks_[next].lane, Priority::kBackground);
+        (void)scheduler_.enqueue(next, tasks_[next].lane, priority_);
         ++next;
       }
       start_all();
@@ -61,7 +64,7 @@ class Simulation {
   }
 
   SimulatedResult summary() {
-    if (tasks_.empty()) return {};
+    if (durations_.empty()) return {};
     constexpr double kHour = 3600;
     constexpr double kP95 = 0.95;
     const double span_s = now_s_ - tasks_.front().arrives_s;
@@ -70,11 +73,12 @@ class Simulation {
             .mean_queue_age_s = mean(ages_),
             .p95_queue_age_s = quantile(ages_, kP95),
             .throughput_per_h =
-                span_s > 0 ? kHour * static_cast<double>(tasks_.size()) / span_s : 0};
+                span_s > 0 ? kHour * static_cast<double>(durations_.size()) / span_s : 0};
   }
 
   std::vector<SimulatedTask> tasks_;
   Scheduler scheduler_;
+  Priority priority_;
   std::vector<double> started_;
   std::priority_queue<Completion, std::vector<Completion>, std::greater<>> completions_;
   std::vector<double> durations_;
@@ -84,18 +88,18 @@ class Simulation {
 
 }  // namespace
 
-SimulatedResult simulate(std::vector<SimulatedTask> tasks, const SchedulerOptions& options) {
+SimulatedResult simulate(std::vector<SimulatedTask> tasks, const SchedulerOptions& options,
+                         Priority priority) {
   SchedulerOptions unbounded = options;
   unbounded.max_queued = {tasks.size(), tasks.size()};
-  return Simulation(std::move(tasks), unbounded).run();
+  return Simulation(std::move(tasks), unbounded, priority).run();
 }
 
 SimulatedResult simulate_one_queue(std::vector<SimulatedTask> tasks, int workers) {
-  // One lane takes everything; the scheduler keeps a slot free of background work where there are
-  // more than two, which a world without apps does not need.
-  const int slots = workers > 2 ? workers + 1 : workers;
   for (SimulatedTask& task : tasks) task.lane = route::Lane::kCloud;
-  return simulate(std::move(tasks), {.slots = {0, slots}, .max_queued = {}});
+  // The slot that is kept free of background work is kept for apps; this world has none.
+  return simulate(std::move(tasks), {.slots = {0, std::max(workers, 1)}, .max_queued = {}},
+                  Priority::kInteractive);
 }
 
 }  // namespace minimill::lane

@@ -23,10 +23,12 @@ struct SimulatedResult {
   double throughput_per_h = 0;  // tasks over the time from first arrival to last answer
 };
 
-/// Runs the tasks, in any order given, through a Scheduler with these slots.
-SimulatedResult simulate(std::vector<SimulatedTask> tasks, const SchedulerOptions& options);
+/// Runs the tasks, in any order given, through a Scheduler with these slots. Tasks of a lane
+/// without slots are left out of the result.
+SimulatedResult simulate(std::vector<SimulatedTask> tasks, const SchedulerOptions& options,
+                         Priority priority = Priority::kBackground);
 
-/// The world to compare with: every task through one queue with `workers` workers.
+/// The world to compare with: every task through one queue with `workers` workers, at least one.
 SimulatedResult simulate_one_queue(std::vector<SimulatedTask> tasks, int workers);
 
 }  // namespace minimill::lane

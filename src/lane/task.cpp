@@ -95,9 +95,8 @@ std::string Task::prompt() const {
 
 Result<TaskSpec> parse_task(std::string_view line, std::string_view where) {
   if (line.size() > kMaxTaskBytes) {
-    return fail(ErrorCode::kTooLarge,
-                fmt::format("{}: a task of {} bytes; at most {} are taken", where, line.size(),
-                            kMaxTaskBytes));
+    return fail(ErrorCode::kTooLarge, fmt::format("{}: a task of {} bytes; at most {} are taken",
+                                                  where, line.size(), kMaxTaskBytes));
   }
   Result<json::object> object = parse_json_object(line);
   if (!object) return std::unexpected(std::move(object.error()).context(where));

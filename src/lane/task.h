@@ -39,9 +39,9 @@ struct Task {
   TaskSpec spec;
   RunId run;
   TaskState state = TaskState::kQueued;
-  WallTime due{};                     // when it arrives, in real time
+  WallTime due{};                      // when it arrives, in real time
   std::optional<WallTime> not_before;  // of a retry: its turn comes no earlier
-  std::optional<WallTime> started;  // first time a lane took it
+  std::optional<WallTime> started;     // first time a lane took it
   std::optional<WallTime> finished;
   int attempts = 0;
   RequestId request;                       // of the last attempt, for `minimill why`

@@ -28,6 +28,7 @@ Result<bool> read_line(std::istream& in, std::string& line, std::string_view whe
     }
     line.push_back(static_cast<char>(c));
   }
+  if (in.bad()) return fail(ErrorCode::kIo, fmt::format("{}: cannot be read", where));
   return !line.empty();
 }
 
@@ -59,10 +60,10 @@ Result<std::vector<TaskSpec>> read_tasks_file(const std::string& path) {
     if (!task) return std::unexpected(std::move(task.error()));
     const auto [first, fresh] = line_of.emplace(task->id.value, number);
     if (!fresh) {
-      return fail(ErrorCode::kConflict,
-                  fmt::format("{}: the id '{}' is taken by line {}", where, task->id.value,
-                              first->second),
-                  "give every task an id of its own");
+      return fail(
+          ErrorCode::kConflict,
+          fmt::format("{}: the id '{}' is taken by line {}", where, task->id.value, first->second),
+          "give every task an id of its own");
     }
     tasks.push_back(std::move(*task));
     if (tasks.size() > kMaxTasksPerRun) {

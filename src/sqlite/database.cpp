@@ -80,6 +80,8 @@ Result<> Database::exec(const char* sql) {
 
 std::int64_t Database::changes() const { return sqlite3_changes64(handle_.get()); }
 
+bool Database::in_transaction() const { return sqlite3_get_autocommit(handle_.get()) == 0; }
+
 Statement& Statement::bind(int index, std::string_view text) {
   // An empty view may point nowhere, and a null pointer would bind NULL.
   sqlite3_bind_text64(statement_.get(), index, text.empty() ? "" : text.data(), text.size(),

@@ -82,6 +82,8 @@ class Database {
   /// One or more statements without parameters.
   Result<> exec(const char* sql);
   std::int64_t changes() const;
+  /// False, too, after an error for which SQLite undoes the whole transaction (a full disk, say).
+  bool in_transaction() const;
 
  private:
   struct Close {

@@ -73,8 +73,14 @@ struct Writer::Impl {
     std::vector<Result<>> results;
     Result<> committed = broken ? std::unexpected(*broken) : db.exec("BEGIN IMMEDIATE");
     if (committed) {
-      for (Entry& entry : batch) results.push_back(run_in_savepoint(db, entry.job));
-      committed = db.exec("COMMIT");
+      for (Entry& entry : batch) {
+        results.push_back(run_in_savepoint(db, entry.job));
+        if (db.in_transaction()) continue;
+        // With this job SQLite undid those before it, too: none of the batch has been written.
+        committed = results.back() ? fail(ErrorCode::kIo, "the transaction was undone") : results.back();
+        break;
+      }
+      if (committed) committed = db.exec("COMMIT");
       if (!committed) abandon(committed.error());
     }
     for (std::size_t i = 0; i < batch.size(); ++i) {
