@@ -1,29 +1,49 @@
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "base/json.h"
+#include "protocol/answer_fields.h"
 #include "protocol/anthropic.h"
 #include "protocol/anthropic_fields.h"
-#include "protocol/garbage.h"
+#include "protocol/upstream_text.h"
 
 namespace minimill::protocol::anthropic {
+namespace {
+
+/// Blocks of kinds that are not chat's (a provider's own search, say) are read over.
+void read_block(const json::object& block, chat::ChatAnswer& answer) {
+  const std::string_view type = text_in(block, "type");
+  if (type == "text") answer.text += text_in(block, "text");
+  if (type == "thinking") answer.reasoning += text_in(block, "thinking");
+  if (type == "tool_use") {
+    const json::object* input = object_in(block, "input");
+    answer.tool_calls.push_back({.id = std::string(text_in(block, "id")),
+                                 .name = std::string(text_in(block, "name")),
+                                 .arguments = input == nullptr ? "{}" : json::serialize(*input)});
+  }
+}
+
+}  // namespace
 
 Result<chat::ChatAnswer> parse_answer(std::string body) {
   const Result<json::object> parsed = parse_json_object(body);
-  const json::value* content = parsed ? parsed->if_contains("content") : nullptr;
-  if (content == nullptr || !content->is_array()) return garbage("a message", body);
+  if (!parsed) return garbage("a message", body);
+  const json::array* content = array_in(*parsed, "content");
+  if (content == nullptr) {
+    const std::string said = error_message(*parsed);
+    if (said.empty()) return garbage("a message", body);
+    return fail(ErrorCode::kUpstream, fmt::format("an error instead of an answer: {}", said));
+  }
   chat::ChatAnswer answer;
-  for (const json::value& each : content->get_array()) {
+  for (const json::value& each : *content) {
     const json::object* block = each.if_object();
     if (block == nullptr) return garbage("a message", body);
-    const std::string type = text_in(*block, "type");
-    if (type == "text") answer.text += text_in(*block, "text");
-    if (type == "thinking") answer.reasoning += text_in(*block, "thinking");
-    if (type == "tool_use") {
-      const json::object* input = object_in(*block, "input");
-      answer.tool_calls.push_back({.id = text_in(*block, "id"),
-                                   .name = text_in(*block, "name"),
-                                   .arguments = input == nullptr ? "{}" : json::serialize(*input)});
-    }
+    read_block(*block, answer);
+  }
+  if (answer.tool_calls.size() > static_cast<std::size_t>(kMaxToolCalls)) {
+    return fail(ErrorCode::kUpstream,
+                fmt::format("an answer with {} tool calls", answer.tool_calls.size()));
   }
   answer.model = text_in(*parsed, "model");
   answer.finish = finish_reason(text_in(*parsed, "stop_reason"));
@@ -36,13 +56,15 @@ Result<chat::ChatAnswer> parse_answer(std::string body) {
 std::string write_answer(const chat::ChatAnswer& answer, std::string_view id) {
   if (answer.protocol == chat::Protocol::kAnthropic && !answer.body.empty()) return answer.body;
   json::array content;
+  if (!answer.reasoning.empty()) {
+    content.push_back({{"type", "thinking"}, {"thinking", answer.reasoning}, {"signature", ""}});
+  }
   if (!answer.text.empty()) content.push_back({{"type", "text"}, {"text", answer.text}});
   for (const chat::ToolCall& call : answer.tool_calls) {
-    Result<json::object> input = parse_json_object(call.arguments);
     content.push_back({{"type", "tool_use"},
                        {"id", call.id},
                        {"name", call.name},
-                       {"input", input ? std::move(*input) : json::object{}}});
+                       {"input", input_json(call.arguments)}});
   }
   return json::serialize(json::object{{"id", id},
                                       {"type", "message"},

@@ -12,12 +12,13 @@ namespace minimill::protocol::anthropic {
 
 chat::FinishReason finish_reason(std::string_view stop_reason);
 std::string_view stop_reason(chat::FinishReason finish);
-/// Adds the counts an object has to what is known: message_start has the prompt's, message_delta the
-/// answer's. Cached prompt tokens are reported apart and belong to the prompt.
+/// Adds the counts an object has to what is known: message_start has the prompt's, message_delta
+/// the answer's. Cached prompt tokens are reported apart and belong to the prompt.
 void add_usage(const boost::json::object& usage, chat::Usage& known);
 boost::json::object usage_json(const chat::Usage& usage);
 
-std::string text_in(const boost::json::object& object, std::string_view key);
-const boost::json::object* object_in(const boost::json::object& object, std::string_view key);
+/// A tool call's arguments as the object that Anthropic wants. Text that a model wrote and that is
+/// none is kept as the one field of an object: it is what the model said.
+boost::json::object input_json(const std::string& arguments);
 
 }  // namespace minimill::protocol::anthropic

@@ -8,7 +8,9 @@
 //
 // Pure functions over text; every byte in is hostile: bounded, validated, errors name the field.
 
+#include <boost/json.hpp>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -57,19 +59,25 @@ class StreamWriter {
 /// Events out of the `data` of each SSE event of a streamed answer.
 class StreamReader {
  public:
-  /// Appends to `events`. kUpstream for anything that is not a chunk, and for an error object
-  /// inside the stream (with its message).
+  /// Appends to `events`, in chat_event.h's order: what comes after Finish is only the UsageReport.
+  /// kUpstream for anything that is not a chunk, for a tool call's impossible index, and for an
+  /// error object inside the stream (with its message).
   Result<> read(std::string_view data, std::vector<chat::ChatEvent>& events);
   /// True after "[DONE]".
   bool done() const { return done_; }
   const std::string& model() const { return model_; }
 
  private:
+  Result<> read_choice(const boost::json::object& choice, std::vector<chat::ChatEvent>& events);
+
   bool done_ = false;
+  bool finished_ = false;
   std::string model_;
+  std::optional<chat::Usage> usage_;  // counted along by some backends; reported after Finish
 };
 
-/// {"error": {"message", "type", "param", "code"}}: the hint is part of the message.
+/// {"error": {"message", "type", "param", "code"}}: the hint is part of the message. Valid JSON
+/// whatever bytes the message holds.
 std::string write_error(const Error& error);
 /// The same inside a stream that has already begun: an SSE frame.
 std::string write_stream_error(const Error& error);

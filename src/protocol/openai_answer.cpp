@@ -3,29 +3,41 @@
 #include <utility>
 
 #include "base/json.h"
-#include "protocol/garbage.h"
+#include "protocol/answer_fields.h"
 #include "protocol/openai.h"
 #include "protocol/openai_fields.h"
+#include "protocol/upstream_text.h"
 
 namespace minimill::protocol::openai {
 namespace {
 
-std::string text_of(const json::object& object, std::string_view key) {
-  const json::value* value = object.if_contains(key);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string{};
+Result<> read_tool_calls(const json::array& calls, chat::ChatAnswer& answer) {
+  if (calls.size() > static_cast<std::size_t>(kMaxToolCalls)) {
+    return fail(ErrorCode::kUpstream, fmt::format("an answer with {} tool calls", calls.size()));
+  }
+  for (const json::value& each : calls) {
+    const json::object* call = each.if_object();
+    const json::object* function = call == nullptr ? nullptr : object_in(*call, "function");
+    if (function == nullptr) {
+      return fail(ErrorCode::kUpstream, "an answer with a tool call that names no function");
+    }
+    answer.tool_calls.push_back({.id = std::string(text_in(*call, "id")),
+                                 .name = std::string(text_in(*function, "name")),
+                                 .arguments = arguments_in(*function, "arguments")});
+  }
+  return {};
 }
 
-void read_tool_calls(const json::object& message, chat::ChatAnswer& answer) {
-  const json::value* calls = message.if_contains("tool_calls");
-  if (calls == nullptr || !calls->is_array()) return;
-  for (const json::value& each : calls->get_array()) {
-    const json::object* call = each.if_object();
-    const json::value* function = call == nullptr ? nullptr : call->if_contains("function");
-    if (function == nullptr || !function->is_object()) continue;
-    answer.tool_calls.push_back({.id = text_of(*call, "id"),
-                                 .name = text_of(function->get_object(), "name"),
-                                 .arguments = text_of(function->get_object(), "arguments")});
-  }
+/// choices[0], where that is an object with a message.
+const json::object* first_choice(const json::object& body) {
+  const json::array* choices = array_in(body, "choices");
+  if (choices == nullptr || choices->empty()) return nullptr;
+  const json::object* choice = choices->front().if_object();
+  return choice != nullptr && object_in(*choice, "message") != nullptr ? choice : nullptr;
+}
+
+bool is_text_or_null(const json::value* value) {
+  return value == nullptr || value->is_null() || value->is_string();
 }
 
 }  // namespace
@@ -33,26 +45,25 @@ void read_tool_calls(const json::object& message, chat::ChatAnswer& answer) {
 Result<chat::ChatAnswer> parse_answer(std::string body) {
   const Result<json::object> parsed = parse_json_object(body);
   if (!parsed) return garbage("a chat completion", body);
-  const json::value* choices = parsed->if_contains("choices");
-  const json::value* choice = choices != nullptr && choices->is_array() && !choices->get_array().empty()
-                                  ? &choices->get_array().front()
-                                  : nullptr;
-  const json::value* message = choice != nullptr && choice->is_object()
-                                   ? choice->get_object().if_contains("message")
-                                   : nullptr;
-  if (message == nullptr || !message->is_object()) return garbage("a chat completion", body);
+  const json::object* choice = first_choice(*parsed);
+  if (choice == nullptr) {
+    const std::string said = error_message(*parsed);
+    if (said.empty()) return garbage("a chat completion", body);
+    return fail(ErrorCode::kUpstream, fmt::format("an error instead of an answer: {}", said));
+  }
+  const json::object& message = *object_in(*choice, "message");
+  if (!is_text_or_null(message.if_contains("content"))) return garbage("a chat completion", body);
 
   chat::ChatAnswer answer;
-  const json::object& said = message->get_object();
-  answer.model = text_of(*parsed, "model");
-  answer.text = text_of(said, "content");
-  answer.reasoning = text_of(said, "reasoning_content");
-  if (answer.reasoning.empty()) answer.reasoning = text_of(said, "reasoning");
-  read_tool_calls(said, answer);
-  answer.finish = finish_reason(text_of(choice->get_object(), "finish_reason"));
-  if (const json::value* usage = parsed->if_contains("usage"); usage != nullptr && usage->is_object()) {
-    answer.usage = usage_of(usage->get_object());
+  answer.model = text_in(*parsed, "model");
+  answer.text = text_in(message, "content");
+  answer.reasoning = reasoning_in(message);
+  if (const json::array* calls = array_in(message, "tool_calls")) {
+    Result<> read = read_tool_calls(*calls, answer);
+    if (!read) return std::unexpected(std::move(read.error()));
   }
+  answer.finish = finish_reason(text_in(*choice, "finish_reason"));
+  if (const json::object* usage = object_in(*parsed, "usage")) answer.usage = usage_of(*usage);
   answer.protocol = chat::Protocol::kOpenAi;
   answer.body = std::move(body);
   return answer;
@@ -73,17 +84,16 @@ std::string write_answer(const chat::ChatAnswer& answer, std::string_view id,
     message["tool_calls"] = std::move(calls);
     if (answer.text.empty()) message["content"] = nullptr;
   }
-  const json::object written{
-      {"id", id},
-      {"object", "chat.completion"},
-      {"created", created_s},
-      {"model", answer.model},
-      {"choices",
-       json::array{{{"index", 0},
-                    {"message", std::move(message)},
-                    {"finish_reason", finish_name(answer.finish)}}}},
-      {"usage", usage_json(answer.usage)}};
-  return json::serialize(written);
+  json::array choices;
+  choices.push_back({{"index", 0},
+                     {"message", std::move(message)},
+                     {"finish_reason", finish_name(answer.finish)}});
+  return json::serialize(json::object{{"id", id},
+                                      {"object", "chat.completion"},
+                                      {"created", created_s},
+                                      {"model", answer.model},
+                                      {"choices", std::move(choices)},
+                                      {"usage", usage_json(answer.usage)}});
 }
 
 std::string write_models(const std::vector<ModelEntry>& models) {

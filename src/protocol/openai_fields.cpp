@@ -1,19 +1,11 @@
 #include "protocol/openai_fields.h"
 
+#include <algorithm>
+
+#include "protocol/answer_fields.h"
+
 namespace minimill::protocol::openai {
-namespace {
-
 namespace json = boost::json;
-
-std::int64_t count(const json::object& object, std::string_view key) {
-  const json::value* value = object.if_contains(key);
-  if (value == nullptr || !value->is_number()) return 0;
-  json::error_code ec;
-  const auto number = value->to_number<std::int64_t>(ec);
-  return ec || number < 0 ? 0 : number;
-}
-
-}  // namespace
 
 chat::FinishReason finish_reason(std::string_view text) {
   if (text == "length") return chat::FinishReason::kLength;
@@ -24,21 +16,26 @@ chat::FinishReason finish_reason(std::string_view text) {
 
 std::string_view finish_name(chat::FinishReason reason) {
   switch (reason) {
-    case chat::FinishReason::kStop: return "stop";
-    case chat::FinishReason::kLength: return "length";
-    case chat::FinishReason::kToolCalls: return "tool_calls";
-    case chat::FinishReason::kContentFilter: return "content_filter";
+    case chat::FinishReason::kStop:
+      return "stop";
+    case chat::FinishReason::kLength:
+      return "length";
+    case chat::FinishReason::kToolCalls:
+      return "tool_calls";
+    case chat::FinishReason::kContentFilter:
+      return "content_filter";
   }
   return "stop";
 }
 
 chat::Usage usage_of(const json::object& usage) {
-  chat::Usage counted{.prompt_tokens = count(usage, "prompt_tokens"),
-                      .completion_tokens = count(usage, "completion_tokens"),
+  chat::Usage counted{.prompt_tokens = tokens_in(usage, "prompt_tokens").value_or(0),
+                      .completion_tokens = tokens_in(usage, "completion_tokens").value_or(0),
                       .cached_prompt_tokens = 0};
-  if (const json::value* details = usage.if_contains("prompt_tokens_details");
-      details != nullptr && details->is_object()) {
-    counted.cached_prompt_tokens = count(details->get_object(), "cached_tokens");
+  if (const json::object* details = object_in(usage, "prompt_tokens_details")) {
+    // More from the cache than there were would make what is paid for negative.
+    counted.cached_prompt_tokens =
+        std::min(tokens_in(*details, "cached_tokens").value_or(0), counted.prompt_tokens);
   }
   return counted;
 }
@@ -48,6 +45,11 @@ json::object usage_json(const chat::Usage& usage) {
           {"completion_tokens", usage.completion_tokens},
           {"total_tokens", usage.prompt_tokens + usage.completion_tokens},
           {"prompt_tokens_details", {{"cached_tokens", usage.cached_prompt_tokens}}}};
+}
+
+std::string_view reasoning_in(const json::object& message) {
+  const std::string_view reasoning = text_in(message, "reasoning_content");
+  return reasoning.empty() ? text_in(message, "reasoning") : reasoning;
 }
 
 }  // namespace minimill::protocol::openai

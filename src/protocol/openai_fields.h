@@ -12,7 +12,12 @@ namespace minimill::protocol::openai {
 /// What is unknown, or missing, counts as a plain stop.
 chat::FinishReason finish_reason(std::string_view text);
 std::string_view finish_name(chat::FinishReason reason);
+
 chat::Usage usage_of(const boost::json::object& usage);
 boost::json::object usage_json(const chat::Usage& usage);
+
+/// Of a message or a delta: "reasoning_content" (llama-server, DeepSeek) or "reasoning" (vLLM,
+/// OpenRouter).
+std::string_view reasoning_in(const boost::json::object& message);
 
 }  // namespace minimill::protocol::openai

@@ -1,0 +1,155 @@
+#include <algorithm>
+#include <utility>
+
+#include "base/json.h"
+#include "protocol/anthropic.h"
+#include "protocol/anthropic_fields.h"
+#include "protocol/passthrough.h"
+
+namespace minimill::protocol::anthropic {
+namespace {
+
+using chat::ChatRequest;
+using chat::Message;
+using chat::Role;
+
+constexpr std::string_view kJsonOnly =
+    "Answer with one JSON object and nothing else: no prose, no code fence.";
+
+json::object image_json(const chat::Image& image) {
+  constexpr std::string_view kData = "data:";
+  constexpr std::string_view kBase64 = ";base64,";
+  const std::size_t mark = image.url.find(kBase64);
+  if (!image.url.starts_with(kData) || mark == std::string::npos) {
+    return {{"type", "image"}, {"source", {{"type", "url"}, {"url", image.url}}}};
+  }
+  return {{"type", "image"},
+          {"source",
+           {{"type", "base64"},
+            {"media_type", image.url.substr(kData.size(), mark - kData.size())},
+            {"data", image.url.substr(mark + kBase64.size())}}}};
+}
+
+json::object block_json(const chat::Part& part) {
+  if (const auto* image = std::get_if<chat::Image>(&part)) return image_json(*image);
+  if (const auto* call = std::get_if<chat::ToolCall>(&part)) {
+    return {{"type", "tool_use"},
+            {"id", call->id},
+            {"name", call->name},
+            {"input", input_json(call->arguments)}};
+  }
+  if (const auto* result = std::get_if<chat::ToolResult>(&part)) {
+    return {{"type", "tool_result"}, {"tool_use_id", result->call_id}, {"content", result->text}};
+  }
+  return {{"type", "text"}, {"text", std::get<chat::Text>(part).text}};
+}
+
+json::array blocks_json(const Message& message) {
+  json::array blocks;
+  for (const chat::Part& part : message.parts) {
+    const auto* text = std::get_if<chat::Text>(&part);
+    if (text != nullptr && text->text.empty()) continue;  // empty text blocks are refused
+    blocks.push_back(block_json(part));
+  }
+  return blocks;
+}
+
+void append_paragraph(std::string& text, std::string_view paragraph) {
+  if (!text.empty() && !paragraph.empty()) text += "\n\n";
+  text += paragraph;
+}
+
+/// Anthropic wants the system prompt apart, and users and assistants in turn: neighbours of one
+/// role are joined, and what holds nothing is left out.
+json::array messages_json(const ChatRequest& request, std::string& system) {
+  json::array messages;
+  std::string_view last_role;
+  for (const Message& message : request.messages) {
+    if (message.role == Role::kSystem) {
+      append_paragraph(system, message.text());
+      continue;
+    }
+    json::array blocks = blocks_json(message);
+    if (blocks.empty()) continue;
+    const std::string_view role = message.role == Role::kAssistant ? "assistant" : "user";
+    if (role != last_role) messages.push_back({{"role", role}, {"content", json::array{}}});
+    last_role = role;
+    json::array& joined = messages.back().as_object()["content"].as_array();
+    for (json::value& block : blocks) joined.push_back(std::move(block));
+  }
+  // OpenAI's apps may send nothing but instructions; here somebody has to speak.
+  if (messages.empty() && !system.empty()) {
+    messages.push_back({{"role", "user"}, {"content", std::exchange(system, {})}});
+  }
+  return messages;
+}
+
+void write_tools(const ChatRequest& request, json::object& body) {
+  if (request.tools.empty()) return;
+  json::array tools;
+  for (const chat::Tool& tool : request.tools) {
+    json::object schema = tool.parameters;
+    if (!schema.contains("type")) schema["type"] = "object";
+    tools.push_back(
+        {{"name", tool.name}, {"description", tool.description}, {"input_schema", schema}});
+  }
+  body["tools"] = std::move(tools);
+  switch (request.tool_choice) {
+    case chat::ToolChoice::kAuto:
+      break;
+    case chat::ToolChoice::kNone:
+      body["tool_choice"] = {{"type", "none"}};
+      break;
+    case chat::ToolChoice::kRequired:
+      body["tool_choice"] = {{"type", "any"}};
+      break;
+    case chat::ToolChoice::kNamed:
+      body["tool_choice"] = {{"type", "tool"}, {"name", request.tool_name}};
+      break;
+  }
+}
+
+/// There is no response_format: the wish is put into words, the schema beside it.
+void ask_for_json(const ChatRequest& request, std::string& system) {
+  if (request.response_format == chat::ResponseFormat::kText) return;
+  append_paragraph(system, kJsonOnly);
+  const json::value* schema = request.json_schema.if_contains("schema");
+  if (schema != nullptr) system += "\nIt must fit this JSON Schema: " + json::serialize(*schema);
+}
+
+std::string write_from_parts(const ChatRequest& request, std::string_view model, bool stream) {
+  std::string system;
+  json::object body{{"model", model}};
+  body["messages"] = messages_json(request, system);
+  ask_for_json(request, system);
+  if (!system.empty()) body["system"] = system;
+  body["max_tokens"] = request.sampling.max_tokens.value_or(kDefaultMaxTokens);
+  // OpenAI's temperature goes to 2, Anthropic's to 1.
+  if (request.sampling.temperature)
+    body["temperature"] = std::min(1.0, *request.sampling.temperature);
+  // 1 is what it is anyway, and newer models refuse it beside a temperature.
+  if (request.sampling.top_p && *request.sampling.top_p < 1) {
+    body["top_p"] = *request.sampling.top_p;
+  }
+  if (!request.sampling.stop.empty()) {
+    json::array stops(request.sampling.stop.begin(), request.sampling.stop.end());
+    body["stop_sequences"] = std::move(stops);
+  }
+  write_tools(request, body);
+  if (stream) body["stream"] = true;
+  return json::serialize(body);
+}
+
+std::string write_from_body(const ChatRequest& request, std::string_view model, bool stream) {
+  return write_passthrough(request, model, {"stream"}, stream ? R"(,"stream":true)" : "");
+}
+
+}  // namespace
+
+std::string write_messages_request(const ChatRequest& request, std::string_view model,
+                                   bool stream) {
+  const bool same = request.protocol == chat::Protocol::kAnthropic && !request.body.empty();
+  return same ? write_from_body(request, model, stream) : write_from_parts(request, model, stream);
+}
+
+}  // namespace minimill::protocol::anthropic

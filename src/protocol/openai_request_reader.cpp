@@ -1,0 +1,320 @@
+#include <fmt/format.h>
+
+#include <optional>
+#include <utility>
+
+#include "base/json.h"
+#include "protocol/openai.h"
+#include "protocol/request_limits.h"
+#include "protocol/utf8.h"
+
+namespace minimill::protocol::openai {
+namespace {
+
+using chat::ChatRequest;
+using chat::Message;
+using chat::Role;
+
+std::unexpected<Error> fail_object(const std::string& path) {
+  return fail_field(path, fmt::format("'{}' must be an object", path));
+}
+
+std::optional<Role> role_named(std::string_view text) {
+  if (text == "user") return Role::kUser;
+  if (text == "assistant") return Role::kAssistant;
+  if (text == "system" || text == "developer") return Role::kSystem;
+  if (text == "tool") return Role::kTool;
+  return std::nullopt;
+}
+
+Result<chat::Image> parse_image(Fields& fields) {
+  const json::object* image = fields.optional_object("image_url");
+  if (image == nullptr) {
+    fields.reject("image_url", "is required");
+    return std::unexpected(std::move(fields).error());
+  }
+  Fields inner(*image, fields.path("image_url."));
+  chat::Image part{inner.required_string("url")};
+  if (!inner.ok()) return std::unexpected(std::move(inner).error());
+  return part;
+}
+
+Result<chat::Part> parse_part(const json::value& value, const std::string& path, Role role) {
+  const json::object* object = value.if_object();
+  if (object == nullptr) return fail_object(path);
+  Fields fields(*object, path + ".");
+  const std::string type = fields.required_string("type");
+  if (fields.ok() && type == "text") {
+    chat::Text text{fields.required_string("text")};
+    if (fields.ok()) return text;
+  } else if (fields.ok() && type == "image_url") {
+    // Elsewhere no protocol can carry it: it would be lost on the way to a backend of another one.
+    if (role == Role::kUser || role == Role::kAssistant) return parse_image(fields);
+    fields.reject("type", "cannot be image_url in a message of this role", "use text");
+  } else {
+    fields.reject("type",
+                  fmt::format("'{}' is no kind of content minimill knows", utf8_prefix(type, 40)),
+                  "use text or image_url");
+  }
+  return std::unexpected(std::move(fields).error());
+}
+
+Result<> parse_content(const json::value* content, const std::string& path, Message& message) {
+  if (content == nullptr) {
+    if (message.role == Role::kAssistant) return {};  // tool calls may stand alone
+    return fail_field(path, fmt::format("'{}' is required", path));
+  }
+  if (content->is_string()) {
+    message.parts.emplace_back(chat::Text{std::string(content->get_string())});
+    return {};
+  }
+  const json::array* parts = content->if_array();
+  if (parts == nullptr || parts->size() > kMaxParts) {
+    return fail_field(path,
+                      fmt::format("'{}' must be a string or at most {} parts", path, kMaxParts));
+  }
+  for (std::size_t i = 0; i < parts->size(); ++i) {
+    Result<chat::Part> part = parse_part((*parts)[i], fmt::format("{}[{}]", path, i), message.role);
+    if (!part) return std::unexpected(std::move(part.error()));
+    message.parts.push_back(std::move(*part));
+  }
+  return {};
+}
+
+Result<chat::ToolCall> parse_tool_call(const json::value& value, const std::string& path) {
+  const json::object* call = value.if_object();
+  if (call == nullptr) return fail_object(path);
+  Fields fields(*call, path + ".");
+  chat::ToolCall part;
+  part.id = fields.required_string("id");
+  const json::object* function = fields.optional_object("function");
+  if (function == nullptr) fields.reject("function", "is required");
+  if (!fields.ok()) return std::unexpected(std::move(fields).error());
+  Fields inner(*function, path + ".function.");
+  part.name = inner.required_string("name");
+  part.arguments = inner.string_or("arguments", "{}");
+  if (!inner.ok()) return std::unexpected(std::move(inner).error());
+  return part;
+}
+
+Result<> parse_tool_calls(const json::array& calls, const std::string& path, Message& message) {
+  if (calls.size() > kMaxParts) {
+    return fail_field(path, fmt::format("'{}' has more than {} entries", path, kMaxParts));
+  }
+  if (message.role != Role::kAssistant) {
+    return fail_field(path, fmt::format("'{}' belongs to an assistant's message", path));
+  }
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    Result<chat::ToolCall> call = parse_tool_call(calls[i], fmt::format("{}[{}]", path, i));
+    if (!call) return std::unexpected(std::move(call.error()));
+    message.parts.emplace_back(std::move(*call));
+  }
+  return {};
+}
+
+Result<Message> parse_message(const json::value& value, const std::string& path) {
+  const json::object* object = value.if_object();
+  if (object == nullptr) return fail_object(path);
+  Fields fields(*object, path + ".");
+  const std::string role = fields.required_string("role");
+  if (!fields.ok()) return std::unexpected(std::move(fields).error());
+  const std::optional<Role> known = role_named(role);
+  if (!known) {
+    fields.reject("role", fmt::format("'{}' is no role", utf8_prefix(role, 40)),
+                  "use system, developer, user, assistant or tool");
+    return std::unexpected(std::move(fields).error());
+  }
+  Message message;
+  message.role = *known;
+  if (Result<> read = parse_content(fields.find("content"), path + ".content", message); !read) {
+    return std::unexpected(std::move(read.error()));
+  }
+  if (message.role == Role::kTool) {
+    chat::ToolResult result{.call_id = fields.required_string("tool_call_id"),
+                            .text = message.text()};
+    message.parts = {std::move(result)};
+  }
+  if (const json::array* calls = fields.optional_array("tool_calls")) {
+    Result<> read = parse_tool_calls(*calls, path + ".tool_calls", message);
+    if (!read) return std::unexpected(std::move(read.error()));
+  }
+  if (!fields.ok()) return std::unexpected(std::move(fields).error());
+  return message;
+}
+
+Result<> parse_messages(const json::array& messages, ChatRequest& request) {
+  request.messages.reserve(messages.size());
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    Result<Message> message = parse_message(messages[i], fmt::format("messages[{}]", i));
+    if (!message) return std::unexpected(std::move(message.error()));
+    request.messages.push_back(std::move(*message));
+  }
+  return {};
+}
+
+Result<chat::Tool> parse_tool(const json::value& value, const std::string& path) {
+  const json::object* tool = value.if_object();
+  if (tool == nullptr) return fail_object(path);
+  Fields fields(*tool, path + ".");
+  if (fields.string_or("type", "function") != "function") {
+    fields.reject("type", "is no kind of tool minimill knows", "use function");
+  }
+  const json::object* function = fields.optional_object("function");
+  if (function == nullptr) fields.reject("function", "is required");
+  if (!fields.ok()) return std::unexpected(std::move(fields).error());
+  Fields inner(*function, path + ".function.");
+  chat::Tool parsed;
+  parsed.name = inner.required_string("name");
+  parsed.description = inner.string_or("description", "");
+  if (const json::object* parameters = inner.optional_object("parameters")) {
+    parsed.parameters = *parameters;
+  }
+  if (!inner.ok()) return std::unexpected(std::move(inner).error());
+  return parsed;
+}
+
+Result<> parse_tools(const json::array& tools, ChatRequest& request) {
+  if (tools.size() > kMaxTools) {
+    return fail_field("tools", fmt::format("'tools' has more than {} entries", kMaxTools));
+  }
+  for (std::size_t i = 0; i < tools.size(); ++i) {
+    Result<chat::Tool> tool = parse_tool(tools[i], fmt::format("tools[{}]", i));
+    if (!tool) return std::unexpected(std::move(tool.error()));
+    request.tools.push_back(std::move(*tool));
+  }
+  return {};
+}
+
+Result<> parse_named_tool(const json::object& choice, ChatRequest& request) {
+  Fields fields(choice, "tool_choice.");
+  const json::object* function = fields.optional_object("function");
+  if (function == nullptr) fields.reject("function", "is required");
+  if (!fields.ok()) return std::unexpected(std::move(fields).error());
+  Fields inner(*function, "tool_choice.function.");
+  request.tool_choice = chat::ToolChoice::kNamed;
+  request.tool_name = inner.required_string("name");
+  if (!inner.ok()) return std::unexpected(std::move(inner).error());
+  return {};
+}
+
+Result<> parse_tool_choice(const json::value& choice, ChatRequest& request) {
+  if (const json::object* named = choice.if_object()) return parse_named_tool(*named, request);
+  if (choice == "none") {
+    request.tool_choice = chat::ToolChoice::kNone;
+  } else if (choice == "required") {
+    request.tool_choice = chat::ToolChoice::kRequired;
+  } else if (choice != "auto") {
+    return fail_field("tool_choice", "'tool_choice' is none that minimill knows",
+                      "use auto, none, required, or name a function");
+  }
+  return {};
+}
+
+Result<> parse_response_format(const json::object& format, ChatRequest& request) {
+  Fields fields(format, "response_format.");
+  const std::string type = fields.required_string("type");
+  if (type == "json_object") {
+    request.response_format = chat::ResponseFormat::kJsonObject;
+  } else if (type == "json_schema") {
+    const json::object* schema = fields.optional_object("json_schema");
+    if (schema == nullptr) {
+      fields.reject("json_schema", "is required");
+    } else {
+      request.response_format = chat::ResponseFormat::kJsonSchema;
+      request.json_schema = *schema;
+    }
+  } else if (fields.ok() && type != "text") {
+    return fail_field("response_format", "'response_format' is none that minimill knows",
+                      "use text, json_object or json_schema");
+  }
+  if (!fields.ok()) return std::unexpected(std::move(fields).error());
+  return {};
+}
+
+Result<> parse_stop(const json::value& stop, chat::Sampling& sampling) {
+  if (stop.is_string()) {
+    sampling.stop.emplace_back(stop.get_string());
+    return {};
+  }
+  const json::array* list = stop.if_array();
+  if (list == nullptr || list->size() > kMaxStops) {
+    return fail_field("stop",
+                      fmt::format("'stop' must be a string or at most {} strings", kMaxStops));
+  }
+  for (const json::value& each : *list) {
+    const json::string* text = each.if_string();
+    if (text == nullptr) return fail_field("stop", "'stop' must hold strings only");
+    sampling.stop.emplace_back(*text);
+  }
+  return {};
+}
+
+void parse_sampling(Fields& fields, chat::Sampling& sampling) {
+  sampling.temperature = fields.optional_number("temperature", 0, 2);
+  sampling.top_p = fields.optional_number("top_p", 0, 1);
+  sampling.max_tokens = fields.optional_integer("max_tokens", 1, kMaxAnswerTokens);
+  // The newer name of the same limit.
+  if (const auto newer = fields.optional_integer("max_completion_tokens", 1, kMaxAnswerTokens)) {
+    sampling.max_tokens = newer;
+  }
+  sampling.seed = fields.optional_integer("seed");
+  if (const auto n = fields.optional_integer("n"); n && *n != 1) {
+    fields.reject("n", "must be 1", "send the request several times for several answers");
+  }
+}
+
+/// What is a string or a list, an object or a string: kinds that Fields has no getter for.
+Result<> parse_mixed(Fields& fields, ChatRequest& request) {
+  if (const json::array* tools = fields.optional_array("tools")) {
+    if (Result<> read = parse_tools(*tools, request); !read) return read;
+  }
+  if (const json::value* choice = fields.find("tool_choice")) {
+    if (Result<> read = parse_tool_choice(*choice, request); !read) return read;
+  }
+  if (const json::object* format = fields.optional_object("response_format")) {
+    if (Result<> read = parse_response_format(*format, request); !read) return read;
+  }
+  if (const json::value* stop = fields.find("stop")) {
+    if (Result<> read = parse_stop(*stop, request.sampling); !read) return read;
+  }
+  if (const json::object* options = fields.optional_object("stream_options")) {
+    Fields inner(*options, "stream_options.");
+    request.include_usage = inner.bool_or("include_usage", false);
+    if (!inner.ok()) return std::unexpected(std::move(inner).error());
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<ChatRequest> parse_chat_request(std::string_view text) {
+  Result<json::object> parsed = parse_json_object(text);
+  if (!parsed) return std::unexpected(std::move(parsed.error()));
+  ChatRequest request;
+  Fields fields(*parsed);
+  request.model = fields.required_string("model");
+  if (request.model.empty() || request.model.size() > kMaxModelBytes) {
+    fields.reject("model", fmt::format("must have 1 to {} bytes", kMaxModelBytes));
+  }
+  const json::array* messages = fields.optional_array("messages");
+  if (messages == nullptr) {
+    fields.reject("messages", "is required");
+  } else if (messages->empty() || messages->size() > kMaxMessages) {
+    fields.reject("messages", fmt::format("must have 1 to {} entries", kMaxMessages));
+  }
+  if (!fields.ok()) return std::unexpected(std::move(fields).error());
+  if (Result<> read = parse_messages(*messages, request); !read) {
+    return std::unexpected(std::move(read.error()));
+  }
+  if (Result<> read = parse_mixed(fields, request); !read) {
+    return std::unexpected(std::move(read.error()));
+  }
+  parse_sampling(fields, request.sampling);
+  request.stream = fields.bool_or("stream", false);
+  if (!fields.ok()) return std::unexpected(std::move(fields).error());
+  request.protocol = chat::Protocol::kOpenAi;
+  request.body = std::move(*parsed);
+  return request;
+}
+
+}  // namespace minimill::protocol::openai

@@ -1,0 +1,111 @@
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "base/json.h"
+#include "protocol/answer_fields.h"
+#include "protocol/openai.h"
+#include "protocol/openai_fields.h"
+#include "protocol/upstream_text.h"
+
+namespace minimill::protocol::openai {
+namespace {
+
+/// The call that a piece belongs to: its own index, else its place in the chunk. nullopt where it
+/// is none that a call can have.
+std::optional<std::int64_t> index_of(const json::object& call, std::size_t place) {
+  const json::value* index = call.if_contains("index");
+  if (index == nullptr || index->is_null()) return static_cast<std::int64_t>(place);
+  return tokens_in(call, "index");
+}
+
+Result<> read_tool_calls(const json::array& calls, std::vector<chat::ChatEvent>& events) {
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    const json::object* call = calls[i].if_object();
+    const std::optional<std::int64_t> index = call == nullptr ? std::nullopt : index_of(*call, i);
+    if (!index || *index >= kMaxToolCalls) {
+      return fail(ErrorCode::kUpstream, "a tool call with an impossible index");
+    }
+    chat::ToolCallDelta piece;
+    piece.index = *index;
+    piece.id = text_in(*call, "id");
+    if (const json::object* function = object_in(*call, "function")) {
+      piece.name = text_in(*function, "name");
+      piece.arguments = arguments_in(*function, "arguments");
+    }
+    events.emplace_back(std::move(piece));
+  }
+  return {};
+}
+
+Result<> read_delta(const json::object& delta, std::vector<chat::ChatEvent>& events) {
+  if (const std::string_view reasoning = reasoning_in(delta); !reasoning.empty()) {
+    events.emplace_back(chat::ReasoningDelta{std::string(reasoning)});
+  }
+  if (const std::string_view text = text_in(delta, "content"); !text.empty()) {
+    events.emplace_back(chat::TextDelta{std::string(text)});
+  }
+  const json::array* calls = array_in(delta, "tool_calls");
+  return calls == nullptr ? Result<>{} : read_tool_calls(*calls, events);
+}
+
+bool is_first(const json::object& choice) {
+  const json::value* index = choice.if_contains("index");
+  return index == nullptr || *index == 0;
+}
+
+Error broken_off(const json::value& error, const json::object& chunk) {
+  const std::string said = error_message(chunk);
+  Error failure;
+  failure.code = ErrorCode::kUpstream;
+  failure.message = fmt::format("broke off its answer: {}",
+                                said.empty() ? one_line(json::serialize(error)) : said);
+  return failure;
+}
+
+}  // namespace
+
+Result<> StreamReader::read(std::string_view data, std::vector<chat::ChatEvent>& events) {
+  if (data == "[DONE]") {
+    done_ = true;
+    return {};
+  }
+  const Result<json::object> chunk = parse_json_object(data);
+  if (!chunk) return garbage("a chat completion chunk", data);
+  if (const json::value* error = chunk->if_contains("error"); error && !error->is_null()) {
+    return std::unexpected(broken_off(*error, *chunk));
+  }
+  const json::array* choices = array_in(*chunk, "choices");
+  const json::object* usage = object_in(*chunk, "usage");
+  if (choices == nullptr && usage == nullptr) return garbage("a chat completion chunk", data);
+  if (const std::string_view model = text_in(*chunk, "model"); !model.empty()) model_ = model;
+  if (choices != nullptr) {
+    for (const json::value& each : *choices) {
+      const json::object* choice = each.if_object();
+      if (choice == nullptr) return garbage("a chat completion chunk", data);
+      if (Result<> read = read_choice(*choice, events); !read) return read;
+    }
+  }
+  if (usage != nullptr) usage_ = usage_of(*usage);
+  if (finished_ && usage_) {
+    events.emplace_back(chat::UsageReport{*usage_});
+    usage_.reset();
+  }
+  return {};
+}
+
+/// One answer was asked for: what belongs to another, or comes after its end, is read over.
+Result<> StreamReader::read_choice(const json::object& choice,
+                                   std::vector<chat::ChatEvent>& events) {
+  if (finished_ || !is_first(choice)) return {};
+  if (const json::object* delta = object_in(choice, "delta")) {
+    if (Result<> read = read_delta(*delta, events); !read) return read;
+  }
+  if (const std::string_view finish = text_in(choice, "finish_reason"); !finish.empty()) {
+    finished_ = true;
+    events.emplace_back(chat::Finish{finish_reason(finish)});
+  }
+  return {};
+}
+
+}  // namespace minimill::protocol::openai
