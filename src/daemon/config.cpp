@@ -139,6 +139,8 @@ void read_root(TomlReader& root, Config& config) {
 
   TomlReader router = root.table("router");
   config.router.threshold = router.number("threshold", config.router.threshold, 0, 1);
+  config.router.threshold_checked =
+      router.number("threshold_checked", config.router.threshold_checked, 0, 1);
   router.finish();
 
   TomlReader tasks = root.table("tasks");
@@ -287,7 +289,8 @@ std::string to_toml(const Config& config) {
   }
   line("[lanes]\ncloud_slots = {}\nmax_queued = {}\n", config.lanes.cloud_slots,
        config.lanes.max_queued);
-  line("[router]\nthreshold = {}\n", config.router.threshold);
+  line("[router]\nthreshold = {}\nthreshold_checked = {}\n", config.router.threshold,
+       config.router.threshold_checked);
   line("[tasks]\nmax_attempts = {}\nlease_s = {}\nmax_tokens = {}\n", config.tasks.max_attempts,
        config.tasks.lease_s, config.tasks.max_tokens);
   line("[sim_cloud]\nenabled = {}\nfirst_token_ms = {}\ntokens_per_second = {}\np_correct = {}\ngold = {}",

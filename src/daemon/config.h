@@ -53,6 +53,7 @@ struct LanesConfig {
 
 struct RouterConfig {
   double threshold = 0.6;
+  double threshold_checked = 0.4;  // of tasks with a check
 };
 
 struct TasksConfig {

@@ -228,7 +228,9 @@ Result<std::unique_ptr<Daemon>> Daemon::create(asio::io_context& io, DaemonOptio
   if (!writer) return std::unexpected(std::move(writer.error()));
   Result<Readers> readers = Readers::open(folder->database(), **writer);
   if (!readers) return std::unexpected(std::move(readers.error()));
-  const route::RouterOptions router_options{.threshold = options.config.router.threshold};
+  const route::RouterOptions router_options{
+      .threshold = options.config.router.threshold,
+      .threshold_checked = options.config.router.threshold_checked};
   Result<route::Router> router = load_router(readers->ledger, router_options);
   if (!router) return std::unexpected(std::move(router.error()));
   return std::unique_ptr<Daemon>(new Daemon(std::make_unique<Parts>(

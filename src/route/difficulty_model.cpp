@@ -46,8 +46,8 @@ double DifficultyModel::learnt_contribution(const Features& features) const {
   return sum(features.words, kWordOffset) + sum(features.characters, kCharacterOffset);
 }
 
-double DifficultyModel::score(const Features& features) const {
-  double score = kShipped.bias + dense_[kDenseCount].value + learnt_contribution(features);
+double DifficultyModel::readable_score(const Features& features) const {
+  double score = kShipped.bias + dense_[kDenseCount].value;
   for (std::size_t i = 0; i < kDenseCount; ++i) score += contribution(features, i);
   return score;
 }

@@ -29,8 +29,11 @@ class DifficultyModel {
  public:
   DifficultyModel();
 
-  /// In log-odds.
-  double score(const Features& features) const;
+  /// In log-odds: what is readable plus what was learnt of words and characters.
+  double score(const Features& features) const {
+    return readable_score(features) + learnt_contribution(features);
+  }
+  double readable_score(const Features& features) const;
   /// The part of the score that a dense feature is answerable for.
   double contribution(const Features& features, std::size_t feature) const;
   /// The part of words and characters: what was learnt from texts like this.

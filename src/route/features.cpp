@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::size_t kReadFront = 8 << 10;  // bytes of a long text that are read
 constexpr std::size_t kReadBack = 4 << 10;
-constexpr std::size_t kReadCharacters = 2 << 10;  // of those, for runs of characters
+constexpr std::size_t kReadCharacters = 1 << 10;  // of those, for runs of characters
 constexpr std::size_t kRun = 4;
 constexpr std::size_t kMaxWordBytes = 24;  // the rest of a longer word adds nothing
 

@@ -29,14 +29,19 @@ std::vector<float> bag_of(const Features& features) {
   return bag;
 }
 
-float cosine(const std::vector<float>& unit, const std::vector<float>& other) {
-  float dot = 0;
+float length_of(const std::vector<float>& vector) {
   float squares = 0;
-  for (std::size_t i = 0; i < kCentroidSize; ++i) {
-    dot += unit[i] * other[i];
-    squares += other[i] * other[i];
+  for (const float each : vector) squares += each * each;
+  return std::sqrt(squares) + 1e-6F;
+}
+
+float dot(const std::vector<float>& a, const std::vector<float>& b) {
+  // Four sums at once: the compiler may not reorder additions of one.
+  std::array<float, 4> sums{};
+  for (std::size_t i = 0; i < kCentroidSize; i += sums.size()) {
+    for (std::size_t j = 0; j < sums.size(); ++j) sums[j] += a[i + j] * b[i + j];
   }
-  return dot / (std::sqrt(squares) + 1e-6F);
+  return sums[0] + sums[1] + sums[2] + sums[3];
 }
 
 }  // namespace
@@ -67,7 +72,7 @@ std::string Operations::find(const RouteInput& input, const Features& features) 
   const std::string* best = nullptr;
   float best_cosine = kResembles;
   for (const auto& [slug, operation] : operations_) {
-    const float similar = cosine(bag, operation.centroid);
+    const float similar = dot(bag, operation.centroid) / operation.centroid_length;
     if (similar < best_cosine) continue;
     best_cosine = similar;
     best = &slug;
@@ -95,6 +100,7 @@ std::string Operations::remember(const RouteInput& input, const Features& featur
   for (std::size_t i = 0; i < kCentroidSize; ++i) {
     operation.centroid[i] = kForgetting * operation.centroid[i] + (1 - kForgetting) * bag[i];
   }
+  operation.centroid_length = length_of(operation.centroid);
   return slug;
 }
 
@@ -162,6 +168,7 @@ Result<> Operations::take_state(std::string_view& bytes) {
     for (const json::value& number : *centroid) {
       operation.centroid.push_back(number.is_number() ? number.to_number<float>() : 0.0F);
     }
+    operation.centroid_length = length_of(operation.centroid);
     operations_.emplace(slug, std::move(operation));
   }
   return {};

@@ -33,6 +33,7 @@ class Operations {
     double local_ok = 0;              // decayed counts
     double local_failed = 0;
     std::vector<float> centroid;      // kCentroidSize
+    float centroid_length = 1;        // its Euclidean norm
   };
 
   /// The operation this work belongs to; "" where it resembles none.

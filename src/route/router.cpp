@@ -27,14 +27,13 @@ Reason rule(std::string layer, std::string text) {
   return {.layer = std::move(layer), .text = std::move(text), .weight = 0};
 }
 
-void add_difficulty(const DifficultyModel& model, const Features& features,
+void add_difficulty(const DifficultyModel& model, const Features& features, double learnt,
                     std::vector<Reason>& reasons) {
   for (std::size_t i = 0; i < kDenseCount; ++i) {
     const double weight = model.contribution(features, i);
     if (std::abs(weight) < kLeastWeight) continue;
     reasons.push_back({.layer = "difficulty", .text = std::string(feature_name(i).meaning), .weight = weight});
   }
-  const double learnt = model.learnt_contribution(features);
   if (std::abs(learnt) >= kLeastWeight) {
     const char* text = learnt > 0 ? "texts like this one went well on the device"
                                   : "texts like this one went wrong on the device";
@@ -125,17 +124,20 @@ Router& Router::operator=(Router&&) noexcept = default;
 
 Result<Decision> Router::decide(const RouteInput& input) const {
   Decision decision;
-  decision.threshold = input.threshold.value_or(impl_->options.threshold);
+  const RouterOptions& options = impl_->options;
+  decision.threshold =
+      input.threshold.value_or(input.verifiable ? options.threshold_checked : options.threshold);
   std::vector<Reason> rules;
   Result<std::optional<Lane>> ruled = impl_->by_rule(input, rules);
   if (!ruled) return std::unexpected(std::move(ruled.error()));
 
   const Features features = extract_features(input);
   decision.operation = impl_->operations.find(input, features);
-  const double p_text = sigmoid(impl_->model.score(features));
+  const double learnt = impl_->model.learnt_contribution(features);
+  const double p_text = sigmoid(impl_->model.readable_score(features) + learnt);
   decision.p_local_ok = p_text;
   std::vector<Reason> weighed;
-  add_difficulty(impl_->model, features, weighed);
+  add_difficulty(impl_->model, features, learnt, weighed);
   const Operations::Operation* operation = impl_->operations.get(decision.operation);
   if (operation != nullptr) decision.p_local_ok = impl_->with_history(*operation, p_text, weighed);
 

@@ -48,6 +48,8 @@ RouteInput route_input(const chat::ChatRequest& request);
 struct RouterOptions {
   /// Local where the estimated probability of a good local answer is at least this.
   double threshold = 0.6;
+  /// The bar where a check will tell: a wrong answer costs time there, and reaches nobody.
+  double threshold_checked = 0.4;
   double learning_rate = 0.3;
 };
 
