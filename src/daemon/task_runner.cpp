@@ -329,7 +329,13 @@ Millis TaskRunner::backoff(int attempts) {
 Result<route::Decision> TaskRunner::decide(const lane::Task& task) {
   route::RouteInput input = route_input(task);
   if (task.escalated) input.forced = route::Lane::kCloud;
-  return router_.decide(input);
+  Result<route::Decision> decision = router_.decide(input);
+  if (decision && task.escalated) {
+    decision->reasons.front() = {.layer = "escalation",
+                                 .text = "the device has tried it, and its answer was not good enough",
+                                 .weight = 0};
+  }
+  return decision;
 }
 
 route::RouteInput TaskRunner::route_input(const lane::Task& task) const {
