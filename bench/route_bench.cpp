@@ -1,4 +1,5 @@
-// How long a decision, an outcome and the recognition of an operation take, with a hundred operations learnt.
+// How long a decision, an outcome and the recognition of an operation take, with a hundred
+// operations learnt.
 
 #include <benchmark/benchmark.h>
 
@@ -13,10 +14,12 @@ namespace minimill::route {
 namespace {
 
 std::string words(int count, int seed) {
-  const std::vector<std::string> kWords{"carrier", "pallet",  "invoice", "meeting", "steel", "copy",  "answer", "total",
-                                        "machine", "customer", "each",    "before",  "twice", "hours", "report", "why"};
+  const std::vector<std::string> kWords{
+      "carrier", "pallet",   "invoice", "meeting", "steel", "copy",  "answer", "total",
+      "machine", "customer", "each",    "before",  "twice", "hours", "report", "why"};
   std::string text;
-  for (int i = 0; i < count; ++i) text += kWords[static_cast<std::size_t>(i * 7 + seed * 3 + i / 5) % kWords.size()] + ' ';
+  for (int i = 0; i < count; ++i)
+    text += kWords[static_cast<std::size_t>(i * 7 + seed * 3 + i / 5) % kWords.size()] + ' ';
   return text;
 }
 
@@ -24,7 +27,8 @@ Router learnt_router() {
   Router router;
   for (int i = 0; i < 100; ++i) {
     RouteInput input;
-    input.title = "operation " + std::string(1, static_cast<char>('a' + i % 26)) + std::string(static_cast<std::size_t>(i / 26 + 1), 'x');
+    input.title = "operation " + std::string(1, static_cast<char>('a' + i % 26)) +
+                  std::string(static_cast<std::size_t>(i / 26 + 1), 'x');
     input.text = words(80, i);
     router.learn(input, router.recognise(input), i % 3 != 0);
   }
@@ -44,7 +48,8 @@ void decide(benchmark::State& state) {
   for (auto _ : state) {
     const auto from = std::chrono::steady_clock::now();
     benchmark::DoNotOptimize(router.decide(input));
-    us.push_back(std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - from).count());
+    us.push_back(
+        std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - from).count());
   }
   std::ranges::sort(us);
   state.counters["p50_us"] = us[us.size() / 2];

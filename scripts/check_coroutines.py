@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Finds statements with co_await that also make a lambda or a braced temporary.
+"""Finds statements with co_await that also make a lambda or a braced temporary, or choose with ?:.
 
 g++ 12 destroys such temporaries twice (see docs/decisions/0004-coroutines-on-gcc-12.md). Name them in a
 statement of their own first. Prints each place, exits 1 if there is one.
@@ -14,6 +14,8 @@ STRINGS = re.compile(r'"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])\'|//[^\n]*')
 STATEMENT = re.compile(r"[^;{}]*\bco_await\b[^;]*;")
 LAMBDA = re.compile(r"[(,=]\s*\[[^\]]*\]\s*[({]")
 BRACED = re.compile(r"(?:[(,]\s*|\b[A-Z]\w*)\{")
+# co_await in a branch of ?: (the other branch's temporary is destroyed with it).
+CHOICE = re.compile(r"\?[^?]*\bco_await\b")
 
 
 def blank(match):
@@ -25,9 +27,9 @@ def findings(path):
     for match in STATEMENT.finditer(text):
         statement = match.group()
         tail = statement[statement.index("co_await"):]
-        if LAMBDA.search(tail) or BRACED.search(tail):
+        if LAMBDA.search(tail) or BRACED.search(tail) or CHOICE.search(statement):
             line = text.count("\n", 0, match.start() + statement.index("co_await")) + 1
-            yield f"{path}:{line}: a lambda or a braced temporary in a statement with co_await"
+            yield f"{path}:{line}: a lambda, a braced temporary or a ?: in a statement with co_await"
 
 
 def main():

@@ -125,9 +125,8 @@ void add_ask(CLI::App& app, Context& context) {
       "Examples:\n"
       "  minimill ask 'What is the capital of France?'\n"
       "  git diff | minimill ask --local-only 'Summarise this change:' -");
-  command->callback([&context, flags] {
-    context.chosen = [&context, flags] { return ask(context, *flags); };
-  });
+  command->callback(
+      [&context, flags] { context.chosen = [&context, flags] { return ask(context, *flags); }; });
 }
 
 }  // namespace minimill::cli

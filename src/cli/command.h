@@ -2,9 +2,9 @@
 
 // What every subcommand is given, and what it gives back: an exit code.
 //
-// A subcommand registers itself with its options, its help and a callback; main runs the one that was
-// asked for. Exit codes: 0 done; 1 it failed (one line on stderr says why and what to do); 2 the command
-// line was wrong; 3 done, but some tasks failed.
+// A subcommand registers itself with its options, its help and a callback; main runs the one that
+// was asked for. Exit codes: 0 done; 1 it failed (one line on stderr says why and what to do); 2
+// the command line was wrong; 3 done, but some tasks failed.
 
 #include <CLI/CLI.hpp>
 #include <filesystem>

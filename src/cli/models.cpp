@@ -1,10 +1,10 @@
-#include "models/store.h"
-
 #include <fmt/format.h>
 
 #include "cli/command.h"
 #include "cli/terminal.h"
+#include "models/known_models.h"
 #include "models/pull.h"
+#include "models/store.h"
 
 namespace minimill::cli {
 namespace {
@@ -31,7 +31,9 @@ int list(const Context& context, bool as_json) {
   }
   if (here.empty()) {
     fmt::print("No model in {}. These can be pulled:\n", store.folder().string());
-    for (const auto& [name, what] : models::known_models()) fmt::print("  {:<16} {}\n", name, what);
+    for (const models::KnownModel& known : models::known_models()) {
+      fmt::print("  {:<16} {}\n", known.name, known.what);
+    }
     return kExitOk;
   }
   fmt::print("{:<20} {:>10} {:>11} {:<8} {:>8}\n", "name", "size", "parameters", "weights",

@@ -34,7 +34,8 @@ std::filesystem::path program_path(const char* argv0) {
   for (std::string folder; std::getline(folders, folder, ':');) {
     std::error_code ec;
     std::filesystem::path candidate = std::filesystem::path(folder) / given;
-    if (std::filesystem::is_regular_file(candidate, ec)) return std::filesystem::absolute(candidate);
+    if (std::filesystem::is_regular_file(candidate, ec))
+      return std::filesystem::absolute(candidate);
   }
   return std::filesystem::absolute(given);
 }

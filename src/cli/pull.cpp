@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "cli/command.h"
 #include "cli/terminal.h"
+#include "models/known_models.h"
 
 namespace minimill::cli {
 namespace {
@@ -48,8 +49,9 @@ Result<models::Model> pull_now(const models::Store& store, const std::string& na
   http::Client client(io);
   PullDisplay display;
   std::optional<Result<models::Model>> result;
-  auto work = models::pull(client, store, name, {},
-                           [&display](const models::PullProgress& progress) { display.show(progress); });
+  auto work =
+      models::pull(client, store, name, {},
+                   [&display](const models::PullProgress& progress) { display.show(progress); });
   asio::co_spawn(io, std::move(work),
                  [&result](const std::exception_ptr& failure, Result<models::Model> model) {
                    if (failure) std::rethrow_exception(failure);
@@ -69,8 +71,7 @@ int pull(const Context& context, const std::string& name) {
   Result<models::Model> model = pull_now(store, wanted);
   if (!model) return report_error(model.error());
   fmt::print("{} is {}: {}, {}, sha256 {}\n", model->name, here ? "already here" : "ready",
-             model->file.string(), bytes_text(model->info.file_bytes),
-             model->sha256.substr(0, 12));
+             model->file.string(), bytes_text(model->info.file_bytes), model->sha256.substr(0, 12));
   return kExitOk;
 }
 
@@ -83,14 +84,13 @@ void add_pull(CLI::App& app, Context& context) {
                       "A known name, hf.co/USER/REPO/FILE.gguf, an https URL, or a path to a GGUF; "
                       "the configured local model otherwise");
   std::string footer = "Known models:\n";
-  for (const auto& [known, what] : models::known_models()) {
-    footer += fmt::format("  {:<16} {}\n", known, what);
+  for (const models::KnownModel& known : models::known_models()) {
+    footer += fmt::format("  {:<16} {}\n", known.name, known.what);
   }
   footer += "Examples:\n  minimill pull smollm2:135m\n  minimill pull ~/Downloads/model.gguf";
   command->footer(footer);
-  command->callback([&context, name] {
-    context.chosen = [&context, name] { return pull(context, *name); };
-  });
+  command->callback(
+      [&context, name] { context.chosen = [&context, name] { return pull(context, *name); }; });
 }
 
 }  // namespace minimill::cli

@@ -19,7 +19,7 @@ namespace minimill::cli {
 namespace {
 
 constexpr std::size_t kTasksPerPost = 250;
-constexpr double kBetweenDays_s = 60;               // of the file's time
+constexpr double kBetweenDays_s = 60;                 // of the file's time
 constexpr std::chrono::milliseconds kHeadStart{300};  // from now to the first arrival
 constexpr std::chrono::milliseconds kPoll{250};
 
@@ -84,8 +84,7 @@ Result<> choose_cloud(const RunFlags& flags, const daemon::Environment& environm
                 "add a [[provider]] of that name to the configuration, or use --cloud sim");
   }
   if (!chosen->key_env.empty() && environment.get(chosen->key_env).empty()) {
-    return fail(ErrorCode::kUnauthorized,
-                fmt::format("provider '{}' needs a key", flags.cloud),
+    return fail(ErrorCode::kUnauthorized, fmt::format("provider '{}' needs a key", flags.cloud),
                 fmt::format("set the environment variable {}", chosen->key_env));
   }
   std::rotate(config.providers.begin(), chosen, chosen + 1);
@@ -167,14 +166,17 @@ Result<bool> watch(ApiClient& api, const std::string& run) {
     if (!shown && shown.error().code == ErrorCode::kNotFound) {
       return std::unexpected(std::move(shown.error()));
     }
-    if (!shown && !away) display.plain("The daemon does not answer; waiting for it (the tasks are safe)");
+    if (!shown && !away)
+      display.plain("The daemon does not answer; waiting for it (the tasks are safe)");
     if (shown && away) display.plain("The daemon is back");
     away = !shown;
     if (shown) {
       const json::object& progress = shown->at("progress").as_object();
       display.show(progress);
-      const bool ended = progress.at("waiting").as_int64() + progress.at("running_local").as_int64() +
-                             progress.at("running_cloud").as_int64() == 0;
+      const bool ended = progress.at("waiting").as_int64() +
+                             progress.at("running_local").as_int64() +
+                             progress.at("running_cloud").as_int64() ==
+                         0;
       if (ended) return progress.at("failed").as_int64() == 0;
     }
     std::this_thread::sleep_for(kPoll);
@@ -226,9 +228,10 @@ void add_run(CLI::App& app, Context& context) {
       ->check(CLI::Range(std::size_t{0}, lane::kMaxTasksPerRun));
   command->add_option("--speed", flags->speed, "How many times faster than in the file they arrive")
       ->check(CLI::Range(0.001, 1e9));
-  command->add_option("--cloud", flags->cloud,
-                      "Who plays the cloud where no daemon runs yet: sim (simulated, knows the "
-                      "file's right answers), or a provider of the configuration")
+  command
+      ->add_option("--cloud", flags->cloud,
+                   "Who plays the cloud where no daemon runs yet: sim (simulated, knows the "
+                   "file's right answers), or a provider of the configuration")
       ->type_name("NAME");
   command->add_flag("--fresh", flags->fresh, "Begin anew, though a run of this file is unfinished");
   command->add_flag("--json", flags->as_json, "Print the report as JSON");
@@ -237,9 +240,8 @@ void add_run(CLI::App& app, Context& context) {
       "  minimill run examples/week.jsonl --cloud sim\n"
       "  minimill run week.jsonl --limit 50 --speed 600\n"
       "Stopped or killed, the same command goes on where it was.");
-  command->callback([&context, flags] {
-    context.chosen = [&context, flags] { return run(context, *flags); };
-  });
+  command->callback(
+      [&context, flags] { context.chosen = [&context, flags] { return run(context, *flags); }; });
 }
 
 }  // namespace minimill::cli

@@ -15,13 +15,15 @@ void RunProgress::show(const boost::json::object& progress) {
       done == 0 ? 0 : 100.0 * static_cast<double>(count("done_local")) / static_cast<double>(done);
   const double queue_age = progress.at("mean_queue_age_s").to_number<double>();
   const std::string text = fmt::format(
-      "{}/{} tasks | local {} running, {} done | cloud {} running, {} done | {:.0f} % local | queue "
+      "{}/{} tasks | local {} running, {} done | cloud {} running, {} done | {:.0f} % local | "
+      "queue "
       "age {:.1f} s",
       ended, count("total"), count("running_local"), count("done_local"), count("running_cloud"),
       count("done_cloud"), share, queue_age);
   if (line_.rewrites()) {
     constexpr int kBarWidth = 20;
-    line_.update(bar(static_cast<double>(ended) / static_cast<double>(total), kBarWidth) + " " + text);
+    line_.update(bar(static_cast<double>(ended) / static_cast<double>(total), kBarWidth) + " " +
+                 text);
     return;
   }
   constexpr std::int64_t kSteps = 10;

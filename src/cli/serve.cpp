@@ -43,12 +43,13 @@ class Serving {
       : io_(io), daemon_(daemon), signals_(io, SIGINT, SIGTERM) {}
 
   int run() {
-    asio::co_spawn(io_, start(daemon_), [this](const std::exception_ptr& failure, Result<> started) {
-      if (failure) std::rethrow_exception(failure);
-      if (started) return;
-      exit_code_ = report_error(started.error());
-      stop();
-    });
+    asio::co_spawn(io_, start(daemon_),
+                   [this](const std::exception_ptr& failure, Result<> started) {
+                     if (failure) std::rethrow_exception(failure);
+                     if (started) return;
+                     exit_code_ = report_error(started.error());
+                     stop();
+                   });
     await_signal();
     io_.run();
     return exit_code_;
@@ -60,7 +61,8 @@ class Serving {
       if (ec) return;
       // A second signal means: now.
       if (stopping_) std::_Exit(128 + signal);
-      fmt::print(stderr, "minimill: stopping; requests under way have {} s (again to stop at once)\n",
+      fmt::print(stderr,
+                 "minimill: stopping; requests under way have {} s (again to stop at once)\n",
                  kGrace.count());
       stop();
       await_signal();
@@ -106,9 +108,10 @@ int serve(const Context& context, const ServeFlags& flags) {
 void add_serve(CLI::App& app, Context& context) {
   auto flags = std::make_shared<ServeFlags>();
   CLI::App* command = app.add_subcommand("serve", "Run the daemon in the foreground");
-  command->add_option("--listen", flags->listen,
-                      "Where to listen instead of the configuration's addresses: 127.0.0.1:PORT, "
-                      "[::1]:PORT or unix:/path; may be given several times")
+  command
+      ->add_option("--listen", flags->listen,
+                   "Where to listen instead of the configuration's addresses: 127.0.0.1:PORT, "
+                   "[::1]:PORT or unix:/path; may be given several times")
       ->type_name("ADDRESS");
   command->add_flag("--sim-cloud", flags->sim_cloud,
                     "Play the cloud with a simulated provider (its answers are marked as such)");
@@ -118,9 +121,8 @@ void add_serve(CLI::App& app, Context& context) {
       "  minimill serve --sim-cloud --listen 127.0.0.1:8080\n"
       "  curl http://127.0.0.1:4177/v1/chat/completions -d '{\"model\":\"auto\",\"messages\":"
       "[{\"role\":\"user\",\"content\":\"Say hello\"}]}'");
-  command->callback([&context, flags] {
-    context.chosen = [&context, flags] { return serve(context, *flags); };
-  });
+  command->callback(
+      [&context, flags] { context.chosen = [&context, flags] { return serve(context, *flags); }; });
 }
 
 }  // namespace minimill::cli

@@ -1,7 +1,7 @@
 #pragma once
 
-// A daemon to talk to: the one that runs on this machine, or, where none does, one of this process's
-// own for as long as the command takes.
+// A daemon to talk to: the one that runs on this machine, or, where none does, one of this
+// process's own for as long as the command takes.
 
 #include <memory>
 #include <string>

@@ -75,31 +75,34 @@ void add_sim_cloud(CLI::App& app, Context& context) {
   command->add_option("--listen", flags->options.listen, "Where to listen")->type_name("ADDRESS");
   command->add_option("--first-token-ms", flags->first_token_ms, "Mean time to the first token")
       ->check(CLI::Range(0, 600'000));
-  command->add_option("--tokens-per-second", flags->options.tokens_per_second,
-                      "Speed after that; 0: at once")
+  command
+      ->add_option("--tokens-per-second", flags->options.tokens_per_second,
+                   "Speed after that; 0: at once")
       ->check(CLI::Range(0.0, 1e6));
   command->add_option("--answer-tokens", flags->options.answer_tokens, "Length of an answer")
       ->check(CLI::Range(1, 100'000));
   command->add_option("--gold", flags->gold, "A tasks file whose checks it may satisfy")
       ->type_name("FILE");
-  command->add_option("--p-correct", flags->options.p_correct,
-                      "Share of those tasks that it answers right")
+  command
+      ->add_option("--p-correct", flags->options.p_correct,
+                   "Share of those tasks that it answers right")
       ->check(CLI::Range(0.0, 1.0));
-  command->add_option("--fault", flags->faults,
-                      "401, 429, 500, 503, garbage, half-event, stall or disconnect, with its "
-                      "probability; may be given several times")
+  command
+      ->add_option("--fault", flags->faults,
+                   "401, 429, 500, 503, garbage, half-event, stall or disconnect, with its "
+                   "probability; may be given several times")
       ->type_name("NAME=P");
   command->add_option("--key", flags->options.key, "Demand this key")->type_name("KEY");
-  command->add_option("--requests-per-minute", flags->options.requests_per_minute,
-                      "Answer 429 beyond this rate; 0: no limit")
+  command
+      ->add_option("--requests-per-minute", flags->options.requests_per_minute,
+                   "Answer 429 beyond this rate; 0: no limit")
       ->check(CLI::Range(0, 1'000'000));
   command->add_option("--seed", flags->options.seed, "The same seed gives the same answers");
   command->footer(
       "Examples:\n"
       "  minimill sim-cloud --listen 127.0.0.1:4280\n"
       "  minimill sim-cloud --first-token-ms 50 --fault 429=0.1 --fault stall=0.02");
-  command->callback(
-      [&context, flags] { context.chosen = [flags] { return sim_cloud(*flags); }; });
+  command->callback([&context, flags] { context.chosen = [flags] { return sim_cloud(*flags); }; });
 }
 
 }  // namespace minimill::cli

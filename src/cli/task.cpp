@@ -68,8 +68,8 @@ void print_list(const json::object& answer) {
     const bool cloud = text_of(task, "lane") == "cloud";
     fmt::print("{:<28} {:<9} {:<6} {:<8} {:>8}  {}\n", shortened(text_of(task, "id"), 28),
                text_of(task, "state"), text_of(task, "lane"),
-               text_of(task, cloud ? "cloud_passed" : "local_passed"),
-               text_of(task, "duration_s"), shortened(text_of(task, "title"), 34));
+               text_of(task, cloud ? "cloud_passed" : "local_passed"), text_of(task, "duration_s"),
+               shortened(text_of(task, "title"), 34));
   }
 }
 
@@ -111,14 +111,12 @@ int list(const Context& context, const TaskFlags& flags) {
   std::string path = fmt::format("/minimill/v1/tasks?limit={}", flags.limit);
   if (!flags.run.empty()) path += "&run=" + url_encoded(flags.run);
   if (!flags.state.empty()) path += "&state=" + url_encoded(flags.state);
-  return with_api(
-      context, flags, {}, [&](ApiClient& api) { return api.get(path); }, print_list);
+  return with_api(context, flags, {}, [&](ApiClient& api) { return api.get(path); }, print_list);
 }
 
 int show(const Context& context, const TaskFlags& flags) {
   const std::string path = with_run("/minimill/v1/tasks/" + url_encoded(flags.id), flags);
-  return with_api(
-      context, flags, {}, [&](ApiClient& api) { return api.get(path); }, print_task);
+  return with_api(context, flags, {}, [&](ApiClient& api) { return api.get(path); }, print_task);
 }
 
 int cancel(const Context& context, const TaskFlags& flags) {
@@ -169,12 +167,13 @@ void add_task(CLI::App& app, Context& context) {
       ->check(CLI::IsMember({"queued", "running", "done", "failed", "cancelled"}));
   listing->add_option("--limit", flags->limit, "At most this many")->check(CLI::Range(1, 1000));
 
-  CLI::App* showing = add_action(command, context, flags, "show", "Show everything about a task", show);
+  CLI::App* showing =
+      add_action(command, context, flags, "show", "Show everything about a task", show);
   showing->add_option("id", flags->id, "The task's id")->required();
   showing->add_option("--run", flags->run, "Its run; the newest one with this id otherwise");
 
-  CLI::App* cancelling = add_action(command, context, flags, "cancel",
-                                    "Cancel a task that has not ended", cancel);
+  CLI::App* cancelling =
+      add_action(command, context, flags, "cancel", "Cancel a task that has not ended", cancel);
   cancelling->add_option("id", flags->id, "The task's id")->required();
   cancelling->add_option("--run", flags->run, "Its run; the newest one with this id otherwise");
 }

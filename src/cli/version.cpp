@@ -19,7 +19,8 @@ int version(const Context& context) {
              BOOST_VERSION / 100 % 1000);
   Result<daemon::Config> config = context.config();
   if (!config) return report_error(config.error());
-  const Result<std::filesystem::path> server = engine::find_llama_server(config->local.llama_server);
+  const Result<std::filesystem::path> server =
+      engine::find_llama_server(config->local.llama_server);
   fmt::print("  llama-server {}\n", server ? server->string() : server.error().to_string());
   return kExitOk;
 }

@@ -22,9 +22,9 @@ double number(const json::object& object, std::string_view key) {
 }
 
 void print_decision(const json::object& request) {
-  const std::string what =
-      fmt::format("{} {}", text(request, "request"),
-                  text(request, "task").empty() ? "" : fmt::format("(task {})", text(request, "task")));
+  const std::string what = fmt::format(
+      "{} {}", text(request, "request"),
+      text(request, "task").empty() ? "" : fmt::format("(task {})", text(request, "task")));
   fmt::print("{}\n", colored(stdout, Color::kBold, what));
   fmt::print("  asked for '{}', privacy {}, at {}\n", text(request, "model_asked"),
              text(request, "privacy"), text(request, "at"));
@@ -52,7 +52,8 @@ void print_attempts(const json::array& attempts) {
   for (const json::value& each : attempts) {
     const json::object& attempt = each.as_object();
     fmt::print("  {} on {}: waited {:.0f} ms, took {:.0f} ms", text(attempt, "lane"),
-               text(attempt, "model"), number(attempt, "queued_ms"), number(attempt, "duration_ms"));
+               text(attempt, "model"), number(attempt, "queued_ms"),
+               number(attempt, "duration_ms"));
     if (text(attempt, "error").empty()) {
       fmt::print(", {} + {} tokens, {:.6f} USD\n", number(attempt, "prompt_tokens"),
                  number(attempt, "completion_tokens"), number(attempt, "cost_usd"));
@@ -111,9 +112,8 @@ void add_why(CLI::App& app, Context& context) {
       "Examples:\n"
       "  minimill why mon-01-invoice\n"
       "  minimill why req_01J…");
-  command->callback([&context, flags] {
-    context.chosen = [&context, flags] { return why(context, *flags); };
-  });
+  command->callback(
+      [&context, flags] { context.chosen = [&context, flags] { return why(context, *flags); }; });
 }
 
 }  // namespace minimill::cli

@@ -7,10 +7,12 @@ namespace {
 
 TEST(PriceTable, CachedPromptTokensCostTheirOwnPrice) {
   PriceTable prices;
-  prices.set("m", {.input_usd_per_mtok = 2, .cached_input_usd_per_mtok = 1, .output_usd_per_mtok = 10});
+  prices.set("m",
+             {.input_usd_per_mtok = 2, .cached_input_usd_per_mtok = 1, .output_usd_per_mtok = 10});
 
   const double cost = prices.cost_usd(
-      "m", {.prompt_tokens = 1'000'000, .completion_tokens = 100'000, .cached_prompt_tokens = 500'000});
+      "m",
+      {.prompt_tokens = 1'000'000, .completion_tokens = 100'000, .cached_prompt_tokens = 500'000});
 
   EXPECT_DOUBLE_EQ(cost, 0.5 * 2 + 0.5 * 1 + 0.1 * 10);
 }

@@ -102,9 +102,10 @@ asio::awaitable<Result<chat::ChatAnswer>> complete_once(http::Client& client,
     co_return std::unexpected(
         status_error(options, response->status, response->headers, response->body));
   }
-  Result<chat::ChatAnswer> answer = options.protocol == chat::Protocol::kOpenAi
-                                        ? protocol::openai::parse_answer(std::move(response->body))
-                                        : protocol::anthropic::parse_answer(std::move(response->body));
+  Result<chat::ChatAnswer> answer =
+      options.protocol == chat::Protocol::kOpenAi
+          ? protocol::openai::parse_answer(std::move(response->body))
+          : protocol::anthropic::parse_answer(std::move(response->body));
   if (!answer) co_return std::unexpected(std::move(answer.error()).context(options.name));
   co_return answer;
 }
@@ -123,7 +124,8 @@ asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> stream_once(
     co_return std::unexpected(
         status_error(options, status, (*download)->headers(), body ? *body : ""));
   }
-  auto stream = std::make_unique<ProviderStream>(options.name, options.protocol, std::move(*download));
+  auto stream =
+      std::make_unique<ProviderStream>(options.name, options.protocol, std::move(*download));
   // Until the first event, what fails may be tried again.
   Result<> begun = co_await stream->begin();
   if (!begun) co_return std::unexpected(std::move(begun.error()));

@@ -30,7 +30,8 @@ Result<> ProviderStream::take(const http::SseEvent& event) {
   if (auto* openai = std::get_if<protocol::openai::StreamReader>(&reader_)) {
     read = openai->read(event.data, events);
   } else {
-    read = std::get<protocol::anthropic::StreamReader>(reader_).read(event.event, event.data, events);
+    read =
+        std::get<protocol::anthropic::StreamReader>(reader_).read(event.event, event.data, events);
   }
   for (chat::ChatEvent& each : events) {
     finished_ = finished_ || std::holds_alternative<chat::Finish>(each);

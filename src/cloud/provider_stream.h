@@ -39,8 +39,8 @@ class ProviderStream final : public chat::ChatStream {
   std::variant<protocol::openai::StreamReader, protocol::anthropic::StreamReader> reader_;
   std::deque<chat::ChatEvent> ready_;
   std::optional<Error> failure_;  // told once what came before it has gone out
-  bool finished_ = false;  // the answer has ended well
-  bool ended_ = false;     // so has the transfer
+  bool finished_ = false;         // the answer has ended well
+  bool ended_ = false;            // so has the transfer
 };
 
 }  // namespace minimill::cloud

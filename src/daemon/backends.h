@@ -1,8 +1,7 @@
 #pragma once
 
-// One attempt: a request, a lane and a model in, an answer out. The seam at which policy stands: the
-// cloud lane is reached only through clear_for_cloud().
-// Event-loop thread only.
+// One attempt: a request, a lane and a model in, an answer out. The seam at which policy stands:
+// the cloud lane is reached only through clear_for_cloud(). Event-loop thread only.
 
 #include <boost/asio/awaitable.hpp>
 #include <memory>

@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <toml++/toml.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <initializer_list>
 #include <sstream>
-#include <toml++/toml.h>
 
 #include "base/json.h"
 #include "daemon/toml_reader.h"
@@ -47,8 +47,7 @@ void read_local(TomlReader table, LocalConfig& local) {
   local.slots = table.integer("slots", local.slots, 1, 64);
   local.context_tokens = table.integer("context_tokens", local.context_tokens, 256, 1 << 20);
   local.threads = table.integer("threads", local.threads, 0, 1024);
-  local.max_answer_tokens =
-      table.integer("max_answer_tokens", local.max_answer_tokens, 1, 1 << 20);
+  local.max_answer_tokens = table.integer("max_answer_tokens", local.max_answer_tokens, 1, 1 << 20);
   local.idle_stop_s = table.integer("idle_stop_s", local.idle_stop_s, 0, 7 * 86'400);
   local.extra_args = table.strings("extra_args");
   table.finish();
@@ -269,9 +268,11 @@ std::string to_toml(const Config& config) {
   if (!config.local.llama_server.empty()) {
     line("llama_server = {}", in_quotes(config.local.llama_server.string()));
   }
-  line("slots = {}\ncontext_tokens = {}\nthreads = {}\nmax_answer_tokens = {}\nidle_stop_s = {}\nextra_args = {}\n",
-       config.local.slots, config.local.context_tokens, config.local.threads,
-       config.local.max_answer_tokens, config.local.idle_stop_s, in_quotes(config.local.extra_args));
+  line(
+      "slots = {}\ncontext_tokens = {}\nthreads = {}\nmax_answer_tokens = {}\nidle_stop_s = "
+      "{}\nextra_args = {}\n",
+      config.local.slots, config.local.context_tokens, config.local.threads,
+      config.local.max_answer_tokens, config.local.idle_stop_s, in_quotes(config.local.extra_args));
   for (const EngineConfig& engine : config.engines) {
     line("[[engine]]\nname = {}\nbase_url = {}\nmodel = {}\nkey_env = {}\ncontext_tokens = {}\n",
          in_quotes(engine.name), in_quotes(engine.base_url), in_quotes(engine.model),
@@ -293,10 +294,11 @@ std::string to_toml(const Config& config) {
        config.router.threshold_checked);
   line("[tasks]\nmax_attempts = {}\nlease_s = {}\nmax_tokens = {}\n", config.tasks.max_attempts,
        config.tasks.lease_s, config.tasks.max_tokens);
-  line("[sim_cloud]\nenabled = {}\nfirst_token_ms = {}\ntokens_per_second = {}\np_correct = {}\ngold = {}",
-       config.sim_cloud.enabled, config.sim_cloud.first_token_ms,
-       config.sim_cloud.tokens_per_second, config.sim_cloud.p_correct,
-       in_quotes(config.sim_cloud.gold));
+  line(
+      "[sim_cloud]\nenabled = {}\nfirst_token_ms = {}\ntokens_per_second = {}\np_correct = "
+      "{}\ngold = {}",
+      config.sim_cloud.enabled, config.sim_cloud.first_token_ms, config.sim_cloud.tokens_per_second,
+      config.sim_cloud.p_correct, in_quotes(config.sim_cloud.gold));
   return out;
 }
 

@@ -102,7 +102,8 @@ struct Environment {
 /// Where the configuration is looked for when no path is given.
 std::filesystem::path default_config_path(const Environment& environment);
 
-/// `source` names the text in errors: "config.toml:12: unknown key 'local.modell' (did you mean 'model'?)".
+/// `source` names the text in errors: "config.toml:12: unknown key 'local.modell' (did you mean
+/// 'model'?)".
 Result<Config> parse_config(std::string_view toml, std::string_view source,
                             const Environment& environment);
 

@@ -91,7 +91,7 @@ Result<std::unique_ptr<sqlite::Writer>> open_writer(const std::filesystem::path&
 
 /// What is read from the database, each by a connection of its own.
 struct Readers {
-  ledger::Ledger ledger;          // event loop
+  ledger::Ledger ledger;  // event loop
   lane::TaskStore tasks;
   ledger::Ledger offload_ledger;  // offload thread
   lane::TaskStore offload_tasks;
@@ -233,9 +233,9 @@ Result<std::unique_ptr<Daemon>> Daemon::create(asio::io_context& io, DaemonOptio
       .threshold_checked = options.config.router.threshold_checked};
   Result<route::Router> router = load_router(readers->ledger, router_options);
   if (!router) return std::unexpected(std::move(router.error()));
-  return std::unique_ptr<Daemon>(new Daemon(std::make_unique<Parts>(
-      io, std::move(options), std::move(*folder), std::move(*writer), std::move(*readers),
-      std::move(*router), std::move(*sockets))));
+  return std::unique_ptr<Daemon>(new Daemon(
+      std::make_unique<Parts>(io, std::move(options), std::move(*folder), std::move(*writer),
+                              std::move(*readers), std::move(*router), std::move(*sockets))));
 }
 
 asio::awaitable<Result<std::vector<std::string>>> Daemon::start() {

@@ -19,7 +19,9 @@ namespace {
 constexpr std::size_t kMaxSocketDir = 70;  // sun_path is 104 bytes on macOS, 108 on Linux
 constexpr int kOwnerOnly = 0600;
 
-std::filesystem::path note_of(const std::filesystem::path& folder) { return folder / "daemon.json"; }
+std::filesystem::path note_of(const std::filesystem::path& folder) {
+  return folder / "daemon.json";
+}
 
 std::string read_file(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
@@ -33,7 +35,8 @@ Result<> make_private_folder(const std::filesystem::path& path) {
   const bool made = std::filesystem::create_directories(path, ec);
   if (made) std::filesystem::permissions(path, std::filesystem::perms::owner_all, ec);
   if (!ec && std::filesystem::is_directory(path, ec)) return {};
-  return fail(ErrorCode::kIo, fmt::format("cannot use the folder {}: {}", path.string(), ec.message()),
+  return fail(ErrorCode::kIo,
+              fmt::format("cannot use the folder {}: {}", path.string(), ec.message()),
               "set [data] dir in the configuration to a folder of yours");
 }
 
@@ -59,19 +62,19 @@ Result<DataFolder> DataFolder::hold(const std::filesystem::path& path) {
   }
   if (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
     ::close(lock);
-    return fail(ErrorCode::kConflict,
-                fmt::format("another minimill (process {}) uses {}", read_file(lock_file),
-                            path.string()),
-                "stop it first, or set another [data] dir");
+    return fail(
+        ErrorCode::kConflict,
+        fmt::format("another minimill (process {}) uses {}", read_file(lock_file), path.string()),
+        "stop it first, or set another [data] dir");
   }
   const std::string pid = std::to_string(::getpid());
   if (::ftruncate(lock, 0) != 0 || ::pwrite(lock, pid.data(), pid.size(), 0) < 0) {
-    const Error error{.code = ErrorCode::kIo,
-                      .message = fmt::format("cannot write {}: {}", lock_file.string(),
-                                             std::strerror(errno)),
-                      .hint = "is the disk full?",
-                      .field = {},
-                      .retry_after = {}};
+    const Error error{
+        .code = ErrorCode::kIo,
+        .message = fmt::format("cannot write {}: {}", lock_file.string(), std::strerror(errno)),
+        .hint = "is the disk full?",
+        .field = {},
+        .retry_after = {}};
     ::close(lock);
     return std::unexpected(error);
   }

@@ -14,8 +14,8 @@ namespace minimill::daemon {
 
 class DataFolder {
  public:
-  /// Makes the folder (0700) where it is missing. kConflict, naming the process, where another daemon
-  /// holds it.
+  /// Makes the folder (0700) where it is missing. kConflict, naming the process, where another
+  /// daemon holds it.
   static Result<DataFolder> hold(const std::filesystem::path& path);
   DataFolder(DataFolder&& other) noexcept;
   DataFolder& operator=(DataFolder&&) = delete;

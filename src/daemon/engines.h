@@ -31,8 +31,8 @@ class Engines {
 
   /// The engine for a local model; kNotFound where no such model is here, with how to get it.
   Result<engine::Backend*> find(std::string_view model);
-  /// Is there anything that could serve the default model? Asked for every decision: while the answer
-  /// is no, the disk is looked at again every kLookAgain, so that a pulled model is noticed.
+  /// Is there anything that could serve the default model? Asked for every decision: while the
+  /// answer is no, the disk is looked at again every kLookAgain, so that a pulled model is noticed.
   bool default_available();
   const std::string& default_model() const { return config_.local.model; }
   std::int64_t context_tokens() const { return config_.local.context_tokens; }

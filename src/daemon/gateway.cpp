@@ -53,7 +53,8 @@ Result<route::Decision> Gateway::decide(const Ask& ask) {
   route::RouteInput input = route::route_input(ask.request);
   input.privacy = ask.privacy;
   input.forced = ask.choice.lane;
-  // A model the app names itself may be another than the default one: finding it settles the matter.
+  // A model the app names itself may be another than the default one: finding it settles the
+  // matter.
   const bool named_local = ask.choice.lane == route::Lane::kLocal && !ask.choice.model.empty();
   input.local_available = named_local || engines_.default_available();
   input.cloud_available = selector_.cloud_available();
@@ -97,8 +98,7 @@ asio::awaitable<Result<Answer>> Gateway::serve(OpenRequest& open, Attempt<Answer
 
 asio::awaitable<Result<Served>> Gateway::complete(Ask ask) {
   OpenRequest open(clock_, backends_, ledger_, ids_.request(), std::move(ask));
-  Result<chat::ChatAnswer> answer =
-      co_await serve<chat::ChatAnswer>(open, &Backends::complete);
+  Result<chat::ChatAnswer> answer = co_await serve<chat::ChatAnswer>(open, &Backends::complete);
   if (!answer) {
     open.close(answer.error());
     co_return std::unexpected(std::move(answer.error()));
@@ -110,8 +110,8 @@ asio::awaitable<Result<Served>> Gateway::complete(Ask ask) {
 }
 
 asio::awaitable<Result<ServedStream>> Gateway::stream(Ask ask) {
-  auto open = std::make_unique<OpenRequest>(clock_, backends_, ledger_, ids_.request(),
-                                            std::move(ask));
+  auto open =
+      std::make_unique<OpenRequest>(clock_, backends_, ledger_, ids_.request(), std::move(ask));
   Result<std::unique_ptr<chat::ChatStream>> stream =
       co_await serve<std::unique_ptr<chat::ChatStream>>(*open, &Backends::stream);
   if (!stream) {

@@ -5,9 +5,10 @@
 //   Ask ask{.request = …, .choice = …, .privacy = …};
 //   Result<Served> served = co_await gateway.complete(std::move(ask));
 //
-// If the app left the lane open and the device fails (no engine, out of memory, prompt too long), the
-// cloud is asked instead where privacy allows; otherwise the error is the answer. Whatever happens,
-// one row goes into the ledger, also when the app leaves in the middle. Event-loop thread only.
+// If the app left the lane open and the device fails (no engine, out of memory, prompt too long),
+// the cloud is asked instead where privacy allows; otherwise the error is the answer. Whatever
+// happens, one row goes into the ledger, also when the app leaves in the middle. Event-loop thread
+// only.
 
 #include <boost/asio/awaitable.hpp>
 #include <memory>

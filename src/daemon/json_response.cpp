@@ -14,8 +14,7 @@ boost::json::object to_json(const Error& error) {
   return {{"error", std::move(inner)}};
 }
 
-asio::awaitable<void> send_json(int status, const boost::json::value& value,
-                                http::Responder& out) {
+asio::awaitable<void> send_json(int status, const boost::json::value& value, http::Responder& out) {
   http::Headers headers{{"content-type", "application/json"}};
   std::string body = boost::json::serialize(value);
   body += '\n';

@@ -1,6 +1,7 @@
 #pragma once
 
-// Answers of minimill's own API: JSON, and errors as {"error": {"code", "message", "hint", "field"}}.
+// Answers of minimill's own API: JSON, and errors as {"error": {"code", "message", "hint",
+// "field"}}.
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/json.hpp>

@@ -8,7 +8,8 @@
 namespace minimill::daemon {
 namespace {
 
-std::unexpected<Error> fail_no_model(std::string_view asked, const std::vector<std::string>& names) {
+std::unexpected<Error> fail_no_model(std::string_view asked,
+                                     const std::vector<std::string>& names) {
   return std::unexpected(Error{
       .code = ErrorCode::kNotFound,
       .message = fmt::format("no model '{}'", asked),

@@ -1,7 +1,7 @@
 #pragma once
 
-// Which model in a lane, and what the names apps ask for mean: "auto", "local" and "cloud" leave the
-// choice to minimill, a real name makes it.
+// Which model in a lane, and what the names apps ask for mean: "auto", "local" and "cloud" leave
+// the choice to minimill, a real name makes it.
 
 #include <optional>
 #include <string>

@@ -52,8 +52,9 @@ void OpenAiApi::add_to(Routes& routes) {
              [this](http::Request& request, http::Responder& out, const PathParts&) {
                return chat_completions(request, out);
              });
-  routes.add("GET", "/v1/models",
-             [this](http::Request&, http::Responder& out, const PathParts&) { return models(out); });
+  routes.add("GET", "/v1/models", [this](http::Request&, http::Responder& out, const PathParts&) {
+    return models(out);
+  });
 }
 
 Result<Ask> OpenAiApi::read(http::Request& request) const {
@@ -93,8 +94,8 @@ asio::awaitable<void> OpenAiApi::chat_completions(http::Request& request, http::
 asio::awaitable<Result<>> OpenAiApi::respond(Ask ask, http::Responder& out) {
   Result<Served> served = co_await gateway_.complete(std::move(ask));
   if (!served) co_return std::unexpected(std::move(served.error()));
-  std::string body = openai::write_answer(served->answer, completion_id(served->serving.id),
-                                          unix_s(clock_));
+  std::string body =
+      openai::write_answer(served->answer, completion_id(served->serving.id), unix_s(clock_));
   http::Headers headers = serving_headers(served->serving, "application/json");
   constexpr int kOk = 200;
   co_return co_await out.send(kOk, std::move(headers), std::move(body));
@@ -144,7 +145,8 @@ asio::awaitable<void> OpenAiApi::models(http::Responder& out) {
   for (const std::string_view name : {kAuto, kLocal, kCloud}) add(name, "minimill");
   for (const std::string& name : engines_.model_names()) add(name, "local");
   for (const cloud::Provider* provider : selector_.providers()) {
-    for (const std::string& model : provider->options().models) add(model, provider->options().name);
+    for (const std::string& model : provider->options().models)
+      add(model, provider->options().name);
   }
   std::string body = openai::write_models(entries);
   http::Headers headers{{"content-type", "application/json"}};

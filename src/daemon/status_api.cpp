@@ -42,8 +42,9 @@ StatusApi::StatusApi(const Clock& clock, lane::Lanes& lanes, TaskRunner& runner,
 void StatusApi::add_to(Routes& routes) {
   routes.add("GET", "/healthz",
              [](http::Request&, http::Responder& out, const PathParts&) { return healthz(out); });
-  routes.add("GET", "/minimill/v1/status",
-             [this](http::Request&, http::Responder& out, const PathParts&) { return status(out); });
+  routes.add(
+      "GET", "/minimill/v1/status",
+      [this](http::Request&, http::Responder& out, const PathParts&) { return status(out); });
 }
 
 asio::awaitable<void> StatusApi::status(http::Responder& out) {

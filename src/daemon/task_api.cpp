@@ -50,7 +50,7 @@ Result<lane::TaskStore::Filter> filter_of(std::string_view query) {
 }
 
 json::object to_json(const lane::RunInfo& run) {
-  return {{"run", run.id.value},     {"name", run.name},
+  return {{"run", run.id.value},      {"name", run.name},
           {"settings", run.settings}, {"created_at", rfc3339(run.created)},
           {"total", run.total},       {"unfinished", run.unfinished}};
 }
@@ -120,9 +120,9 @@ Result<Batch> batch_of(std::string_view body) {
 
 }  // namespace
 
-TaskApi::TaskApi(const Clock& clock, IdSource& ids, lane::TaskStore& store,
-                 lane::TaskStore& tasks, ledger::Ledger& ledger, Offload& offload,
-                 TaskRunner& runner, lane::Lanes& lanes, ModelSelector& selector, Engines& engines)
+TaskApi::TaskApi(const Clock& clock, IdSource& ids, lane::TaskStore& store, lane::TaskStore& tasks,
+                 ledger::Ledger& ledger, Offload& offload, TaskRunner& runner, lane::Lanes& lanes,
+                 ModelSelector& selector, Engines& engines)
     : clock_(clock),
       ids_(ids),
       store_(store),
@@ -137,8 +137,10 @@ TaskApi::TaskApi(const Clock& clock, IdSource& ids, lane::TaskStore& store,
 void TaskApi::add_to(Routes& routes) {
   using http::Request;
   using http::Responder;
-  routes.add("POST", "/minimill/v1/tasks", [this](Request& request, Responder& out,
-                                                  const PathParts&) { return add_task(request, out); });
+  routes.add("POST", "/minimill/v1/tasks",
+             [this](Request& request, Responder& out, const PathParts&) {
+               return add_task(request, out);
+             });
   routes.add("GET", "/minimill/v1/tasks",
              [this](Request& request, Responder& out, const PathParts&) {
                return list_tasks(request, out);
@@ -155,13 +157,13 @@ void TaskApi::add_to(Routes& routes) {
              [this](Request& request, Responder& out, const PathParts& parts) {
                return add_tasks(request, out, parts[0]);
              });
-  routes.add("GET", "/minimill/v1/runs", [this](Request& request, Responder& out, const PathParts&) {
-    return list_runs(request, out);
-  });
-  routes.add("GET", "/minimill/v1/runs/{id}",
-             [this](Request&, Responder& out, const PathParts& parts) {
-               return show_run(out, parts[0]);
+  routes.add("GET", "/minimill/v1/runs",
+             [this](Request& request, Responder& out, const PathParts&) {
+               return list_runs(request, out);
              });
+  routes.add(
+      "GET", "/minimill/v1/runs/{id}",
+      [this](Request&, Responder& out, const PathParts& parts) { return show_run(out, parts[0]); });
   routes.add("GET", "/minimill/v1/runs/{id}/report",
              [this](Request& request, Responder& out, const PathParts& parts) {
                return report(request, out, parts[0]);
@@ -332,7 +334,7 @@ asio::awaitable<void> TaskApi::report(http::Request& request, http::Responder& o
 }
 
 Result<lane::Report> TaskApi::make_report(const std::string& id, int slots, std::string cloud,
-                                         std::string local_model) const {
+                                          std::string local_model) const {
   Result<std::optional<lane::RunInfo>> run = tasks_.find_run({id});
   if (!run) return std::unexpected(std::move(run.error()));
   if (!*run) return no_run(id);

@@ -6,7 +6,8 @@
 //   GET  /minimill/v1/tasks                 ?run= &state= &limit= &offset=
 //   GET  /minimill/v1/tasks/{id}            ?run=
 //   POST /minimill/v1/tasks/{id}/cancel     ?run=
-//   POST /minimill/v1/runs/{id}/tasks       {"name", "fingerprint", "settings", "tasks": [{"due_ms", "task"}]};
+//   POST /minimill/v1/runs/{id}/tasks       {"name", "fingerprint", "settings", "tasks":
+//   [{"due_ms", "task"}]};
 //                                           id "new" makes a run
 //   GET  /minimill/v1/runs                  ?fingerprint=: the unfinished run of that file
 //   GET  /minimill/v1/runs/{id}             with how far it is
@@ -49,7 +50,7 @@ class TaskApi {
   asio::awaitable<void> answer(std::function<Result<boost::json::value>()> query,
                                http::Responder& out);
   Result<lane::Report> make_report(const std::string& id, int slots, std::string cloud,
-                                         std::string local_model) const;
+                                   std::string local_model) const;
   Result<boost::json::value> explain(const std::string& id, const std::string& run) const;
 
   const Clock& clock_;

@@ -16,8 +16,8 @@
 namespace minimill::daemon {
 namespace {
 
-constexpr std::size_t kIntakePage = 64;      // decided in one go; then others have the loop
-constexpr Millis kFirstBackoff{500};         // doubles with every attempt
+constexpr std::size_t kIntakePage = 64;  // decided in one go; then others have the loop
+constexpr Millis kFirstBackoff{500};     // doubles with every attempt
 constexpr Millis kMaxBackoff{60'000};
 constexpr std::chrono::seconds kStoreRetry{1};  // after the store could not be read
 
@@ -158,7 +158,8 @@ asio::awaitable<Result<>> TaskRunner::carry_out(Ref ref, route::Lane lane) {
   }
   lane::Task task = std::move(**found);
 
-  // What was learnt while the task waited may have changed its lane; once, so that it cannot bounce.
+  // What was learnt while the task waited may have changed its lane; once, so that it cannot
+  // bounce.
   Result<route::Decision> decision = decide(task);
   if (decision && decision->lane != lane && !ref.settled) {
     ref.settled = true;
@@ -187,8 +188,8 @@ asio::awaitable<Result<>> TaskRunner::carry_out(Ref ref, route::Lane lane) {
   } else {
     plan_retry(task, decision.error());
   }
-  const bool to_cloud = task.state == lane::TaskState::kQueued && task.escalated &&
-                        lane == route::Lane::kLocal;
+  const bool to_cloud =
+      task.state == lane::TaskState::kQueued && task.escalated && lane == route::Lane::kLocal;
   Result<> saved = co_await store_.save(task);
   if (to_cloud && saved) {
     ref.settled = true;
@@ -300,7 +301,8 @@ void TaskRunner::plan_retry(lane::Task& task, const Error& error) {
   if (hopeless || task.attempts >= config_.tasks.max_attempts) {
     task.state = lane::TaskState::kFailed;
     task.finished = clock_.wall();
-    log::warn("task {} failed after {} attempts: {}", task.spec.id.value, task.attempts, task.error);
+    log::warn("task {} failed after {} attempts: {}", task.spec.id.value, task.attempts,
+              task.error);
     return;
   }
   task.state = lane::TaskState::kQueued;
@@ -331,9 +333,10 @@ Result<route::Decision> TaskRunner::decide(const lane::Task& task) {
   if (task.escalated) input.forced = route::Lane::kCloud;
   Result<route::Decision> decision = router_.decide(input);
   if (decision && task.escalated) {
-    decision->reasons.front() = {.layer = "escalation",
-                                 .text = "the device has tried it, and its answer was not good enough",
-                                 .weight = 0};
+    decision->reasons.front() = {
+        .layer = "escalation",
+        .text = "the device has tried it, and its answer was not good enough",
+        .weight = 0};
   }
   return decision;
 }

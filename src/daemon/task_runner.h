@@ -3,14 +3,15 @@
 // Carries out the tasks of the store: when one falls due it is decided and put in its lane's queue;
 // as many workers as a lane has slots take from that lane, oldest first.
 //
-// A task whose check fails on the device is put in the cloud's queue, once, and the router learns from
-// it. Failures are tried again with back-off, up to tasks.max_attempts. Everything that must survive a
-// crash is in the store before it is acted upon; the queues here hold only names. Event-loop thread only.
+// A task whose check fails on the device is put in the cloud's queue, once, and the router learns
+// from it. Failures are tried again with back-off, up to tasks.max_attempts. Everything that must
+// survive a crash is in the store before it is acted upon; the queues here hold only names.
+// Event-loop thread only.
 
+#include <array>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/io_context.hpp>
-#include <array>
 #include <deque>
 #include <memory>
 #include <random>
@@ -39,7 +40,8 @@ class TaskRunner {
 
   /// Puts back what a dead daemon left running, then starts the workers.
   void start();
-  /// Cancels the workers and waits for them. What was running is carried out again by the next daemon.
+  /// Cancels the workers and waits for them. What was running is carried out again by the next
+  /// daemon.
   asio::awaitable<void> stop();
 
   /// New tasks are in the store, with any due time.

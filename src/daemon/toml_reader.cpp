@@ -41,10 +41,9 @@ void TomlReader::reject(std::string_view key, std::string message, std::string h
   const toml::node* node = table_->get(key);
   const auto line = (node == nullptr ? table_->source() : node->source()).begin.line;
   const std::string where = line > 0 ? fmt::format("{}:{}", source_, line) : source_;
-  errors_->first =
-      fail_field(path_of(key), fmt::format("{}: {}: {}", where, path_of(key), message),
-                 std::move(hint))
-          .error();
+  errors_->first = fail_field(path_of(key), fmt::format("{}: {}: {}", where, path_of(key), message),
+                              std::move(hint))
+                       .error();
 }
 
 const toml::node* TomlReader::find(std::string_view key) {
@@ -154,7 +153,8 @@ std::vector<std::pair<std::string, TomlReader>> TomlReader::named_tables(std::st
       reject(key, fmt::format("{} must be a table", inner_path), "");
       continue;
     }
-    readers.emplace_back(std::string(name.str()), TomlReader(*inner, inner_path, source_, *errors_));
+    readers.emplace_back(std::string(name.str()),
+                         TomlReader(*inner, inner_path, source_, *errors_));
   }
   return readers;
 }

@@ -1,12 +1,13 @@
 #pragma once
 
-// Typed access to a TOML table that notices what nobody asked for: after finish() a key that was not
-// read is an error with its line and the nearest known key. The first error is kept.
+// Typed access to a TOML table that notices what nobody asked for: after finish() a key that was
+// not read is an error with its line and the nearest known key. The first error is kept.
+
+#include <toml++/toml.h>
 
 #include <optional>
 #include <string>
 #include <string_view>
-#include <toml++/toml.h>
 #include <utility>
 #include <vector>
 
@@ -20,7 +21,8 @@ struct TomlErrors {
 
 class TomlReader {
  public:
-  /// `path` is the table's own, "" for the root; `source` names the file. All must outlive the reader.
+  /// `path` is the table's own, "" for the root; `source` names the file. All must outlive the
+  /// reader.
   TomlReader(const toml::table& table, std::string path, std::string source, TomlErrors& errors);
 
   bool has(std::string_view key);

@@ -26,8 +26,7 @@ json::object to_json(const Explained& explained) {
   const ledger::RequestRecord& record = explained.record;
   json::array reasons;
   for (const route::Reason& reason : record.decision.reasons) {
-    reasons.push_back(
-        {{"layer", reason.layer}, {"text", reason.text}, {"weight", reason.weight}});
+    reasons.push_back({{"layer", reason.layer}, {"text", reason.text}, {"weight", reason.weight}});
   }
   json::array attempts;
   for (const ledger::Attempt& attempt : record.attempts) attempts.push_back(attempt_json(attempt));

@@ -21,8 +21,8 @@
 namespace minimill::engine {
 namespace {
 
-constexpr int kUsageStatus = 64;     // EX_USAGE
-constexpr int kSystemStatus = 71;    // EX_OSERR
+constexpr int kUsageStatus = 64;   // EX_USAGE
+constexpr int kSystemStatus = 71;  // EX_OSERR
 constexpr int kNotStartedStatus = 127;
 constexpr int kSignalStatus = 128;
 
@@ -142,8 +142,8 @@ int watch(pid_t child) {
 
     int timeout_ms = -1;
     if (ending && !killed) {
-      const auto left = std::chrono::ceil<std::chrono::milliseconds>(
-          kill_at - std::chrono::steady_clock::now());
+      const auto left =
+          std::chrono::ceil<std::chrono::milliseconds>(kill_at - std::chrono::steady_clock::now());
       timeout_ms = static_cast<int>(std::max<std::chrono::milliseconds::rep>(left.count(), 0));
       if (timeout_ms == 0) {
         kill(child, SIGKILL);

@@ -19,7 +19,6 @@
 #include <string_view>
 #include <utility>
 
-
 extern "C" char** environ;  // POSIX declares it nowhere
 
 namespace minimill::engine {

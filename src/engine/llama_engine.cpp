@@ -461,8 +461,8 @@ asio::awaitable<Result<>> LlamaEngine::Impl::start() {
     const bool well = co_await healthy();
     if (ending()) co_return fail(ErrorCode::kCancelled, "stopped while starting");
     if (!process->running()) {
-      co_return std::unexpected(start_failure(options.name, process->output(),
-                                              process->exit_status().value_or(0)));
+      co_return std::unexpected(
+          start_failure(options.name, process->output(), process->exit_status().value_or(0)));
     }
     // The pid comes by way of the guard and may come last.
     if (well && process->pid() != 0) break;

@@ -41,8 +41,8 @@ bool is_program(const fs::path& path) {
 std::string read_until(int output, std::chrono::steady_clock::time_point deadline) {
   std::string text;
   while (text.size() < kMaxVersionBytes) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(
-        deadline - std::chrono::steady_clock::now());
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     pollfd waiting{output, POLLIN, 0};
     if (left.count() <= 0 || poll(&waiting, 1, static_cast<int>(left.count())) <= 0) break;
     std::array<char, 4096> buffer;
@@ -68,8 +68,7 @@ std::string version_output(const fs::path& program) {
   std::string option = "--version";
   std::array<char*, 3> arguments = {name.data(), option.data(), nullptr};
   pid_t pid = 0;
-  const int failed =
-      posix_spawn(&pid, name.c_str(), &actions, nullptr, arguments.data(), environ);
+  const int failed = posix_spawn(&pid, name.c_str(), &actions, nullptr, arguments.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   close(ends[1]);
   std::string text;

@@ -190,8 +190,8 @@ Result<> requeue(Database& db) {
   return (*row)->bind(1, number(TaskState::kQueued)).bind(2, number(TaskState::kRunning)).run();
 }
 
-// Jobs are made by plain functions, so that no coroutine has a capturing lambda in it (see the design's
-// note on g++ 12).
+// Jobs are made by plain functions, so that no coroutine has a capturing lambda in it (see the
+// design's note on g++ 12).
 
 sqlite::Writer::Job submit_job(RunInfo run, std::vector<Submission> tasks) {
   return [run = std::move(run), tasks = std::move(tasks)](Database& db) -> Result<> {
@@ -369,9 +369,10 @@ Result<std::optional<Task>> TaskStore::find(const TaskId& id, const RunId& run) 
 }
 
 Result<std::vector<Task>> TaskStore::list(const Filter& filter) {
-  static const std::string kSql = "SELECT " + std::string(kColumns) +
-                                  " FROM tasks WHERE (run = ?1 OR ?1 IS NULL) AND "
-                                  "(state = ?2 OR ?2 IS NULL) ORDER BY due_ms, row LIMIT ?3 OFFSET ?4";
+  static const std::string kSql =
+      "SELECT " + std::string(kColumns) +
+      " FROM tasks WHERE (run = ?1 OR ?1 IS NULL) AND "
+      "(state = ?2 OR ?2 IS NULL) ORDER BY due_ms, row LIMIT ?3 OFFSET ?4";
   Result<Statement*> rows = reader_.cached(kSql);
   if (!rows) return std::unexpected(std::move(rows.error()));
   if (!filter.run.empty()) (*rows)->bind(1, filter.run.value);
@@ -430,10 +431,10 @@ Result<std::optional<RunInfo>> TaskStore::find_run(const RunId& id) {
 }
 
 Result<std::optional<RunInfo>> TaskStore::unfinished_run(std::string_view fingerprint) {
-  static const std::string kSql =
-      std::string(kRunColumns) +
-      "WHERE r.fingerprint = ?1 AND EXISTS "
-      "(SELECT 1 FROM tasks t WHERE t.run = r.id AND t.state <= 1) ORDER BY r.created_ms DESC LIMIT 1";
+  static const std::string kSql = std::string(kRunColumns) +
+                                  "WHERE r.fingerprint = ?1 AND EXISTS "
+                                  "(SELECT 1 FROM tasks t WHERE t.run = r.id AND t.state <= 1) "
+                                  "ORDER BY r.created_ms DESC LIMIT 1";
   Result<Statement*> row = reader_.cached(kSql);
   if (!row) return std::unexpected(std::move(row.error()));
   (*row)->bind(1, fingerprint);

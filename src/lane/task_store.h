@@ -79,7 +79,8 @@ class TaskStore {
   /// Every task found running: back to queued. For start-up, when no other daemon can be alive.
   asio::awaitable<Result<>> requeue_running();
 
-  /// Queued tasks whose turn has come by `now` and that lie behind `after`, in order; at most `limit`.
+  /// Queued tasks whose turn has come by `now` and that lie behind `after`, in order; at most
+  /// `limit`.
   Result<std::vector<DueTask>> due(WallTime now, const DueCursor& after, std::size_t limit);
   /// When the turn of the next queued task behind `after` comes, if there is one.
   Result<std::optional<WallTime>> next_due(const DueCursor& after);

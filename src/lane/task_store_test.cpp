@@ -31,7 +31,8 @@ class TaskStoreTest : public testing::Test {
   Result<> run(asio::awaitable<Result<>> work) {
     asio::io_context io;
     Result<> result;
-    asio::co_spawn(io, std::move(work), [&](std::exception_ptr, Result<> done) { result = std::move(done); });
+    asio::co_spawn(io, std::move(work),
+                   [&](std::exception_ptr, Result<> done) { result = std::move(done); });
     io.run();
     return result;
   }

@@ -25,7 +25,8 @@ TEST(Ledger, RecordedRequestIsFoundWithItsAttemptsAndOutcomes) {
   const route::Decision decision = record.decision;
 
   ledger.record(std::move(record));
-  ledger.record(Outcome{.request = {"req_1"}, .at = from_unix_ms(6), .kind = "check", .ok = false, .detail = "why"});
+  ledger.record(Outcome{
+      .request = {"req_1"}, .at = from_unix_ms(6), .kind = "check", .ok = false, .detail = "why"});
   ledger.save_state("router", std::string("\0bytes", 6));
   writer.flush();
 

@@ -62,16 +62,21 @@ std::uint64_t size_of(std::uint32_t type) {
   switch (type) {
     case kUint8:
     case kInt8:
-    case kBool: return 1;
+    case kBool:
+      return 1;
     case kUint16:
-    case kInt16: return 2;
+    case kInt16:
+      return 2;
     case kUint32:
     case kInt32:
-    case kFloat32: return 4;
+    case kFloat32:
+      return 4;
     case kUint64:
     case kInt64:
-    case kFloat64: return 8;
-    default: return 0;
+    case kFloat64:
+      return 8;
+    default:
+      return 0;
   }
 }
 
@@ -103,15 +108,24 @@ bool skip_value(GgufReader& in, std::uint32_t type, int depth = 0) {
 
 std::optional<std::int64_t> integer(GgufReader& in, std::uint32_t type) {
   switch (type) {
-    case kUint8: return in.number<std::uint8_t>();
-    case kUint16: return in.number<std::uint16_t>();
-    case kUint32: return in.number<std::uint32_t>();
-    case kUint64: return static_cast<std::int64_t>(in.number<std::uint64_t>());
-    case kInt8: return in.number<std::int8_t>();
-    case kInt16: return in.number<std::int16_t>();
-    case kInt32: return in.number<std::int32_t>();
-    case kInt64: return in.number<std::int64_t>();
-    default: return std::nullopt;
+    case kUint8:
+      return in.number<std::uint8_t>();
+    case kUint16:
+      return in.number<std::uint16_t>();
+    case kUint32:
+      return in.number<std::uint32_t>();
+    case kUint64:
+      return static_cast<std::int64_t>(in.number<std::uint64_t>());
+    case kInt8:
+      return in.number<std::int8_t>();
+    case kInt16:
+      return in.number<std::int16_t>();
+    case kInt32:
+      return in.number<std::int32_t>();
+    case kInt64:
+      return in.number<std::int64_t>();
+    default:
+      return std::nullopt;
   }
 }
 
@@ -127,7 +141,8 @@ std::string shown(std::string text) {
       if (length > 4 || (lead >= 0x80 && length < 2)) return false;
       if (bytes.size() < static_cast<std::size_t>(length)) return false;
       for (int i = 1; i < length; ++i) {
-        if ((static_cast<unsigned char>(bytes[static_cast<std::size_t>(i)]) & 0xC0U) != 0x80) return false;
+        if ((static_cast<unsigned char>(bytes[static_cast<std::size_t>(i)]) & 0xC0U) != 0x80)
+          return false;
       }
       // Overlong forms, surrogates and what lies past U+10FFFF (RFC 3629) begin with one of these.
       const auto second = length > 1 ? static_cast<unsigned char>(bytes[1]) : 0U;
@@ -237,7 +252,8 @@ Result<> read_tensors(GgufReader& in, std::uint64_t alignment, GgufInfo& info) {
     // Those of an honest file lie side by side.
     if (sum > info.file_bytes && sum > end) return corrupt("its tensors lie upon each other");
   }
-  const auto most = std::ranges::max_element(weights, {}, [](const auto& each) { return each.second; });
+  const auto most =
+      std::ranges::max_element(weights, {}, [](const auto& each) { return each.second; });
   if (most != weights.end()) info.quantization = most->first;
   const std::uint64_t needed = aligned(in.position(), alignment) + end;
   if (needed <= info.file_bytes) return {};
@@ -251,7 +267,8 @@ Result<GgufInfo> read_head(GgufReader& in, std::uint64_t file_bytes) {
   info.tensors = in.number<std::uint64_t>();
   const auto entries = in.number<std::uint64_t>();
   if (in.failed()) return corrupt(fmt::format("truncated: only {} bytes", file_bytes));
-  if (info.version == std::byteswap(kNewestVersion) || info.version == std::byteswap(kOldestVersion)) {
+  if (info.version == std::byteswap(kNewestVersion) ||
+      info.version == std::byteswap(kOldestVersion)) {
     return fail(ErrorCode::kUnsupported, "a big-endian GGUF", "take the little-endian one");
   }
   if (info.version < kOldestVersion || info.version > kNewestVersion) {

@@ -1,8 +1,9 @@
 #pragma once
 
-// GGUF's numbers and strings, in the order in which they lie in a file. Buffered, so that the hundred
-// thousand tokens of a vocabulary cost a few reads; what would reach past the end fails before
-// anything is allocated. The first failure sticks: read on, and ask failed() where it matters.
+// GGUF's numbers and strings, in the order in which they lie in a file. Buffered, so that the
+// hundred thousand tokens of a vocabulary cost a few reads; what would reach past the end fails
+// before anything is allocated. The first failure sticks: read on, and ask failed() where it
+// matters.
 
 #include <array>
 #include <cstddef>

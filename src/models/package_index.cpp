@@ -3,33 +3,33 @@
 #include <curl/curl.h>
 #include <re2/re2.h>
 
-#include <charconv>
+#include <array>
 #include <memory>
+#include <optional>
+#include <sstream>
 #include <vector>
 
 #include "base/json.h"
+#include "models/download.h"
 
 namespace minimill::models {
 namespace {
 
-constexpr std::size_t kSha256Digits = 64;
+constexpr std::size_t kReleaseNumbers = 6;
+/// A release's numbers, and last the number of its post-release: as PEP 440 orders them.
+using Version = std::array<int, kReleaseNumbers + 1>;
 
-/// "1.10.2" → {1, 10, 2}; nullopt for pre-releases and anything else.
-std::optional<std::vector<int>> version_of(std::string_view file_name) {
-  const std::size_t dash = file_name.find('-');
-  if (dash == std::string_view::npos) return std::nullopt;
-  std::string_view text = file_name.substr(dash + 1);
-  text = text.substr(0, text.find('-'));
-  std::vector<int> version;
-  while (!text.empty()) {
-    int part = 0;
-    const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), part);
-    if (ec != std::errc{}) return std::nullopt;
-    version.push_back(part);
-    text.remove_prefix(static_cast<std::size_t>(end - text.data()));
-    if (!text.empty() && text.front() != '.') return std::nullopt;
-    if (!text.empty()) text.remove_prefix(1);
-  }
+/// Of "name-1.10.2-py3-none-any.whl"; nullopt for pre-releases and anything else.
+std::optional<Version> version_of(const std::string& file_name) {
+  static const RE2 kVersion(R"(^[^-]+-((?:\d{1,6}\.){0,5}\d{1,6})(?:\.post(\d{1,6}))?-)");
+  std::string release;
+  std::string post;
+  if (!RE2::PartialMatch(file_name, kVersion, &release, &post)) return std::nullopt;
+  Version version{};
+  std::istringstream numbers(release);
+  std::size_t at = 0;
+  for (std::string number; std::getline(numbers, number, '.');) version[at++] = std::stoi(number);
+  version[kReleaseNumbers] = post.empty() ? 0 : std::stoi(post) + 1;
   return version;
 }
 
@@ -47,14 +47,31 @@ std::string resolved(std::string_view base, const std::string& link) {
   return absolute;
 }
 
+std::string file_name_in(std::string_view url) {
+  url = url.substr(0, url.find_first_of("?#"));
+  return std::string(url.substr(url.rfind('/') + 1));
+}
+
 std::vector<Wheel> wheels_in_html(std::string_view page) {
-  static const RE2 kLink(R"re((?i)<a\s[^>]*href\s*=\s*"([^"#]+)#sha256=([0-9a-f]{64})"[^>]*>\s*([^<\s]+\.whl)\s*<)re");
+  static const RE2 kAnchor(R"re((?is)<a(\s(?:[^>"']|"[^"]*"|'[^']*')*)>)re");
+  static const RE2 kHref(R"re((?is)\shref\s*=\s*(?:"([^"]*)"|'([^']*)'))re");
+  static const RE2 kYanked(R"re((?is)\sdata-yanked[\s=]|\sdata-yanked$)re");
+  static const RE2 kLink(R"re(^([^#]+)#sha256=([0-9a-fA-F]{64})$)re");
   std::vector<Wheel> wheels;
   re2::StringPiece rest(page.data(), page.size());
-  Wheel wheel;
-  while (RE2::FindAndConsume(&rest, kLink, &wheel.url, &wheel.sha256, &wheel.file_name)) {
-    RE2::GlobalReplace(&wheel.url, "&amp;", "&");
-    wheels.push_back(wheel);
+  std::string attributes;
+  while (RE2::FindAndConsume(&rest, kAnchor, &attributes)) {
+    std::string quoted;
+    std::string apostrophed;
+    Wheel wheel;
+    if (RE2::PartialMatch(attributes, kYanked) ||
+        !RE2::PartialMatch(attributes, kHref, &quoted, &apostrophed))
+      continue;
+    std::string link = quoted.empty() ? apostrophed : quoted;
+    RE2::GlobalReplace(&link, "&amp;", "&");
+    if (!RE2::FullMatch(link, kLink, &wheel.url, &wheel.sha256)) continue;
+    wheel.file_name = file_name_in(wheel.url);
+    wheels.push_back(std::move(wheel));
   }
   return wheels;
 }
@@ -71,9 +88,13 @@ std::vector<Wheel> wheels_in_json(std::string_view page) {
     if (file == nullptr) continue;
     Fields of_file(*file);
     const json::object* hashes = of_file.optional_object("hashes");
-    Wheel wheel{.file_name = of_file.string_or("filename", ""), .url = of_file.string_or("url", ""), .sha256 = {}};
+    Wheel wheel{.file_name = of_file.string_or("filename", ""),
+                .url = of_file.string_or("url", ""),
+                .sha256 = {}};
     if (hashes != nullptr) wheel.sha256 = Fields(*hashes).string_or("sha256", "");
-    if (wheel.file_name.ends_with(".whl") && wheel.sha256.size() == kSha256Digits) wheels.push_back(std::move(wheel));
+    const json::value* yanked = file->if_contains("yanked");  // false, or why
+    if (yanked == nullptr || (yanked->is_bool() && !yanked->get_bool()))
+      wheels.push_back(std::move(wheel));
   }
   return wheels;
 }
@@ -85,17 +106,21 @@ Result<Wheel> newest_wheel(std::string_view page, std::string_view content_type,
   const bool is_json = content_type.find("json") != std::string_view::npos;
   const std::vector<Wheel> wheels = is_json ? wheels_in_json(page) : wheels_in_html(page);
   const Wheel* newest = nullptr;
-  std::vector<int> newest_version;
+  Version newest_version{};
   for (const Wheel& wheel : wheels) {
+    if (!wheel.file_name.ends_with(".whl") || sha256_text(wheel.sha256).empty()) continue;
     const auto version = version_of(wheel.file_name);
     if (!version || (newest != nullptr && *version <= newest_version)) continue;
     newest = &wheel;
     newest_version = *version;
   }
-  if (newest == nullptr) return fail(ErrorCode::kNotFound, "the package index lists no wheel with a hash");
+  if (newest == nullptr)
+    return fail(ErrorCode::kNotFound, "the package index lists no wheel with a hash");
   Wheel found = *newest;
+  found.sha256 = sha256_text(found.sha256);
   found.url = resolved(page_url, found.url);
-  if (found.url.empty()) return fail(ErrorCode::kCorrupt, "the package index links to something that is no URL");
+  if (!found.url.starts_with("https://") && !found.url.starts_with("http://"))
+    return fail(ErrorCode::kCorrupt, "the package index links to something that is no URL");
   return found;
 }
 

@@ -2,10 +2,12 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <utility>
 #include <vector>
 
@@ -17,7 +19,8 @@ constexpr int kMode = 0644;
 
 std::unexpected<Error> io_error(const std::filesystem::path& path, std::string_view what) {
   const bool full = errno == ENOSPC || errno == EDQUOT;
-  return fail(ErrorCode::kIo, fmt::format("cannot {} {}: {}", what, path.string(), std::strerror(errno)),
+  return fail(ErrorCode::kIo,
+              fmt::format("cannot {} {}: {}", what, path.string(), std::strerror(errno)),
               full ? "free some space and run it again: it goes on where it was" : "");
 }
 
@@ -43,7 +46,12 @@ Result<PartFile> PartFile::open(std::filesystem::path path, Tap tap) {
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, kMode);
   if (fd < 0) return io_error(path, "open");
   PartFile part(std::move(path), fd, std::move(tap));
-  if (Result<> replayed = part.replay(); !replayed) return std::unexpected(std::move(replayed.error()));
+  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    return fail(ErrorCode::kUnavailable, "another process is getting it now",
+                "wait for that one to end");
+  }
+  if (Result<> replayed = part.replay(); !replayed)
+    return std::unexpected(std::move(replayed.error()));
   return part;
 }
 
@@ -76,6 +84,17 @@ Result<> PartFile::append(std::string_view bytes) {
 void PartFile::discard() {
   std::error_code ignored;
   std::filesystem::remove(path_, ignored);
+}
+
+Result<std::string> sha256_of_file(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::vector<char> buffer(kReadBytes);
+  Sha256 hash;
+  while (in.read(buffer.data(), static_cast<std::streamsize>(buffer.size())), in.gcount() > 0) {
+    hash.update({buffer.data(), static_cast<std::size_t>(in.gcount())});
+  }
+  if (in.bad() || !in.eof()) return io_error(path, "read");
+  return hash.hex();
 }
 
 }  // namespace minimill::models

@@ -1,7 +1,7 @@
 #pragma once
 
-// A download on its way: bytes are appended to NAME.part, hashed as they go; what an earlier attempt
-// left is hashed again first and gone on from.
+// A download on its way: bytes are appended to NAME.part, hashed as they go; what an earlier
+// attempt left is hashed again first and gone on from.
 
 #include <cstdint>
 #include <filesystem>
@@ -19,7 +19,8 @@ class PartFile {
  public:
   using Tap = std::function<Result<>(std::string_view)>;
 
-  /// Opens or goes on; `tap` sees every byte in order, those of earlier attempts too.
+  /// Opens or goes on; `tap` sees every byte in order, those of earlier attempts too. kUnavailable
+  /// while another process has it open.
   static Result<PartFile> open(std::filesystem::path path, Tap tap);
   PartFile(PartFile&& other) noexcept;
   PartFile& operator=(PartFile&&) = delete;
@@ -43,5 +44,8 @@ class PartFile {
   std::uint64_t size_ = 0;
   Sha256 hash_;
 };
+
+/// Of a file as it lies on the disk.
+Result<std::string> sha256_of_file(const std::filesystem::path& path);
 
 }  // namespace minimill::models

@@ -1,8 +1,9 @@
 #include "models/pip_config.h"
 
-#include <array>
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
+#include <map>
 #include <sstream>
 #include <string>
 
@@ -15,24 +16,25 @@ std::string trimmed(std::string_view text) {
   return std::string(text.substr(from, text.find_last_not_of(" \t\r") - from + 1));
 }
 
-/// [global] and [install] of an INI file, later values over earlier ones.
-void read_ini(const std::string& text, PipConfig& config) {
+using Section = std::map<std::string, std::string, std::less<>>;
+
+/// Keys of [global] and of [install], later values over earlier ones.
+void read_ini(const std::string& text, Section& global, Section& install) {
   std::istringstream lines(text);
-  std::string section;
+  Section* section = nullptr;
   for (std::string raw; std::getline(lines, raw);) {
     const std::string line = trimmed(raw);
     if (line.empty() || line[0] == '#' || line[0] == ';') continue;
     if (line[0] == '[') {
-      section = line;
+      section = line == "[global]" ? &global : line == "[install]" ? &install : nullptr;
       continue;
     }
     const std::size_t equals = line.find_first_of("=:");
-    if (equals == std::string::npos || (section != "[global]" && section != "[install]")) continue;
-    const std::string key = trimmed(std::string_view(line).substr(0, equals));
-    const std::string value = trimmed(std::string_view(line).substr(equals + 1));
-    if (value.empty()) continue;
-    if (key == "index-url" || key == "index_url") config.index_url = value;
-    if (key == "cert") config.ca_file = value;
+    if (equals == std::string::npos || section == nullptr) continue;
+    std::string key = trimmed(std::string_view(line).substr(0, equals));
+    std::ranges::replace(key, '_', '-');
+    std::string value = trimmed(std::string_view(line).substr(equals + 1));
+    if (!value.empty()) (*section)[std::move(key)] = std::move(value);
   }
 }
 
@@ -40,18 +42,48 @@ void read_ini(const std::string& text, PipConfig& config) {
 
 PipConfig read_pip_config(const std::function<std::string(std::string_view)>& variable,
                           const std::function<std::string(const std::string&)>& read_file) {
-  PipConfig config;
+  const auto first_of = [&variable](std::initializer_list<std::string_view> names) {
+    std::string value;
+    for (const std::string_view name : names) {
+      if (value.empty()) value = variable(name);
+    }
+    return value;
+  };
   const std::string home = variable("HOME");
-  std::string xdg = variable("XDG_CONFIG_HOME");
-  if (xdg.empty()) xdg = home + "/.config";
-  const std::array<std::string, 5> files{"/etc/pip.conf", "/etc/xdg/pip/pip.conf",
-                                         home + "/.pip/pip.conf", xdg + "/pip/pip.conf",
-                                         variable("PIP_CONFIG_FILE")};
-  for (const std::string& file : files) {
-    if (!file.empty()) read_ini(read_file(file), config);
+  const std::string config_home =
+      variable("XDG_CONFIG_HOME").empty() ? home + "/.config" : variable("XDG_CONFIG_HOME");
+  const std::string environment = variable("VIRTUAL_ENV");
+  const std::string chosen = variable("PIP_CONFIG_FILE");
+  Section global;
+  Section install;
+  const auto load = [&](const std::string& path) { read_ini(read_file(path), global, install); };
+  if (chosen != "/dev/null") {
+    for (const char* path :
+         {"/Library/Application Support/pip/pip.conf", "/etc/xdg/pip/pip.conf", "/etc/pip.conf"})
+      load(path);
+    if (chosen.empty() || read_file(chosen).empty()) {
+      for (const std::string& path :
+           {home + "/.pip/pip.conf", home + "/Library/Application Support/pip/pip.conf",
+            config_home + "/pip/pip.conf"}) {
+        load(path);
+      }
+    }
+    if (!environment.empty()) load(environment + "/pip.conf");
+    if (!chosen.empty()) load(chosen);
   }
-  if (std::string url = variable("PIP_INDEX_URL"); !url.empty()) config.index_url = std::move(url);
-  if (std::string cert = variable("PIP_CERT"); !cert.empty()) config.ca_file = std::move(cert);
+  for (auto& [key, value] : install)
+    global[key] = std::move(value);  // the command's own goes first
+  const auto setting = [&](std::string_view name, std::string otherwise) {
+    const auto found = global.find(name);
+    return found == global.end() ? std::move(otherwise) : found->second;
+  };
+  PipConfig config;
+  config.index_url = first_of({"PIP_INDEX_URL"});
+  if (config.index_url.empty()) config.index_url = setting("index-url", PipConfig{}.index_url);
+  config.ca_file = first_of({"PIP_CERT"});
+  if (config.ca_file.empty())
+    config.ca_file =
+        setting("cert", first_of({"REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"}));
   while (config.index_url.ends_with('/')) config.index_url.pop_back();
   return config;
 }

@@ -15,7 +15,8 @@ struct PipConfig {
   std::string ca_file;  // empty: the system's
 };
 
-/// `variable` gives an environment variable, `read_file` a file's text; both "" where there is none.
+/// `variable` gives an environment variable, `read_file` a file's text; both "" where there is
+/// none.
 PipConfig read_pip_config(const std::function<std::string(std::string_view)>& variable,
                           const std::function<std::string(const std::string&)>& read_file);
 

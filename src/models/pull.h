@@ -32,11 +32,9 @@ struct PullOptions {
   std::string ca_file;        // empty: PIP_CERT or pip.conf's, else the system's
 };
 
-/// Names `minimill pull` knows, with what each is; a path or an https URL to a GGUF is taken too.
-std::vector<std::pair<std::string, std::string>> known_models();
-
-/// Pulls `name` into the store. A model that is there already is returned at once. When no source
-/// answers, the error names each with its reason, and how to give a GGUF by path.
+/// Pulls `name` into the store: a known name, hf.co/USER/REPO/FILE.gguf, an https URL, or a path. A
+/// model that is there already is returned at once. When no source answers, the error names each
+/// with its reason, and how to give a GGUF by path.
 asio::awaitable<Result<Model>> pull(http::Client& client, const Store& store, std::string name,
                                     PullOptions options,
                                     std::function<void(const PullProgress&)> on_progress);

@@ -43,7 +43,8 @@ Result<> sync_to_disk(const std::filesystem::path& path) {
   const bool done = fd >= 0 && ::fsync(fd) == 0;
   if (fd >= 0) ::close(fd);
   if (done) return {};
-  return fail(ErrorCode::kIo, fmt::format("cannot write {} to disk", path.string()), "is the disk full?");
+  return fail(ErrorCode::kIo, fmt::format("cannot write {} to disk", path.string()),
+              "is the disk full?");
 }
 
 Result<> write_note(const std::filesystem::path& path, const json::object& note) {
@@ -51,23 +52,28 @@ Result<> write_note(const std::filesystem::path& path, const json::object& note)
   std::ofstream out(fresh, std::ios::binary | std::ios::trunc);
   out << json::serialize(note) << '\n';
   out.close();
-  if (!out) return fail(ErrorCode::kIo, fmt::format("cannot write {}", fresh.string()), "is the disk full?");
+  if (!out)
+    return fail(ErrorCode::kIo, fmt::format("cannot write {}", fresh.string()),
+                "is the disk full?");
   std::error_code ec;
   std::filesystem::rename(fresh, path, ec);
-  if (ec) return fail(ErrorCode::kIo, fmt::format("cannot write {}: {}", path.string(), ec.message()));
+  if (ec)
+    return fail(ErrorCode::kIo, fmt::format("cannot write {}: {}", path.string(), ec.message()));
   return {};
 }
 
 Result<Model> read_model(const std::filesystem::path& file, std::string name) {
   Result<GgufInfo> info = read_gguf(file);
   if (!info) return std::unexpected(std::move(info.error()));
-  Model model{.name = std::move(name), .file = file, .source = {}, .sha256 = {}, .info = std::move(*info)};
+  Model model{
+      .name = std::move(name), .file = file, .source = {}, .sha256 = {}, .info = std::move(*info)};
   std::filesystem::path note = file;
   note.replace_extension(".json");
   std::ifstream in(note, std::ios::binary);
   std::ostringstream text;
   text << in.rdbuf();
-  if (const Result<json::object> said = in ? parse_json_object(text.str()) : Result<json::object>{}) {
+  if (const Result<json::object> said =
+          in ? parse_json_object(text.str()) : Result<json::object>{}) {
     Fields fields(*said);
     model.name = fields.string_or("name", model.name);
     model.source = fields.string_or("source", "");
@@ -100,7 +106,8 @@ Result<std::filesystem::path> Store::path_for(std::string_view name) const {
 }
 
 Result<Model> Store::find(std::string_view name_or_path) const {
-  if (is_path(name_or_path)) return read_model(std::filesystem::path(name_or_path), std::string(name_or_path));
+  if (is_path(name_or_path))
+    return read_model(std::filesystem::path(name_or_path), std::string(name_or_path));
   Result<std::filesystem::path> file = path_for(name_or_path);
   if (!file) return std::unexpected(std::move(file.error()));
   std::error_code ec;
@@ -109,7 +116,8 @@ Result<Model> Store::find(std::string_view name_or_path) const {
   for (const Model& model : list()) names.push_back(model.name);
   return fail(ErrorCode::kNotFound, fmt::format("no local model '{}'", name_or_path),
               names.empty() ? fmt::format("get it with: minimill pull {}", name_or_path)
-                            : fmt::format("here are {}; others come with: minimill pull NAME", fmt::join(names, ", ")));
+                            : fmt::format("here are {}; others come with: minimill pull NAME",
+                                          fmt::join(names, ", ")));
 }
 
 Result<Model> Store::adopt(std::string_view name, const std::filesystem::path& complete_file,
@@ -123,12 +131,27 @@ Result<Model> Store::adopt(std::string_view name, const std::filesystem::path& c
   std::filesystem::path note_path = *place;
   note_path.replace_extension(".json");
   const json::object note{{"name", name}, {"source", source}, {"sha256", sha256}};
-  if (Result<> synced = sync_to_disk(complete_file); !synced) return std::unexpected(synced.error());
+  if (Result<> synced = sync_to_disk(complete_file); !synced)
+    return std::unexpected(synced.error());
   if (Result<> noted = write_note(note_path, note); !noted) return std::unexpected(noted.error());
   std::filesystem::rename(complete_file, *place, ec);
-  if (ec) return fail(ErrorCode::kIo, fmt::format("cannot write {}: {}", place->string(), ec.message()));
+  if (ec)
+    return fail(ErrorCode::kIo, fmt::format("cannot write {}: {}", place->string(), ec.message()));
   if (Result<> synced = sync_to_disk(folder_); !synced) return std::unexpected(synced.error());
-  return Model{.name = std::string(name), .file = *place, .source = std::move(source), .sha256 = std::move(sha256), .info = std::move(*info)};
+  return Model{.name = std::string(name),
+               .file = *place,
+               .source = std::move(source),
+               .sha256 = std::move(sha256),
+               .info = std::move(*info)};
+}
+
+Result<std::filesystem::path> Store::make_partial_folder() const {
+  std::error_code ec;
+  std::filesystem::create_directories(partial_folder(), ec);
+  if (!ec) return partial_folder();
+  return fail(ErrorCode::kIo,
+              fmt::format("cannot create {}: {}", partial_folder().string(), ec.message()),
+              "is the disk full, or the folder somebody else's?");
 }
 
 Result<> Store::remove(std::string_view name) const {
@@ -136,7 +159,8 @@ Result<> Store::remove(std::string_view name) const {
   if (!file) return std::unexpected(std::move(file.error()));
   std::error_code ec;
   if (!std::filesystem::remove(*file, ec)) {
-    return fail(ErrorCode::kNotFound, fmt::format("no local model '{}'", name), "minimill models lists them");
+    return fail(ErrorCode::kNotFound, fmt::format("no local model '{}'", name),
+                "minimill models lists them");
   }
   file->replace_extension(".json");
   std::filesystem::remove(*file, ec);

@@ -32,8 +32,8 @@ class Store {
 
   /// By name; a damaged entry is left out of the list and is an error in find().
   std::vector<Model> list() const;
-  /// A name from the store, or a path to a GGUF ("/…", "./…", "…​.gguf"). kNotFound names the
-  /// models there are and the command that pulls one.
+  /// A name from the store, or a path to a GGUF ("/…", "./…", "…​.gguf"). kNotFound names
+  /// the models there are and the command that pulls one.
   Result<Model> find(std::string_view name_or_path) const;
   /// Where a model of that name is kept.
   Result<std::filesystem::path> path_for(std::string_view name) const;
@@ -42,6 +42,10 @@ class Store {
   Result<Model> adopt(std::string_view name, const std::filesystem::path& complete_file,
                       std::string source, std::string sha256) const;
   Result<> remove(std::string_view name) const;
+
+  /// Where what is not yet whole waits; on the same disk, so that adopt() can rename.
+  std::filesystem::path partial_folder() const { return folder_ / ".partial"; }
+  Result<std::filesystem::path> make_partial_folder() const;
 
   const std::filesystem::path& folder() const { return folder_; }
 

@@ -14,7 +14,7 @@ constexpr std::uint16_t kStoredMethod = 0;
 constexpr std::uint16_t kDeflatedMethod = 8;
 constexpr std::uint16_t kSizesFollow = 1 << 3;  // general purpose flag bit 3
 constexpr std::uint16_t kEncrypted = 1;
-constexpr std::uint16_t kZip64 = 0x0001;        // extra field id
+constexpr std::uint16_t kZip64 = 0x0001;  // extra field id
 constexpr std::uint32_t kInZip64 = 0xffffffff;
 constexpr std::size_t kOutBytes = 64 << 10;
 
@@ -22,7 +22,8 @@ template <class Number>
 Number number_at(std::string_view bytes, std::size_t at) {
   Number value = 0;
   for (std::size_t i = 0; i < sizeof value; ++i) {
-    value |= static_cast<Number>(static_cast<Number>(static_cast<unsigned char>(bytes[at + i])) << (8 * i));
+    value |= static_cast<Number>(static_cast<Number>(static_cast<unsigned char>(bytes[at + i]))
+                                 << (8 * i));
   }
   return value;
 }
@@ -33,8 +34,8 @@ std::unexpected<Error> corrupt(std::string what) {
 
 }  // namespace
 
-ZipMember::ZipMember(std::string suffix, Sink sink)
-    : suffix_(std::move(suffix)), sink_(std::move(sink)), wanted_(kLocalHeaderBytes) {}
+ZipMember::ZipMember(std::string file_name, Sink sink)
+    : file_name_(std::move(file_name)), sink_(std::move(sink)), wanted_(kLocalHeaderBytes) {}
 
 ZipMember::~ZipMember() {
   if (inflater_) inflateEnd(inflater_.get());
@@ -45,7 +46,8 @@ Result<> ZipMember::feed(std::string_view bytes) {
     Result<> step;
     switch (state_) {
       case State::kDone:
-      case State::kEnd: return {};
+      case State::kEnd:
+        return {};
       case State::kHeader:
       case State::kNames: {
         const std::size_t take = std::min(bytes.size(), wanted_ - pending_.size());
@@ -56,7 +58,8 @@ Result<> ZipMember::feed(std::string_view bytes) {
         break;
       }
       default: {
-        const auto take = static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), compressed_left_));
+        const auto take =
+            static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), compressed_left_));
         const std::string_view part = bytes.substr(0, take);
         bytes.remove_prefix(take);
         compressed_left_ -= take;
@@ -84,7 +87,10 @@ Result<> ZipMember::take_header() {
   size_ = number_at<std::uint32_t>(pending_, 22);
   name_bytes_ = number_at<std::uint16_t>(pending_, 26);
   const std::size_t extra_bytes = number_at<std::uint16_t>(pending_, 28);
-  if ((flags & (kSizesFollow | kEncrypted)) != 0) return corrupt("a kind of member that cannot be streamed");
+  if ((flags & (kSizesFollow | kEncrypted)) != 0) {
+    return fail(ErrorCode::kUnsupported,
+                "the archive has encrypted members, or such without their sizes");
+  }
   pending_.clear();
   wanted_ = name_bytes_ + extra_bytes;
   if (wanted_ == 0) return corrupt("a member without a name");
@@ -107,7 +113,7 @@ Result<> ZipMember::take_names() {
   }
   pending_.clear();
   state_ = State::kSkip;
-  if (name.ends_with(suffix_)) {
+  if (name == file_name_ || name.ends_with("/" + file_name_)) {
     delivered_ = 0;
     crc_ = 0;
     if (method_ == kStoredMethod) {
@@ -125,15 +131,20 @@ Result<> ZipMember::take_names() {
 
 Result<> ZipMember::inflate(std::string_view bytes) {
   std::array<char, kOutBytes> out;
-  inflater_->next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));  // zlib does not write to it
+  inflater_->next_in =
+      reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));  // zlib does not write to it
   inflater_->avail_in = static_cast<uInt>(bytes.size());
   while (true) {
     inflater_->next_out = reinterpret_cast<Bytef*>(out.data());
     inflater_->avail_out = static_cast<uInt>(out.size());
     const int rc = ::inflate(inflater_.get(), Z_NO_FLUSH);
-    if (rc != Z_OK && rc != Z_STREAM_END && rc != Z_BUF_ERROR) return corrupt("its data cannot be inflated");
+    if (rc != Z_OK && rc != Z_STREAM_END && rc != Z_BUF_ERROR)
+      return corrupt("its data cannot be inflated");
     const std::size_t made = out.size() - inflater_->avail_out;
     if (Result<> delivered = deliver({out.data(), made}); !delivered) return delivered;
+    if (rc == Z_STREAM_END && (inflater_->avail_in > 0 || compressed_left_ > 0)) {
+      return corrupt("something follows a member's data");
+    }
     if (rc == Z_STREAM_END || made == 0) return {};
   }
 }
@@ -142,7 +153,8 @@ Result<> ZipMember::deliver(std::string_view bytes) {
   if (bytes.empty()) return {};
   delivered_ += bytes.size();
   if (delivered_ > size_) return corrupt("more data than it declares");
-  crc_ = static_cast<std::uint32_t>(crc32(crc_, reinterpret_cast<const Bytef*>(bytes.data()), static_cast<uInt>(bytes.size())));
+  crc_ = static_cast<std::uint32_t>(
+      crc32(crc_, reinterpret_cast<const Bytef*>(bytes.data()), static_cast<uInt>(bytes.size())));
   return sink_(bytes);
 }
 

@@ -1,13 +1,14 @@
 #pragma once
 
-// One member out of a ZIP archive (PKWARE APPNOTE 6.3.9) that streams by, without unpacking the rest.
+// One member out of a ZIP archive (PKWARE APPNOTE 6.3.9) that streams by, without unpacking the
+// rest.
 //
-//   ZipMember member("folder/name.gguf", [&](std::string_view bytes) { … });
+//   ZipMember member("name.gguf", [&](std::string_view bytes) { … });
 //   while (…) if (Result<> fed = member.feed(bytes); !fed) …
 //   member.done()   // seen whole, its CRC-32 right
 //
-// Reads local headers in order; stored and deflated members. Sizes must stand in the local headers:
-// archives written to a pipe leave them out, package wheels do not.
+// Reads local headers in order; stored and deflated members. Sizes must stand in the local headers
+// (kUnsupported otherwise): archives written to a pipe leave them out, package wheels do not.
 
 #include <zlib.h>
 
@@ -25,8 +26,8 @@ class ZipMember {
  public:
   using Sink = std::function<Result<>(std::string_view)>;
 
-  /// A member whose path ends with `suffix` is the wanted one.
-  ZipMember(std::string suffix, Sink sink);
+  /// The first member called `file_name`, in whichever folder, is the wanted one.
+  ZipMember(std::string file_name, Sink sink);
   ~ZipMember();
   ZipMember(const ZipMember&) = delete;
   ZipMember& operator=(const ZipMember&) = delete;
@@ -43,7 +44,7 @@ class ZipMember {
   Result<> deliver(std::string_view bytes);
   Result<> finish_member();
 
-  std::string suffix_;
+  std::string file_name_;
   Sink sink_;
   State state_ = State::kHeader;
   std::string pending_;  // of a header not yet whole

@@ -86,7 +86,9 @@ Result<> DifficultyModel::take_state(std::string_view& bytes) {
   std::memcpy(dense_.data(), bytes.data(), sizeof dense_);
   std::memcpy(hashed_.data(), bytes.data() + sizeof dense_, hashed_bytes);
   bytes.remove_prefix(sizeof dense_ + hashed_bytes);
-  const auto good = [](const Weight& weight) { return std::isfinite(weight.value) && std::isfinite(weight.squares); };
+  const auto good = [](const Weight& weight) {
+    return std::isfinite(weight.value) && std::isfinite(weight.squares);
+  };
   if (!std::ranges::all_of(dense_, good) || !std::ranges::all_of(hashed_, good)) {
     return fail(ErrorCode::kCorrupt, "the difficulty model's weights are no numbers");
   }

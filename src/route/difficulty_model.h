@@ -1,8 +1,8 @@
 #pragma once
 
 // P(the local answer is good enough | text): logistic regression over Features, a fixed prior plus
-// weights learnt online by AdaGrad (Duchi, Hazan, Singer 2011). An update is linear in the text read
-// and constant in everything learnt before.
+// weights learnt online by AdaGrad (Duchi, Hazan, Singer 2011). An update is linear in the text
+// read and constant in everything learnt before.
 
 #include <array>
 #include <string>

@@ -42,38 +42,70 @@ struct Cue {
 
 // Phrases, lower case, found at the beginning of a word.
 constexpr std::array kCues{
-    Cue{"how many", kQuantityWords},   Cue{"how much", kQuantityWords},
-    Cue{"how far", kQuantityWords},    Cue{"how long", kQuantityWords},
-    Cue{"in total", kQuantityWords},   Cue{"altogether", kQuantityWords},
-    Cue{"each", kArithmetic},          Cue{"percent", kArithmetic},
-    Cue{"average", kArithmetic},       Cue{"twice", kArithmetic},
-    Cue{"times as", kArithmetic},      Cue{"per ", kArithmetic},
-    Cue{"calculate", kArithmetic},     Cue{"remaining", kArithmetic},
-    Cue{"sum of", kArithmetic},        Cue{"cost", kArithmetic},
-    Cue{"step by step", kReasoning},   Cue{"show your", kReasoning},
-    Cue{"explain why", kReasoning},    Cue{"prove", kReasoning},
-    Cue{"derive", kReasoning},         Cue{"reason", kReasoning},
-    Cue{"why ", kReasoning},           Cue{"which of the following", kReasoning},
-    Cue{"justify", kReasoning},        Cue{"analyse", kReasoning},
-    Cue{"analyze", kReasoning},        Cue{"evaluate", kReasoning},
-    Cue{"plan ", kDesign},             Cue{"design", kDesign},
-    Cue{"compare", kDesign},           Cue{"trade-off", kDesign},
-    Cue{"strategy", kDesign},          Cue{"architecture", kDesign},
-    Cue{"propose", kDesign},           Cue{"recommend", kDesign},
-    Cue{"pros and cons", kDesign},     Cue{"implement", kDesign},
-    Cue{"write", kWriting},            Cue{"draft", kWriting},
-    Cue{"summar", kWriting},           Cue{"essay", kWriting},
-    Cue{"report", kWriting},           Cue{"rewrite", kWriting},
-    Cue{"copy", kExtraction},          Cue{"extract", kExtraction},
-    Cue{"find the", kExtraction},      Cue{"what is the name", kExtraction},
-    Cue{"who ", kExtraction},          Cue{"when ", kExtraction},
-    Cue{"word for word", kExtraction}, Cue{"mentioned", kExtraction},
-    Cue{"exactly one of", kChoice},    Cue{"one of:", kChoice},
-    Cue{"classify", kChoice},          Cue{"tag it", kChoice},
-    Cue{"which queue", kChoice},       Cue{"label", kChoice},
-    Cue{"yes or no", kChoice},         Cue{"answer with", kShortAnswer},
-    Cue{"only the", kShortAnswer},     Cue{"one word", kShortAnswer},
-    Cue{"one line", kShortAnswer},     Cue{"one sentence", kShortAnswer},
+    Cue{"how many", kQuantityWords},
+    Cue{"how much", kQuantityWords},
+    Cue{"how far", kQuantityWords},
+    Cue{"how long", kQuantityWords},
+    Cue{"in total", kQuantityWords},
+    Cue{"altogether", kQuantityWords},
+    Cue{"each", kArithmetic},
+    Cue{"percent", kArithmetic},
+    Cue{"average", kArithmetic},
+    Cue{"twice", kArithmetic},
+    Cue{"times as", kArithmetic},
+    Cue{"per ", kArithmetic},
+    Cue{"calculate", kArithmetic},
+    Cue{"remaining", kArithmetic},
+    Cue{"sum of", kArithmetic},
+    Cue{"cost", kArithmetic},
+    Cue{"step by step", kReasoning},
+    Cue{"show your", kReasoning},
+    Cue{"explain why", kReasoning},
+    Cue{"prove", kReasoning},
+    Cue{"derive", kReasoning},
+    Cue{"reason", kReasoning},
+    Cue{"why ", kReasoning},
+    Cue{"which of the following", kReasoning},
+    Cue{"justify", kReasoning},
+    Cue{"analyse", kReasoning},
+    Cue{"analyze", kReasoning},
+    Cue{"evaluate", kReasoning},
+    Cue{"plan ", kDesign},
+    Cue{"design", kDesign},
+    Cue{"compare", kDesign},
+    Cue{"trade-off", kDesign},
+    Cue{"strategy", kDesign},
+    Cue{"architecture", kDesign},
+    Cue{"propose", kDesign},
+    Cue{"recommend", kDesign},
+    Cue{"pros and cons", kDesign},
+    Cue{"implement", kDesign},
+    Cue{"write", kWriting},
+    Cue{"draft", kWriting},
+    Cue{"summar", kWriting},
+    Cue{"essay", kWriting},
+    Cue{"report", kWriting},
+    Cue{"rewrite", kWriting},
+    Cue{"copy", kExtraction},
+    Cue{"extract", kExtraction},
+    Cue{"find the", kExtraction},
+    Cue{"what is the name", kExtraction},
+    Cue{"who ", kExtraction},
+    Cue{"when ", kExtraction},
+    Cue{"word for word", kExtraction},
+    Cue{"mentioned", kExtraction},
+    Cue{"exactly one of", kChoice},
+    Cue{"one of:", kChoice},
+    Cue{"classify", kChoice},
+    Cue{"tag it", kChoice},
+    Cue{"which queue", kChoice},
+    Cue{"label", kChoice},
+    Cue{"yes or no", kChoice},
+    Cue{"answer with", kShortAnswer},
+    Cue{"only the", kShortAnswer},
+    Cue{"one word", kShortAnswer},
+    Cue{"one line", kShortAnswer},
+    Cue{"one sentence", kShortAnswer},
     Cue{"briefly", kShortAnswer},
 };
 
@@ -84,7 +116,8 @@ constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c
 constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 /// Letters of every script: bytes beyond ASCII count.
 constexpr bool is_word(char c) {
-  return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z') || (static_cast<unsigned char>(c) & 0x80U) != 0;
+  return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z') ||
+         (static_cast<unsigned char>(c) & 0x80U) != 0;
 }
 
 std::uint32_t bucket(std::uint32_t hash) { return (hash ^ (hash >> kHashBits)) & (kBuckets - 1); }
@@ -192,8 +225,8 @@ Features extract_features(const RouteInput& input) {
   dense[kLength] = squashed(static_cast<double>(input.text.size()), 2000);
   dense[kLines] = squashed(counts.lines, 20);
   dense[kDigits] = static_cast<float>(counts.digits) / static_cast<float>(text.size() + 1) * 5;
-  for (const DenseFeature each : {kNumbers, kQuantityWords, kArithmetic, kReasoning, kDesign, kWriting,
-                                  kExtraction, kChoice, kShortAnswer, kQuestions}) {
+  for (const DenseFeature each : {kNumbers, kQuantityWords, kArithmetic, kReasoning, kDesign,
+                                  kWriting, kExtraction, kChoice, kShortAnswer, kQuestions}) {
     dense[each] = squashed(counts.of[each], 2);
   }
   dense[kCode] = squashed(counts.braces, 10);

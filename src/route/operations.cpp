@@ -11,9 +11,9 @@ namespace minimill::route {
 namespace {
 
 constexpr std::size_t kCentroidSize = 256;
-constexpr float kForgetting = 0.9F;        // of the centroid, per work
+constexpr float kForgetting = 0.9F;          // of the centroid, per work
 constexpr double kOutcomeForgetting = 0.95;  // of the counts, per outcome: the last twenty matter
-constexpr float kResembles = 0.75F;        // least cosine to be one of them
+constexpr float kResembles = 0.75F;          // least cosine to be one of them
 constexpr std::size_t kMaxSlugBytes = 64;
 
 std::vector<float> bag_of(const Features& features) {
@@ -50,7 +50,8 @@ std::string operation_slug(std::string_view title) {
   std::string slug;
   for (const char c : title) {
     const char small = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-    const bool letter = (small >= 'a' && small <= 'z') || (static_cast<unsigned char>(c) & 0x80U) != 0;
+    const bool letter =
+        (small >= 'a' && small <= 'z') || (static_cast<unsigned char>(c) & 0x80U) != 0;
     if (letter) {
       slug += small;
     } else if (!slug.empty() && slug.back() != '-') {

@@ -1,11 +1,11 @@
 #pragma once
 
-// The operations there have been ("triage-this-mail"), how to know them again, and how the local lane
-// has fared with each.
+// The operations there have been ("triage-this-mail"), how to know them again, and how the local
+// lane has fared with each.
 //
-// A titled task belongs to the operation of its title. Work without a title belongs to the operation
-// whose texts it resembles most, if it resembles one enough: cosine between hashed bags of words, an
-// operation's being the decayed mean of its texts.
+// A titled task belongs to the operation of its title. Work without a title belongs to the
+// operation whose texts it resembles most, if it resembles one enough: cosine between hashed bags
+// of words, an operation's being the decayed mean of its texts.
 
 #include <array>
 #include <cstdint>
@@ -28,12 +28,12 @@ class Operations {
   struct Operation {
     std::string title;
     std::int64_t seen = 0;
-    std::int64_t last_seen = 0;       // in works seen, for eviction
-    std::int64_t since_tried = 0;     // works seen since the local lane was last tried
-    double local_ok = 0;              // decayed counts
+    std::int64_t last_seen = 0;    // in works seen, for eviction
+    std::int64_t since_tried = 0;  // works seen since the local lane was last tried
+    double local_ok = 0;           // decayed counts
     double local_failed = 0;
-    std::vector<float> centroid;      // kCentroidSize
-    float centroid_length = 1;        // its Euclidean norm
+    std::vector<float> centroid;  // kCentroidSize
+    float centroid_length = 1;    // its Euclidean norm
   };
 
   /// The operation this work belongs to; "" where it resembles none.

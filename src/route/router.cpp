@@ -32,7 +32,8 @@ void add_difficulty(const DifficultyModel& model, const Features& features, doub
   for (std::size_t i = 0; i < kDenseCount; ++i) {
     const double weight = model.contribution(features, i);
     if (std::abs(weight) < kLeastWeight) continue;
-    reasons.push_back({.layer = "difficulty", .text = std::string(feature_name(i).meaning), .weight = weight});
+    reasons.push_back(
+        {.layer = "difficulty", .text = std::string(feature_name(i).meaning), .weight = weight});
   }
   if (std::abs(learnt) >= kLeastWeight) {
     const char* text = learnt > 0 ? "texts like this one went well on the device"
@@ -46,8 +47,9 @@ std::unexpected<Error> nothing_can(const RouteInput& input) {
     return fail(ErrorCode::kUnavailable, "the request is local-only and there is no local model",
                 "get one: minimill pull smollm2:135m");
   }
-  return fail(ErrorCode::kUnavailable, "there is neither a local model nor a cloud provider",
-              "get a model (minimill pull smollm2:135m), or add a [[provider]] to the configuration");
+  return fail(
+      ErrorCode::kUnavailable, "there is neither a local model nor a cloud provider",
+      "get a model (minimill pull smollm2:135m), or add a [[provider]] to the configuration");
 }
 
 }  // namespace
@@ -68,12 +70,16 @@ struct Router::Impl {
       return Lane::kLocal;
     }
     if (input.forced) {
-      reasons.push_back(rule("policy", fmt::format("the app asked for the {} lane", name(*input.forced))));
-      const bool there = *input.forced == Lane::kLocal ? input.local_available : input.cloud_available;
+      reasons.push_back(
+          rule("policy", fmt::format("the app asked for the {} lane", name(*input.forced))));
+      const bool there =
+          *input.forced == Lane::kLocal ? input.local_available : input.cloud_available;
       if (there) return *input.forced;
       return *input.forced == Lane::kLocal
-                 ? fail(ErrorCode::kUnavailable, "there is no local model", "get one: minimill pull smollm2:135m")
-                 : fail(ErrorCode::kUnavailable, "there is no cloud provider", "add a [[provider]] to the configuration");
+                 ? fail(ErrorCode::kUnavailable, "there is no local model",
+                        "get one: minimill pull smollm2:135m")
+                 : fail(ErrorCode::kUnavailable, "there is no cloud provider",
+                        "add a [[provider]] to the configuration");
     }
     if (!input.local_available && !input.cloud_available) return nothing_can(input);
     if (!input.cloud_available) {
@@ -90,24 +96,27 @@ struct Router::Impl {
     }
     const std::int64_t needed = estimated_tokens(input.text.size()) + kAnswerTokens;
     if (input.local_context_tokens > 0 && needed > input.local_context_tokens) {
-      reasons.push_back(rule("capacity", fmt::format("it needs about {} tokens, the local model takes {}",
-                                                     needed, input.local_context_tokens)));
+      reasons.push_back(
+          rule("capacity", fmt::format("it needs about {} tokens, the local model takes {}", needed,
+                                       input.local_context_tokens)));
       return Lane::kCloud;
     }
     return std::nullopt;
   }
 
-  /// The text's estimate, drawn towards how the operation has fared: the mean of a beta distribution
-  /// whose prior is worth kPriorStrength outcomes.
+  /// The text's estimate, drawn towards how the operation has fared: the mean of a beta
+  /// distribution whose prior is worth kPriorStrength outcomes.
   double with_history(const Operations::Operation& operation, double p_text,
                       std::vector<Reason>& reasons) const {
     const double outcomes = operation.local_ok + operation.local_failed;
     const double p = (operation.local_ok + kPriorStrength * p_text) / (outcomes + kPriorStrength);
     if (outcomes > 0) {
-      reasons.push_back({.layer = "history",
-                         .text = fmt::format("of the last tries of this operation on the device {:.0f} % were right",
-                                             100 * operation.local_ok / outcomes),
-                         .weight = log_odds(p) - log_odds(p_text)});
+      reasons.push_back(
+          {.layer = "history",
+           .text =
+               fmt::format("of the last tries of this operation on the device {:.0f} % were right",
+                           100 * operation.local_ok / outcomes),
+           .weight = log_odds(p) - log_odds(p_text)});
     }
     return p;
   }
@@ -144,15 +153,15 @@ Result<Decision> Router::decide(const RouteInput& input) const {
   if (*ruled) {
     decision.lane = **ruled;
   } else {
-    const bool explore = input.verifiable && operation != nullptr &&
-                         decision.p_local_ok < decision.threshold &&
-                         decision.p_local_ok >= kExploreFloor &&
-                         operation->since_tried >= kExploreAfter;
+    const bool explore =
+        input.verifiable && operation != nullptr && decision.p_local_ok < decision.threshold &&
+        decision.p_local_ok >= kExploreFloor && operation->since_tried >= kExploreAfter;
     if (explore) {
-      rules.push_back(rule("exploration",
-                           fmt::format("{} of this operation went to the cloud unseen; this one is tried "
-                                       "on the device, where its check tells whether that got better",
-                                       operation->since_tried)));
+      rules.push_back(
+          rule("exploration",
+               fmt::format("{} of this operation went to the cloud unseen; this one is tried "
+                           "on the device, where its check tells whether that got better",
+                           operation->since_tried)));
     }
     const bool local = explore || decision.p_local_ok >= decision.threshold;
     decision.lane = local ? Lane::kLocal : Lane::kCloud;
@@ -199,16 +208,20 @@ std::string Router::save() const {
 }
 
 Result<Router> Router::load(std::string_view bytes, RouterOptions options) {
-  if (bytes.size() < kDigestBytes + kMagic.size()) return fail(ErrorCode::kCorrupt, "the router's state is cut off");
+  if (bytes.size() < kDigestBytes + kMagic.size())
+    return fail(ErrorCode::kCorrupt, "the router's state is cut off");
   std::string_view state = bytes.substr(kDigestBytes);
   if (sha256_hex(state) != bytes.substr(0, kDigestBytes)) {
     return fail(ErrorCode::kCorrupt, "the router's state is damaged: its checksum is wrong");
   }
-  if (!state.starts_with(kMagic)) return fail(ErrorCode::kCorrupt, "the router's state is of another version");
+  if (!state.starts_with(kMagic))
+    return fail(ErrorCode::kCorrupt, "the router's state is of another version");
   state.remove_prefix(kMagic.size());
   Router router(options);
-  if (Result<> taken = router.impl_->model.take_state(state); !taken) return std::unexpected(taken.error());
-  if (Result<> taken = router.impl_->operations.take_state(state); !taken) return std::unexpected(taken.error());
+  if (Result<> taken = router.impl_->model.take_state(state); !taken)
+    return std::unexpected(taken.error());
+  if (Result<> taken = router.impl_->operations.take_state(state); !taken)
+    return std::unexpected(taken.error());
   return router;
 }
 

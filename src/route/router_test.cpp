@@ -20,8 +20,10 @@ RouteInput task(std::string title, std::string notes) {
   return input;
 }
 
-const RouteInput kEasy = text("Copy the order number from this mail. Answer with only the number: 55-201");
-const RouteInput kHard = text("Prove it step by step, show your reasoning, compare two designs and justify the plan");
+const RouteInput kEasy =
+    text("Copy the order number from this mail. Answer with only the number: 55-201");
+const RouteInput kHard =
+    text("Prove it step by step, show your reasoning, compare two designs and justify the plan");
 
 TEST(Router, EasyStaysAndHardGoesOutAndBothSayWhy) {
   const Router router;
@@ -40,7 +42,8 @@ TEST(Router, SameStateAndInputGiveTheSameDecision) {
   Router router;
   router.learn(kEasy, router.recognise(kEasy), false);
   EXPECT_EQ(router.decide(kHard).value(), router.decide(kHard).value());
-  EXPECT_EQ(Router::load(router.save(), {}).value().decide(kHard).value(), router.decide(kHard).value());
+  EXPECT_EQ(Router::load(router.save(), {}).value().decide(kHard).value(),
+            router.decide(kHard).value());
 }
 
 TEST(Router, PrivacyIsNeverOutweighed) {
@@ -59,7 +62,8 @@ TEST(Router, PrivacyIsNeverOutweighed) {
 
 TEST(Router, FailuresSendAnOperationOutAndSuccessesBringItBack) {
   Router router;
-  const RouteInput input = task("Tag this note", "Copy one of: a, b. Answer with only the tag. Note: x");
+  const RouteInput input =
+      task("Tag this note", "Copy one of: a, b. Answer with only the tag. Note: x");
   ASSERT_EQ(router.decide(input)->lane, Lane::kLocal);
   const std::string operation = router.recognise(input);
   EXPECT_EQ(operation, "tag-this-note");
@@ -110,8 +114,9 @@ TEST(Router, ReadsABoundedPartOfAnyText) {
 
 TEST(Router, AnyBytesAreDecided) {
   const Router router;
-  for (const std::string& what : {std::string(), std::string(5000, '\0'), std::string("\xff\xfe\x80", 3),
-                                  std::string("\u6f22\u5b57\u3068\u304b\u306a"), std::string(3000, ' ')}) {
+  for (const std::string& what :
+       {std::string(), std::string(5000, '\0'), std::string("\xff\xfe\x80", 3),
+        std::string("\u6f22\u5b57\u3068\u304b\u306a"), std::string(3000, ' ')}) {
     EXPECT_TRUE(router.decide(text(what)).has_value());
   }
 }
@@ -133,14 +138,16 @@ TEST(Prior, ShippedNumbersAreWhatTheToolGives) {
   const Prior fitted = fit_prior(*examples);
 
   EXPECT_NEAR(fitted.bias, shipped_prior().bias, 1e-3);
-  for (std::size_t i = 0; i < kDenseCount; ++i) EXPECT_NEAR(fitted.dense[i], shipped_prior().dense[i], 1e-3) << feature_name(i).id;
+  for (std::size_t i = 0; i < kDenseCount; ++i)
+    EXPECT_NEAR(fitted.dense[i], shipped_prior().dense[i], 1e-3) << feature_name(i).id;
 }
 
 TEST(Prior, OrdersPromptsItHasNotSeen) {
   const auto examples = read_examples(MINIMILL_PRIOR_PROMPTS).value();
   std::vector<Example> seen;
   std::vector<Example> held_out;
-  for (std::size_t i = 0; i < examples.size(); ++i) (i % 5 == 0 || i % 5 == 3 ? held_out : seen).push_back(examples[i]);
+  for (std::size_t i = 0; i < examples.size(); ++i)
+    (i % 5 == 0 || i % 5 == 3 ? held_out : seen).push_back(examples[i]);
   const Prior prior = fit_prior(seen);
   int pairs = 0;
   int right = 0;

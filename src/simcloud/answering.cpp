@@ -34,9 +34,8 @@ std::string last_user_text(const chat::ChatRequest& request) {
 
 bool ends_with_tool_result(const chat::ChatRequest& request) {
   const auto& parts = request.messages.back().parts;
-  return std::ranges::any_of(parts, [](const chat::Part& part) {
-    return std::holds_alternative<chat::ToolResult>(part);
-  });
+  return std::ranges::any_of(
+      parts, [](const chat::Part& part) { return std::holds_alternative<chat::ToolResult>(part); });
 }
 
 /// A tool is called where the app insists, or the prompt asks in so many words.

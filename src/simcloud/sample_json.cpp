@@ -29,7 +29,8 @@ json::object sample_object(const json::object& schema, int depth) {
     const json::value* property = properties != nullptr && properties->is_object()
                                       ? properties->get_object().if_contains(name.get_string())
                                       : nullptr;
-    sample[name.get_string()] = property == nullptr ? json::value("simulated") : sample_of(*property, depth + 1);
+    sample[name.get_string()] =
+        property == nullptr ? json::value("simulated") : sample_of(*property, depth + 1);
   }
   return sample;
 }
@@ -47,8 +48,10 @@ json::array sample_array(const json::object& schema, int depth) {
 std::string sample_string(const json::object& schema) {
   std::string text = "simulated";
   constexpr std::int64_t kLongest = 1 << 12;
-  const auto least = static_cast<std::size_t>(std::clamp<std::int64_t>(bound(schema, "minLength", 0), 0, kLongest));
-  const auto most = static_cast<std::size_t>(std::clamp<std::int64_t>(bound(schema, "maxLength", kLongest), 0, kLongest));
+  const auto least = static_cast<std::size_t>(
+      std::clamp<std::int64_t>(bound(schema, "minLength", 0), 0, kLongest));
+  const auto most = static_cast<std::size_t>(
+      std::clamp<std::int64_t>(bound(schema, "maxLength", kLongest), 0, kLongest));
   while (text.size() < least) text += '.';
   if (text.size() > most) text.resize(most);
   return text;
@@ -68,12 +71,14 @@ json::value sample_of(const json::value& value, int depth) {
   if (type != nullptr && type->is_array() && !type->get_array().empty()) {
     type = &type->get_array().front();
   }
-  const std::string_view name = type != nullptr && type->is_string() ? std::string_view(type->get_string())
-                                : schema->contains("properties")     ? std::string_view("object")
-                                                                     : std::string_view("string");
+  const std::string_view name = type != nullptr && type->is_string()
+                                    ? std::string_view(type->get_string())
+                                : schema->contains("properties") ? std::string_view("object")
+                                                                 : std::string_view("string");
   if (name == "object") return sample_object(*schema, depth);
   if (name == "array") return sample_array(*schema, depth);
-  if (name == "integer" || name == "number") return std::max<std::int64_t>(bound(*schema, "minimum", 1), 0);
+  if (name == "integer" || name == "number")
+    return std::max<std::int64_t>(bound(*schema, "minimum", 1), 0);
   if (name == "boolean") return true;
   if (name == "null") return nullptr;
   return json::value(sample_string(*schema));

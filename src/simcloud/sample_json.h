@@ -1,6 +1,7 @@
 #pragma once
 
-// A smallest value that fits a JSON Schema: what the simulated cloud answers where structure is asked.
+// A smallest value that fits a JSON Schema: what the simulated cloud answers where structure is
+// asked.
 
 #include <boost/json.hpp>
 

@@ -83,9 +83,11 @@ std::vector<chat::ChatEvent> events_of(const chat::ChatAnswer& answer) {
   for (std::size_t i = 0; i < answer.tool_calls.size(); ++i) {
     const chat::ToolCall& call = answer.tool_calls[i];
     const auto index = static_cast<std::int64_t>(i);
-    events.emplace_back(chat::ToolCallDelta{.index = index, .id = call.id, .name = call.name, .arguments = {}});
+    events.emplace_back(
+        chat::ToolCallDelta{.index = index, .id = call.id, .name = call.name, .arguments = {}});
     for (const std::string_view piece : pieces_of(call.arguments)) {
-      events.emplace_back(chat::ToolCallDelta{.index = index, .id = {}, .name = {}, .arguments = std::string(piece)});
+      events.emplace_back(chat::ToolCallDelta{
+          .index = index, .id = {}, .name = {}, .arguments = std::string(piece)});
     }
   }
   for (const std::string_view piece : pieces_of(answer.text)) {
@@ -120,7 +122,8 @@ struct SimCloud::Impl {
     if (request.path == "/healthz") {
       co_await send(kOk, "{\"status\":\"ok\"}", out);
     } else if (request.path == "/v1/models") {
-      const std::vector<openai::ModelEntry> models{{.id = "sim-large", .created_s = 0, .owned_by = "simulated"}};
+      const std::vector<openai::ModelEntry> models{
+          {.id = "sim-large", .created_s = 0, .owned_by = "simulated"}};
       co_await send(kOk, openai::write_models(models), out);
     } else if (request.method == "POST" && request.path == "/v1/chat/completions") {
       co_await chat(request, Protocol::kOpenAi, out);
@@ -142,10 +145,11 @@ struct SimCloud::Impl {
   asio::awaitable<void> send_error(const Error& error, Protocol protocol, http::Responder& out) {
     http::Headers headers = marked("application/json");
     if (error.retry_after) {
-      headers.add("retry-after", fmt::format("{:.0f}", std::chrono::duration<double>(*error.retry_after).count()));
+      headers.add("retry-after",
+                  fmt::format("{:.0f}", std::chrono::duration<double>(*error.retry_after).count()));
     }
-    std::string body = protocol == Protocol::kOpenAi ? openai::write_error(error)
-                                                     : anthropic::write_error(error);
+    std::string body =
+        protocol == Protocol::kOpenAi ? openai::write_error(error) : anthropic::write_error(error);
     co_await out.send(protocol::http_status(error.code), std::move(headers), std::move(body));
   }
 
@@ -153,7 +157,8 @@ struct SimCloud::Impl {
     return {{"content-type", std::move(content_type)}, {"x-simulated", "minimill sim-cloud"}};
   }
 
-  Fault fault_of(const http::Request& request, const chat::ChatRequest& chat, std::uint64_t number) {
+  Fault fault_of(const http::Request& request, const chat::ChatRequest& chat,
+                 std::uint64_t number) {
     std::string_view forced = request.headers.get("x-sim-fault");
     if (chat.model.starts_with(kFaultModel)) {
       forced = std::string_view(chat.model).substr(kFaultModel.size());
@@ -168,9 +173,11 @@ struct SimCloud::Impl {
   }
 
   std::optional<Error> refusal(const http::Request& request, Protocol protocol) {
-    const std::string_view key = protocol == Protocol::kOpenAi ? request.headers.get("authorization")
-                                                               : request.headers.get("x-api-key");
-    const std::string wanted = protocol == Protocol::kOpenAi ? "Bearer " + options.key : options.key;
+    const std::string_view key = protocol == Protocol::kOpenAi
+                                     ? request.headers.get("authorization")
+                                     : request.headers.get("x-api-key");
+    const std::string wanted =
+        protocol == Protocol::kOpenAi ? "Bearer " + options.key : options.key;
     if (!options.key.empty() && key != wanted) return error_of(Fault::kUnauthorized);
     if (options.requests_per_minute > 0 && !take_permit()) return error_of(Fault::kRateLimited);
     return std::nullopt;
@@ -180,8 +187,9 @@ struct SimCloud::Impl {
   bool take_permit() {
     const auto now = clock.steady();
     const double per_second = options.requests_per_minute / 60.0;
-    permits = std::min<double>(options.requests_per_minute,
-                               permits + per_second * std::chrono::duration<double>(now - refilled).count());
+    permits = std::min<double>(
+        options.requests_per_minute,
+        permits + per_second * std::chrono::duration<double>(now - refilled).count());
     refilled = now;
     if (permits < 1) return false;
     permits -= 1;
@@ -208,7 +216,8 @@ struct SimCloud::Impl {
         error.code = ErrorCode::kUnavailable;
         error.message = "simulated: overloaded";
         return error;
-      default: return std::nullopt;
+      default:
+        return std::nullopt;
     }
   }
 
@@ -245,7 +254,8 @@ struct SimCloud::Impl {
 
   std::chrono::nanoseconds generation_time(std::int64_t tokens) const {
     if (options.tokens_per_second <= 0) return {};
-    const std::chrono::duration<double> time(static_cast<double>(tokens) / options.tokens_per_second);
+    const std::chrono::duration<double> time(static_cast<double>(tokens) /
+                                             options.tokens_per_second);
     return std::chrono::duration_cast<std::chrono::nanoseconds>(time);
   }
 
@@ -275,7 +285,8 @@ struct SimCloud::Impl {
                                Protocol protocol, Fault fault, http::Responder& out) {
     http::Headers headers = marked("text/event-stream");
     Result<> sent = co_await out.start(kOk, std::move(headers));
-    Frames frames(protocol, fmt::format("sim-{}", requests), request, answer, unix_ms(clock.wall()) / 1000);
+    Frames frames(protocol, fmt::format("sim-{}", requests), request, answer,
+                  unix_ms(clock.wall()) / 1000);
     const std::vector<chat::ChatEvent> events = events_of(answer);
     const SteadyTime began = clock.steady();
     for (std::size_t i = 0; i < events.size() && sent; ++i) {
@@ -315,7 +326,8 @@ Result<std::string> SimCloud::start() {
   http::Handler handler = [impl = impl_.get()](http::Request& request, http::Responder& out) {
     return impl->handle(request, out);
   };
-  impl_->server = std::make_unique<http::Server>(impl_->io, http::ServerOptions{}, std::move(handler));
+  impl_->server =
+      std::make_unique<http::Server>(impl_->io, http::ServerOptions{}, std::move(handler));
   Result<std::string> address = impl_->server->listen(impl_->options.listen);
   if (!address) return std::unexpected(std::move(address.error()));
   return "http://" + *address;

@@ -40,8 +40,7 @@ Result<Database> Database::open(const std::filesystem::path& path, Mode mode) {
   const int rc = sqlite3_open_v2(path.c_str(), &handle, flags, nullptr);
   Database db(handle);  // also a failed open must be closed
   if (rc != SQLITE_OK) {
-    return std::unexpected(
-        error_of(handle, rc).context(fmt::format("opening {}", path.string())));
+    return std::unexpected(error_of(handle, rc).context(fmt::format("opening {}", path.string())));
   }
   sqlite3_busy_timeout(handle, kBusyTimeoutMs);
   if (mode == Mode::kReadWrite) {
@@ -151,9 +150,7 @@ std::int64_t Statement::integer(int column) const {
   return sqlite3_column_int64(statement_.get(), column);
 }
 
-double Statement::real(int column) const {
-  return sqlite3_column_double(statement_.get(), column);
-}
+double Statement::real(int column) const { return sqlite3_column_double(statement_.get(), column); }
 
 bool Statement::is_null(int column) const {
   return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL;

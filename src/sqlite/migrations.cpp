@@ -54,9 +54,9 @@ Result<> migrate(Database& db, std::string_view component,
   for (std::int64_t next = *version; next < newest; ++next) {
     Result<> applied = apply(db, component, next + 1, migrations[static_cast<std::size_t>(next)]);
     if (!applied) {
-      return std::unexpected(std::move(applied.error())
-                                 .context(fmt::format("bringing the {} tables to version {}",
-                                                      component, next + 1)));
+      return std::unexpected(
+          std::move(applied.error())
+              .context(fmt::format("bringing the {} tables to version {}", component, next + 1)));
     }
   }
   return {};

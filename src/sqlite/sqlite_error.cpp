@@ -15,18 +15,24 @@ struct Meaning {
 
 Meaning meaning_of(int primary) {
   switch (primary) {
-    case SQLITE_FULL: return {ErrorCode::kIo, "free some space on the disk that holds it"};
+    case SQLITE_FULL:
+      return {ErrorCode::kIo, "free some space on the disk that holds it"};
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       return {ErrorCode::kCorrupt, "move the file aside to start with a new one"};
     case SQLITE_BUSY:
-    case SQLITE_LOCKED: return {ErrorCode::kConflict, "does another program hold the file?"};
+    case SQLITE_LOCKED:
+      return {ErrorCode::kConflict, "does another program hold the file?"};
     case SQLITE_CANTOPEN:
     case SQLITE_READONLY:
-    case SQLITE_PERM: return {ErrorCode::kIo, "check the folder's permissions"};
-    case SQLITE_IOERR: return {ErrorCode::kIo, "check the disk that holds it"};
-    case SQLITE_CONSTRAINT: return {ErrorCode::kConflict, ""};
-    default: return {ErrorCode::kInternal, ""};
+    case SQLITE_PERM:
+      return {ErrorCode::kIo, "check the folder's permissions"};
+    case SQLITE_IOERR:
+      return {ErrorCode::kIo, "check the disk that holds it"};
+    case SQLITE_CONSTRAINT:
+      return {ErrorCode::kConflict, ""};
+    default:
+      return {ErrorCode::kInternal, ""};
   }
 }
 
@@ -37,8 +43,8 @@ Error error_of(sqlite3* handle, int rc) {
   const Meaning meaning = meaning_of(rc & kPrimaryMask);
   Error error;
   error.code = meaning.code;
-  error.message = fmt::format("database: {}",
-                              handle == nullptr ? sqlite3_errstr(rc) : sqlite3_errmsg(handle));
+  error.message =
+      fmt::format("database: {}", handle == nullptr ? sqlite3_errstr(rc) : sqlite3_errmsg(handle));
   error.hint = meaning.hint;
   return error;
 }

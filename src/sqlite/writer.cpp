@@ -77,7 +77,8 @@ struct Writer::Impl {
         results.push_back(run_in_savepoint(db, entry.job));
         if (db.in_transaction()) continue;
         // With this job SQLite undid those before it, too: none of the batch has been written.
-        committed = results.back() ? fail(ErrorCode::kIo, "the transaction was undone") : results.back();
+        committed =
+            results.back() ? fail(ErrorCode::kIo, "the transaction was undone") : results.back();
         break;
       }
       if (committed) committed = db.exec("COMMIT");
@@ -89,8 +90,8 @@ struct Writer::Impl {
     }
   }
 
-  /// After a failed sync what is on disk is unknown: refuse rather than guess. A full disk is known:
-  /// the transaction is undone, and the next may find room.
+  /// After a failed sync what is on disk is unknown: refuse rather than guess. A full disk is
+  /// known: the transaction is undone, and the next may find room.
   void abandon(const Error& error) {
     (void)db.exec("ROLLBACK");
     const bool full = error.message.find("full") != std::string::npos;
@@ -140,7 +141,7 @@ asio::awaitable<Result<>> Writer::run(Job job) {
     if (!impl_->push(std::move(entry))) done(fail(ErrorCode::kUnavailable, kOutOfRoom));
   };
   co_await asio::async_initiate<const asio::use_awaitable_t<>, void()>(std::move(initiate),
-                                                                      asio::use_awaitable);
+                                                                       asio::use_awaitable);
   co_return std::move(*result);
 }
 

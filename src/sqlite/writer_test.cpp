@@ -26,7 +26,8 @@ std::int64_t count(const std::filesystem::path& path) {
 Result<> run(Writer& writer, Writer::Job job) {
   asio::io_context io;
   Result<> result;
-  asio::co_spawn(io, writer.run(std::move(job)), [&](std::exception_ptr, Result<> done) { result = std::move(done); });
+  asio::co_spawn(io, writer.run(std::move(job)),
+                 [&](std::exception_ptr, Result<> done) { result = std::move(done); });
   io.run();
   return result;
 }
@@ -36,7 +37,8 @@ TEST(Writer, WhatRunAcknowledgesIsCommitted) {
   Writer writer(open(folder / "w.db"));
   ASSERT_TRUE(run(writer, [](Database& db) { return db.exec("CREATE TABLE t(x)"); }).has_value());
 
-  ASSERT_TRUE(run(writer, [](Database& db) { return db.exec("INSERT INTO t VALUES(1)"); }).has_value());
+  ASSERT_TRUE(
+      run(writer, [](Database& db) { return db.exec("INSERT INTO t VALUES(1)"); }).has_value());
 
   EXPECT_EQ(count(folder / "w.db"), 1);
 }
@@ -62,7 +64,8 @@ TEST(Writer, DestructorFinishesWhatIsQueued) {
   {
     Writer writer(open(folder / "w.db"));
     writer.post([](Database& db) { return db.exec("CREATE TABLE t(x)"); });
-    for (int i = 0; i < 1000; ++i) writer.post([](Database& db) { return db.exec("INSERT INTO t VALUES(1)"); });
+    for (int i = 0; i < 1000; ++i)
+      writer.post([](Database& db) { return db.exec("INSERT INTO t VALUES(1)"); });
   }
   EXPECT_EQ(count(folder / "w.db"), 1000);
 }
@@ -73,8 +76,10 @@ TEST(Writer, FullDiskIsReportedAndLaterWritesFindRoom) {
   ASSERT_TRUE(db.exec("CREATE TABLE t(x); PRAGMA max_page_count = 20").has_value());
   Writer writer(std::move(db));
 
-  const Result<> full = run(writer, [](Database& each) { return each.exec("INSERT INTO t VALUES(zeroblob(1000000))"); });
-  const Result<> small = run(writer, [](Database& each) { return each.exec("INSERT INTO t VALUES(1)"); });
+  const Result<> full = run(
+      writer, [](Database& each) { return each.exec("INSERT INTO t VALUES(zeroblob(1000000))"); });
+  const Result<> small =
+      run(writer, [](Database& each) { return each.exec("INSERT INTO t VALUES(1)"); });
 
   ASSERT_FALSE(full.has_value());
   EXPECT_EQ(full.error().code, ErrorCode::kIo);
@@ -102,7 +107,10 @@ TEST(Database, FileThatIsNoDatabaseIsCorrupt) {
   const test::TempDir folder;
   {
     std::FILE* file = std::fopen((folder / "x.db").c_str(), "w");
-    std::fputs("this is no database, and it is long enough to be looked at as one.............................", file);
+    std::fputs(
+        "this is no database, and it is long enough to be looked at as "
+        "one.............................",
+        file);
     std::fclose(file);
   }
   const Result<Database> db = Database::open(folder / "x.db", Database::Mode::kReadWrite);

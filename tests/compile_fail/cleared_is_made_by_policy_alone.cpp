@@ -4,4 +4,6 @@
 using minimill::chat::ChatRequest;
 using minimill::policy::Cleared;
 
-Cleared<ChatRequest> smuggle(ChatRequest request) { return Cleared<ChatRequest>(std::move(request)); }
+Cleared<ChatRequest> smuggle(ChatRequest request) {
+  return Cleared<ChatRequest>(std::move(request));
+}

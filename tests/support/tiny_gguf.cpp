@@ -20,7 +20,14 @@ constexpr std::size_t kAlignment = 32;
 constexpr int kByteTokens = 256;
 
 enum TokenType : std::int32_t { kNormal = 1, kUnknown = 2, kControl = 3, kByte = 6 };
-enum ValueType : std::uint32_t { kUint32 = 4, kInt32 = 5, kFloat32 = 6, kBool = 7, kString = 8, kArray = 9 };
+enum ValueType : std::uint32_t {
+  kUint32 = 4,
+  kInt32 = 5,
+  kFloat32 = 6,
+  kBool = 7,
+  kString = 8,
+  kArray = 9
+};
 
 /// SplitMix64.
 class Random {
@@ -44,8 +51,8 @@ struct Token {
   TokenType type;
 };
 
-/// llama.cpp's "llama" tokenizer: specials, bytes to fall back on, then letters and short words. What
-/// is meant to be said is plain ASCII, so that any answer is valid UTF-8.
+/// llama.cpp's "llama" tokenizer: specials, bytes to fall back on, then letters and short words.
+/// What is meant to be said is plain ASCII, so that any answer is valid UTF-8.
 std::vector<Token> vocabulary() {
   std::vector<Token> tokens{{"<unk>", 0, kUnknown}, {"<s>", 0, kControl}, {"</s>", 0, kControl}};
   for (int byte = 0; byte < kByteTokens; ++byte) {
@@ -57,7 +64,8 @@ std::vector<Token> vocabulary() {
     tokens.push_back({std::string(1, c), -10, kNormal});
     tokens.push_back({space + c, -9, kNormal});
   }
-  for (const char* word : {"the", "and", "steel", "mill", "small", "lane", "work", "local", "cloud", "task"}) {
+  for (const char* word :
+       {"the", "and", "steel", "mill", "small", "lane", "work", "local", "cloud", "task"}) {
     tokens.push_back({space + word, -1, kNormal});
   }
   tokens.push_back({space, -8, kNormal});
@@ -83,7 +91,9 @@ class Writer {
   }
   void entry(const std::string& name, std::uint32_t value) { key(name, kUint32), number(value); }
   void entry(const std::string& name, float value) { key(name, kFloat32), number(value); }
-  void entry(const std::string& name, const std::string& value) { key(name, kString), string(value); }
+  void entry(const std::string& name, const std::string& value) {
+    key(name, kString), string(value);
+  }
   void entry(const std::string& name, bool value) { key(name, kBool), number<std::uint8_t>(value); }
   void begin_array(const std::string& name, std::uint32_t item, std::size_t count) {
     key(name, kArray);
@@ -135,7 +145,8 @@ std::vector<Tensor> weights(std::size_t vocabulary_size, std::uint64_t seed) {
   }
   tensors.push_back(ones("output_norm.weight", kEmbedding));
   Tensor output = random_tensor("output.weight", {kEmbedding, vocabulary_size}, random);
-  // Rows of nought give logits of nought: the end and lone bytes lose against words at temperature 0.
+  // Rows of nought give logits of nought: the end and lone bytes lose against words at temperature
+  // 0.
   std::fill_n(output.values.begin(), kFirstSpoken * kEmbedding, 0.0F);
   tensors.push_back(std::move(output));
   return tensors;
@@ -164,9 +175,10 @@ void write_metadata(Writer& head, const std::vector<Token>& tokens) {
   head.entry("tokenizer.ggml.bos_token_id", std::uint32_t{1});
   head.entry("tokenizer.ggml.eos_token_id", std::uint32_t{2});
   head.entry("tokenizer.ggml.add_bos_token", true);
-  head.entry("tokenizer.chat_template",
-             std::string("{% for message in messages %}{{ message['role'] }}: {{ message['content'] }}\n"
-                         "{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}"));
+  head.entry(
+      "tokenizer.chat_template",
+      std::string("{% for message in messages %}{{ message['role'] }}: {{ message['content'] }}\n"
+                  "{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}"));
 }
 
 std::size_t aligned(std::size_t size) { return (size + kAlignment - 1) / kAlignment * kAlignment; }
@@ -200,7 +212,8 @@ void write_tiny_gguf(const std::filesystem::path& path, std::uint64_t seed) {
   std::string bytes = file.bytes() + metadata.bytes() + table.bytes();
   bytes.resize(aligned(bytes.size()));
   for (const Tensor& tensor : tensors) {
-    bytes.append(reinterpret_cast<const char*>(tensor.values.data()), tensor.values.size() * sizeof(float));
+    bytes.append(reinterpret_cast<const char*>(tensor.values.data()),
+                 tensor.values.size() * sizeof(float));
     bytes.resize(aligned(bytes.size()));
   }
   std::ofstream out(path, std::ios::binary | std::ios::trunc);

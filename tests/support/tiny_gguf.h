@@ -1,7 +1,8 @@
 #pragma once
 
 // Writes a tiny llama-architecture model with random weights (a few hundred kB) that the real
-// llama-server loads and runs: for tests of mechanics, which need no language skill and no download.
+// llama-server loads and runs: for tests of mechanics, which need no language skill and no
+// download.
 
 #include <cstdint>
 #include <filesystem>

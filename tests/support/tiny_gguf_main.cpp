@@ -1,5 +1,5 @@
-// minimill-tiny-gguf PATH [SEED]: writes the tiny random model, for the end-to-end tests and for the
-// demo where no real model is within reach.
+// minimill-tiny-gguf PATH [SEED]: writes the tiny random model, for the end-to-end tests and for
+// the demo where no real model is within reach.
 
 #include <cstdlib>
 #include <exception>

@@ -1,7 +1,7 @@
 #pragma once
 
-// Fitting the router's prior to labelled prompts; used by train_prior and by the test that the numbers
-// in the source tree are what it gives.
+// Fitting the router's prior to labelled prompts; used by train_prior and by the test that the
+// numbers in the source tree are what it gives.
 
 #include <string>
 #include <vector>

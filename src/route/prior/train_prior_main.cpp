@@ -1,6 +1,6 @@
-// train_prior PROMPTS OUTPUT: fits the router's prior to labelled prompts and writes the numbers that
-// ship. Logistic regression on the dense features alone, ridge-regularised, by gradient descent from
-// nought: the same prompts give the same numbers.
+// train_prior PROMPTS OUTPUT: fits the router's prior to labelled prompts and writes the numbers
+// that ship. Logistic regression on the dense features alone, ridge-regularised, by gradient
+// descent from nought: the same prompts give the same numbers.
 
 #include <fmt/format.h>
 
