@@ -167,7 +167,9 @@ std::optional<std::int64_t> Fields::optional_integer(std::string_view key, std::
   json::error_code ec;
   const auto number = value->is_number() ? value->to_number<std::int64_t>(ec) : 0;
   if (!value->is_number() || ec) {
-    reject(key, fmt::format("must be an integer, not {}", json::serialize(*value).substr(0, 40)));
+    const bool fraction = value->is_number();
+    reject(key, fmt::format("must be an integer, not {}",
+                            fraction ? "a fraction" : kind_name(value->kind())));
     return std::nullopt;
   }
   if (number < min || number > max) {

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <system_error>
+
 #include "base/log.h"
 #include "cli/program_path.h"
 #include "cli/terminal.h"
@@ -65,7 +67,12 @@ int run_command_line(int argc, char** argv) {
   }
   const std::string level = context.log_level.empty() ? "warn" : context.log_level;
   if (Result<> started = log::start(level); !started) return report_error(started.error());
-  return context.chosen ? context.chosen() : kExitUsage;
+  try {
+    return context.chosen ? context.chosen() : kExitUsage;
+  } catch (const std::system_error& error) {  // {fmt} reports a closed stdout only so: `… | head`
+    if (error.code() != std::errc::broken_pipe) throw;
+    return kExitClosedPipe;
+  }
 }
 
 }  // namespace minimill::cli

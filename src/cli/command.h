@@ -20,6 +20,7 @@ inline constexpr int kExitOk = 0;
 inline constexpr int kExitFailed = 1;
 inline constexpr int kExitUsage = 2;
 inline constexpr int kExitSomeFailed = 3;
+inline constexpr int kExitClosedPipe = 141;  // as a shell reports SIGPIPE
 
 struct Context {
   daemon::Environment environment;

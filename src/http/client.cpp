@@ -12,6 +12,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <csignal>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -25,9 +26,13 @@ namespace {
 constexpr std::size_t kMaxIdleHandles = 64;
 constexpr long kMaxIdleConnections = 256;
 
-/// curl's global state, once per process.
+/// curl's global state, once per process. OpenSSL writes to sockets that the other side may have
+/// closed: that must be an error there, not the end of the process.
 void start_curl() {
-  static const CURLcode started = curl_global_init(CURL_GLOBAL_DEFAULT);
+  static const CURLcode started = [] {
+    std::signal(SIGPIPE, SIG_IGN);
+    return curl_global_init(CURL_GLOBAL_DEFAULT);
+  }();
   (void)started;
 }
 

@@ -38,8 +38,12 @@ double DifficultyModel::sum(const std::vector<std::uint32_t>& buckets, std::size
   return total / root(buckets);
 }
 
+double DifficultyModel::weight(std::size_t feature) const {
+  return kShipped.dense[feature] + dense_[feature].value;
+}
+
 double DifficultyModel::contribution(const Features& features, std::size_t feature) const {
-  return (kShipped.dense[feature] + dense_[feature].value) * features.dense[feature];
+  return weight(feature) * (features.dense[feature] - feature_name(feature).typical);
 }
 
 double DifficultyModel::learnt_contribution(const Features& features) const {
@@ -48,7 +52,7 @@ double DifficultyModel::learnt_contribution(const Features& features) const {
 
 double DifficultyModel::readable_score(const Features& features) const {
   double score = kShipped.bias + dense_[kDenseCount].value;
-  for (std::size_t i = 0; i < kDenseCount; ++i) score += contribution(features, i);
+  for (std::size_t i = 0; i < kDenseCount; ++i) score += weight(i) * features.dense[i];
   return score;
 }
 

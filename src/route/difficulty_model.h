@@ -34,7 +34,7 @@ class DifficultyModel {
     return readable_score(features) + learnt_contribution(features);
   }
   double readable_score(const Features& features) const;
-  /// The part of the score that a dense feature is answerable for.
+  /// What a dense feature moves the score by, held against an everyday text.
   double contribution(const Features& features, std::size_t feature) const;
   /// The part of words and characters: what was learnt from texts like this.
   double learnt_contribution(const Features& features) const;
@@ -50,6 +50,7 @@ class DifficultyModel {
     float value = 0;
     float squares = 0;  // sum of squared gradients
   };
+  double weight(std::size_t feature) const;
   static void step(Weight& weight, double gradient, double learning_rate);
   double sum(const std::vector<std::uint32_t>& buckets, std::size_t offset) const;
 

@@ -14,8 +14,8 @@ constexpr std::size_t kRun = 4;
 constexpr std::size_t kMaxWordBytes = 24;  // the rest of a longer word adds nothing
 
 constexpr std::array<FeatureName, kDenseCount> kNames{{
-    {"length", "it is long"},
-    {"lines", "it has many lines"},
+    {"length", "it is long", 0.85F, "it is short"},
+    {"lines", "it has many lines", 0.23F, "it has few lines"},
     {"digits", "it is full of digits"},
     {"numbers", "it has several numbers"},
     {"quantity_words", "it asks how much or how many"},

@@ -46,6 +46,12 @@ float dot(const std::vector<float>& a, const std::vector<float>& b) {
 
 }  // namespace
 
+std::uint32_t fingerprint(const Features& features) {
+  std::uint32_t hash = 2166136261U;  // FNV-1a, a word at a time
+  for (const std::uint32_t word : features.words) hash = (hash ^ word) * 16777619U;
+  return std::max(hash, 1U);
+}
+
 std::string operation_slug(std::string_view title) {
   std::string slug;
   for (const char c : title) {
@@ -97,6 +103,7 @@ std::string Operations::remember(const RouteInput& input, const Features& featur
   ++operation.seen;
   ++operation.since_tried;
   operation.last_seen = works_;
+  if (operation.since_tried % kExploreAfter == 0) operation.trial = fingerprint(features);
   const std::vector<float> bag = bag_of(features);
   for (std::size_t i = 0; i < kCentroidSize; ++i) {
     operation.centroid[i] = kForgetting * operation.centroid[i] + (1 - kForgetting) * bag[i];
@@ -118,6 +125,7 @@ void Operations::learn(std::string_view slug, bool local_ok, double weight) {
   operation.local_ok = kOutcomeForgetting * operation.local_ok + (local_ok ? weight : 0);
   operation.local_failed = kOutcomeForgetting * operation.local_failed + (local_ok ? 0 : weight);
   operation.since_tried = 0;
+  operation.trial = 0;
 }
 
 const Operations::Operation* Operations::get(std::string_view slug) const {
@@ -134,6 +142,7 @@ void Operations::append_state(std::string& out) const {
                       {"seen", operation.seen},
                       {"last_seen", operation.last_seen},
                       {"since_tried", operation.since_tried},
+                      {"trial", operation.trial},
                       {"local_ok", operation.local_ok},
                       {"local_failed", operation.local_failed},
                       {"centroid", std::move(centroid)}});
@@ -159,6 +168,7 @@ Result<> Operations::take_state(std::string_view& bytes) {
     operation.seen = of.optional_integer("seen", 0).value_or(0);
     operation.last_seen = of.optional_integer("last_seen", 0).value_or(0);
     operation.since_tried = of.optional_integer("since_tried", 0).value_or(0);
+    operation.trial = static_cast<std::uint32_t>(of.optional_integer("trial", 0).value_or(0));
     operation.local_ok = of.number_or("local_ok", 0, 0, 1e6);
     operation.local_failed = of.number_or("local_failed", 0, 0, 1e6);
     const json::array* centroid = of.optional_array("centroid");

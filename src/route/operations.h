@@ -24,12 +24,16 @@ namespace minimill::route {
 class Operations {
  public:
   static constexpr std::size_t kMaxOperations = 512;
+  /// Every so many works that went to the cloud unseen, one is picked for the device. One: the others
+  /// that wait beside it would all have the same reason to go.
+  static constexpr std::int64_t kExploreAfter = 20;
 
   struct Operation {
     std::string title;
     std::int64_t seen = 0;
     std::int64_t last_seen = 0;    // in works seen, for eviction
     std::int64_t since_tried = 0;  // works seen since the local lane was last tried
+    std::uint32_t trial = 0;       // fingerprint of the one work picked to try it again; 0: none
     double local_ok = 0;           // decayed counts
     double local_failed = 0;
     std::vector<float> centroid;  // kCentroidSize
@@ -53,6 +57,9 @@ class Operations {
   std::map<std::string, Operation, std::less<>> operations_;
   std::int64_t works_ = 0;
 };
+
+/// Tells works apart; never 0.
+std::uint32_t fingerprint(const Features& features);
 
 /// "Triage this customer mail #17" → "triage-this-customer-mail"; "" for a title without letters.
 std::string operation_slug(std::string_view title);

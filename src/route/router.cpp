@@ -17,7 +17,6 @@ namespace {
 constexpr std::size_t kMaxReasons = 8;
 constexpr double kLeastWeight = 0.05;        // reasons that weigh less are left out
 constexpr double kPriorStrength = 3;         // outcomes that the text's estimate is worth
-constexpr std::int64_t kExploreAfter = 20;   // works of an operation without a local try
 constexpr double kExploreFloor = 0.05;       // below this it is hopeless
 constexpr std::int64_t kAnswerTokens = 512;  // room an answer needs
 constexpr std::string_view kMagic = "minimill-router 1\n";
@@ -32,8 +31,11 @@ void add_difficulty(const DifficultyModel& model, const Features& features, doub
   for (std::size_t i = 0; i < kDenseCount; ++i) {
     const double weight = model.contribution(features, i);
     if (std::abs(weight) < kLeastWeight) continue;
-    reasons.push_back(
-        {.layer = "difficulty", .text = std::string(feature_name(i).meaning), .weight = weight});
+    const FeatureName& says = feature_name(i);
+    const bool below = features.dense[i] < says.typical;
+    reasons.push_back({.layer = "difficulty",
+                       .text = std::string(below ? says.opposite : says.meaning),
+                       .weight = weight});
   }
   if (std::abs(learnt) >= kLeastWeight) {
     const char* text = learnt > 0 ? "texts like this one went well on the device"
@@ -155,7 +157,8 @@ Result<Decision> Router::decide(const RouteInput& input) const {
   } else {
     const bool explore =
         input.verifiable && operation != nullptr && decision.p_local_ok < decision.threshold &&
-        decision.p_local_ok >= kExploreFloor && operation->since_tried >= kExploreAfter;
+        decision.p_local_ok >= kExploreFloor && operation->trial != 0 &&
+        operation->trial == fingerprint(features);
     if (explore) {
       rules.push_back(
           rule("exploration",

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "route/prior/fit_prior.h"
 
 namespace minimill::route {
@@ -96,6 +98,37 @@ TEST(Router, WrittenOffOperationIsTriedAgainNowAndThen) {
 
   EXPECT_EQ(waited, 20);
   EXPECT_EQ(router.decide(input)->reasons.front().layer, "exploration");
+}
+
+TEST(Router, OneOfManyWaitingWorksIsTriedAndNotAllOfThem) {
+  Router router;
+  const RouteInput first = task("Tag this note", "Copy one of: a, b. Note: x");
+  const std::string operation = router.recognise(first);
+  while (router.decide(first)->lane == Lane::kLocal) router.learn(first, operation, false);
+
+  std::vector<RouteInput> waiting;
+  for (int i = 0; i < 30; ++i) {
+    const std::string note(static_cast<std::size_t>(i + 1), static_cast<char>('a' + i % 26));
+    waiting.push_back(task("Tag this note", "Copy one of: a, b. Note: " + note));
+    router.recognise(waiting.back());
+  }
+
+  const auto tried = std::ranges::count_if(
+      waiting, [&router](const RouteInput& each) { return router.decide(each)->lane == Lane::kLocal; });
+  EXPECT_EQ(tried, 1);
+}
+
+TEST(Router, ShortTextIsCalledShortAndALongOneLong) {
+  const auto says = [](const std::string& what, std::string_view reason) {
+    const Decision decision = Router().decide(text(what)).value();
+    return std::ranges::any_of(decision.reasons,
+                               [reason](const Reason& each) { return each.text == reason; });
+  };
+  EXPECT_FALSE(says("Say hello.", "it is long"));
+  EXPECT_FALSE(says("Say hello.", "it has many lines"));
+  std::string pages;
+  for (int i = 0; i < 2000; ++i) pages += "and so the story goes on\n";
+  EXPECT_TRUE(says(pages, "it is long"));
 }
 
 TEST(Router, WhatDoesNotFitTheLocalContextGoesOut) {
