@@ -9,7 +9,10 @@ constexpr std::size_t kMaxToolCalls = 128;
 struct Accumulate {
   ChatAnswer& answer;
 
-  void operator()(const TextDelta& delta) const { answer.text += delta.text; }
+  void operator()(const TextDelta& delta) const {
+    answer.text += delta.text;
+    answer.logprobs.insert(answer.logprobs.end(), delta.logprobs.begin(), delta.logprobs.end());
+  }
   void operator()(const ReasoningDelta& delta) const { answer.reasoning += delta.text; }
   void operator()(const ToolCallDelta& delta) const {
     const auto index = static_cast<std::size_t>(delta.index);
@@ -22,6 +25,7 @@ struct Accumulate {
   }
   void operator()(const UsageReport& report) const { answer.usage = report.usage; }
   void operator()(const Finish& finish) const { answer.finish = finish.reason; }
+  void operator()(const Frame& /*frame*/) const {}
 };
 
 }  // namespace

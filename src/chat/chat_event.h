@@ -30,8 +30,17 @@ struct Usage {
 
 enum class FinishReason { kStop, kLength, kToolCalls, kContentFilter };
 
+/// How likely a token was to the model that wrote it, and what else it might have written there.
+struct TokenLogprob {
+  std::string token;
+  double logprob = 0;
+  std::vector<TokenLogprob> top;  // without `top` of their own
+  bool operator==(const TokenLogprob&) const = default;
+};
+
 struct TextDelta {
   std::string text;
+  std::vector<TokenLogprob> logprobs = {};  // of the tokens in `text`, where they were asked for
   bool operator==(const TextDelta&) const = default;
 };
 
@@ -59,7 +68,16 @@ struct Finish {
   bool operator==(const Finish&) const = default;
 };
 
-using ChatEvent = std::variant<TextDelta, ReasoningDelta, ToolCallDelta, UsageReport, Finish>;
+/// The bytes that the events after it, up to the next Frame, were read from: a whole SSE frame.
+/// Comes only from a backend of the protocol that the app speaks, whose writer then passes frames
+/// on as they are and nothing else; everybody else reads over it.
+struct Frame {
+  std::string bytes;
+  bool operator==(const Frame&) const = default;
+};
+
+using ChatEvent =
+    std::variant<TextDelta, ReasoningDelta, ToolCallDelta, UsageReport, Finish, Frame>;
 
 /// A whole answer.
 struct ChatAnswer {
@@ -67,6 +85,7 @@ struct ChatAnswer {
   std::string text;
   std::string reasoning;
   std::vector<ToolCall> tool_calls;
+  std::vector<TokenLogprob> logprobs = {};  // of `text`, where they were asked for
   FinishReason finish = FinishReason::kStop;
   Usage usage;
 

@@ -17,7 +17,9 @@ namespace minimill::chat {
 
 namespace json = boost::json;
 
-enum class Protocol { kOpenAi, kAnthropic };
+/// Wire formats: OpenAI's chat completions, Anthropic's messages, OpenAI's responses, Ollama's API,
+/// and OpenAI's completions of plain prompts.
+enum class Protocol { kOpenAi, kAnthropic, kResponses, kOllama, kCompletions };
 
 enum class Role { kSystem, kUser, kAssistant, kTool };
 
@@ -77,6 +79,11 @@ struct Sampling {
   std::optional<std::int64_t> max_tokens;
   std::optional<std::int64_t> seed;
   std::vector<std::string> stop;
+  std::optional<double> presence_penalty;
+  std::optional<double> frequency_penalty;
+  std::optional<double> min_p;
+  std::optional<double> repeat_penalty;
+  std::optional<std::int64_t> top_k;
   bool operator==(const Sampling&) const = default;
 };
 
@@ -89,8 +96,17 @@ struct ChatRequest {
   ResponseFormat response_format = ResponseFormat::kText;
   json::object json_schema;  // with kJsonSchema: OpenAI's {"name", "schema", "strict"}
   Sampling sampling;
+  json::object logit_bias;                  // token id → -100 … 100
+  bool logprobs = false;                    // the app wants the tokens' log-probabilities
+  std::int64_t top_logprobs = 0;            // and those of so many others at each place
+  std::int64_t choices = 1;                 // answers wanted: OpenAI's n
+  std::optional<bool> parallel_tool_calls;  // unset: the backend's own way
+  std::string reasoning_effort;  // "low", "medium", "high", …; empty: the backend's own way
   bool stream = false;
   bool include_usage = false;  // the app wants a last chunk with token counts
+
+  /// What was done in place of what was asked, for the answer's headers: "raw prompt as a message".
+  std::vector<std::string> emulated;
 
   Protocol protocol = Protocol::kOpenAi;  // of `body`
   json::object body;                      // as it arrived; empty for requests minimill makes itself

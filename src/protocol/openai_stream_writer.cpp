@@ -30,6 +30,7 @@ void StreamWriter::write(const chat::ChatEvent& event, std::string& out) {
     usage_ = report->usage;
     return;
   }
+  if (std::holds_alternative<chat::Frame>(event)) return;
   open_chunk(out);
   if (!std::exchange(role_sent_, true)) {
     out += R"("role":"assistant")";
