@@ -10,7 +10,7 @@
 namespace minimill::protocol::ollama {
 namespace {
 
-/// The year 2318, as Ollama says it of a model that stays; dates much later are none in some
+/// In the 24th century, as Ollama says it of a model that stays; dates much later are none in some
 /// languages.
 constexpr WallTime kNever{std::chrono::hours{24 * 365 * 348}};
 

@@ -76,7 +76,7 @@ TEST(OllamaModels, WhatIsLoadedSaysUntilWhen) {
   EXPECT_EQ(models.at(0).at("expires_at"), "2025-11-20T22:04:05.123Z");
   EXPECT_EQ(models.at(0).at("size_vram"), 4);
   EXPECT_EQ(models.at(0).at("context_length"), 4096);
-  EXPECT_EQ(models.at(1).at("expires_at").as_string().subview(0, 2), "23") << "in some centuries";
+  EXPECT_EQ(models.at(1).at("expires_at").as_string().subview(0, 2), "23") << "in the 24th century";
 }
 
 TEST(OllamaModels, ShowHasLengthsUnderTheArchitecturesName) {
