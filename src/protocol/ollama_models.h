@@ -33,7 +33,7 @@ struct ModelDetails {
 
 struct LocalModel {
   std::string name;
-  WallTime modified_at{};
+  WallTime modified_at;
   std::int64_t size_bytes = 0;
   std::string digest;  // SHA-256 in hex
   ModelDetails details;
@@ -52,7 +52,7 @@ struct LoadedModel {
 std::string write_ps(const std::vector<LoadedModel>& models);
 
 struct ShownModel {
-  WallTime modified_at{};
+  WallTime modified_at;
   ModelDetails details;
   std::string chat_template;
   std::string parameters;  // as a Modelfile has them: "temperature 0.7\nstop …"

@@ -191,8 +191,10 @@ TEST(OllamaRequest, ToolCallsGetIdsAndTheirResultsFindThem) {
       {"role":"tool","tool_name":"time","content":"noon"},
       {"role":"tool","tool_name":"weather","content":"sun"},
       {"role":"tool","content":"snow"},
-      {"role":"assistant","tool_calls":[{"id":"own","function":{"name":"time"}}]},
-      {"role":"tool","tool_call_id":"own","content":"one"})"))
+      {"role":"assistant","tool_calls":[{"id":"own","function":{"name":"time"}},
+                                        {"function":{"name":"time"}}]},
+      {"role":"tool","tool_call_id":"own","content":"one"},
+      {"role":"tool","tool_name":"time","content":"two"})"))
                            .value()
                            .chat;
 
@@ -204,6 +206,7 @@ TEST(OllamaRequest, ToolCallsGetIdsAndTheirResultsFindThem) {
   EXPECT_EQ(request.messages[3].parts[0], chat::Part(chat::ToolResult{"call_0", "sun"}));
   EXPECT_EQ(request.messages[4].parts[0], chat::Part(chat::ToolResult{"call_1", "snow"}));
   EXPECT_EQ(request.messages[6].parts[0], chat::Part(chat::ToolResult{"own", "one"}));
+  EXPECT_EQ(request.messages[7].parts[0], chat::Part(chat::ToolResult{"call_4", "two"}));
 }
 
 TEST(OllamaRequest, ReadsAsOpenAisOnTheWayToABackend) {
@@ -230,6 +233,23 @@ TEST(OllamaRequest, OptionsOfTheEngineAreNotDroppedInSilence) {
 
   EXPECT_THAT(request.emulated, ElementsAre("options.num_ctx left to the engine",
                                             "options.mirostat left to the engine"));
+}
+
+TEST(OllamaRequest, TheDocumentationsExampleWithEveryOptionIsRead) {
+  const auto request = ollama::parse_generate_request(R"({
+      "model": "llama3.2", "prompt": "Why is the sky blue?", "stream": false,
+      "options": {
+        "num_keep": 5, "seed": 42, "num_predict": 100, "top_k": 20, "top_p": 0.9, "min_p": 0.0,
+        "typical_p": 0.7, "repeat_last_n": 33, "temperature": 0.8, "repeat_penalty": 1.2,
+        "presence_penalty": 1.5, "frequency_penalty": 1.0, "mirostat": 1, "mirostat_tau": 0.8,
+        "mirostat_eta": 0.6, "penalize_newline": true, "stop": ["\n", "user:"], "numa": false,
+        "num_ctx": 1024, "num_batch": 2, "num_gpu": 1, "main_gpu": 0, "low_vram": false,
+        "vocab_only": false, "use_mmap": true, "use_mlock": false, "num_thread": 8}})");
+
+  ASSERT_TRUE(request.has_value());
+  EXPECT_EQ(request->chat.sampling.temperature, 0.8);
+  EXPECT_EQ(request->chat.sampling.max_tokens, 100);
+  EXPECT_EQ(request->chat.emulated.size(), 17U) << "27 options less the 10 of a request";
 }
 
 TEST(OllamaRequest, WhatMeansNoLimitOrAnyIsUnset) {
