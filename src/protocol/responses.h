@@ -42,4 +42,17 @@ Result<ResponsesRequest> parse_responses_request(std::string_view body);
 /// Puts what was said before between the instructions, which are never inherited, and the input.
 void insert_history(ResponsesRequest& request, std::vector<chat::Message> history);
 
+/// What a response says besides the model's words.
+struct ResponseHead {
+  std::string id;     // "resp_…"; its items' ids are made of it
+  std::string model;  // the one that answers
+  std::int64_t created_s = 0;
+  boost::json::object echo;  // the request's
+};
+
+/// The response object of a whole answer. Its output is the reasoning, the message and the function
+/// calls, whichever there are; an answer of nothing at all is an empty message.
+boost::json::object response_object(const ResponseHead& head, const chat::ChatAnswer& answer);
+std::string write_response(const ResponseHead& head, const chat::ChatAnswer& answer);
+
 }  // namespace minimill::protocol::responses
