@@ -11,7 +11,9 @@
 // Pure functions over text: ids and times come in. Errors are written by openai::write_error.
 
 #include <boost/json.hpp>
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,5 +56,64 @@ struct ResponseHead {
 /// calls, whichever there are; an answer of nothing at all is an empty message.
 boost::json::object response_object(const ResponseHead& head, const chat::ChatAnswer& answer);
 std::string write_response(const ResponseHead& head, const chat::ChatAnswer& answer);
+
+/// response.created … response.completed frames ("event: …\ndata: {…}\n\n"), deltas from templates
+/// with the text escaped in.
+///
+/// Thoughts and words follow each other as items of their own: one ends where the other begins.
+/// Function calls may grow side by side, as their pieces come; they end with the answer.
+class ResponseStreamWriter {
+ public:
+  explicit ResponseStreamWriter(ResponseHead head);
+
+  /// response.created and response.in_progress, so that the client need not wait for the first
+  /// token to know that it was heard. Otherwise they come with the first event.
+  void start(std::string& out);
+  void write(const chat::ChatEvent& event, std::string& out);
+  /// Ends what is open, then response.completed, or response.incomplete where the answer was cut.
+  void finish(std::string& out);
+  /// Instead of finish(): an error event, then response.failed with what there is so far. Some
+  /// clients know only the one, some only the other.
+  void fail(const Error& error, std::string& out);
+
+  /// After finish() or fail(): the response as the last frame has it, with its output items.
+  const boost::json::object& response() const { return response_; }
+
+ private:
+  enum class Kind { kReasoning, kMessage, kCall };
+  struct Item {
+    Kind kind = Kind::kMessage;
+    std::string id;
+    std::string text;  // of kReasoning and kMessage
+    std::vector<chat::TokenLogprob> logprobs;
+    chat::ToolCall call;          // of kCall
+    std::int64_t call_index = 0;  // the backend's number for it
+    std::string_view status;
+  };
+
+  void begin_event(std::string_view type, std::string& out);
+  void begin_item_event(std::string_view type, std::size_t index, std::string& out);
+  void write_item_event(std::string_view type, std::size_t index, std::string& out);
+  void write_response_event(std::string_view type, std::string& out);
+  void open_item(Item item, std::string_view id_prefix, std::string& out);
+  void close_item(std::size_t index, std::string_view status, std::string& out);
+  /// The item in which words of this kind go on: the open one, or a new one.
+  Item& speak(Kind kind, std::string& out);
+  void stop_speaking(std::string& out);
+  void write_text(const chat::TextDelta& delta, std::string& out);
+  void write_reasoning(const std::string& text, std::string& out);
+  void write_call(const chat::ToolCallDelta& delta, std::string& out);
+  boost::json::object item_json(const Item& item) const;
+  boost::json::array output_json() const;
+
+  ResponseHead head_;
+  std::int64_t sequence_ = 0;
+  bool started_ = false;
+  std::vector<Item> items_;              // each at its output_index
+  std::optional<std::size_t> speaking_;  // the open item of thoughts or words
+  chat::FinishReason finish_ = chat::FinishReason::kStop;
+  chat::Usage usage_;
+  boost::json::object response_;
+};
 
 }  // namespace minimill::protocol::responses
