@@ -21,10 +21,11 @@ using chat::Role;
 
 constexpr std::size_t kShownBytes = 40;  // of a client's word in an error
 
-/// Messages may leave their type out.
+/// Messages may leave their type out. Empty for an item without one, and for one that is no string.
 std::string_view type_of(const json::object& item) {
-  const std::string_view type = text_in(item, "type");
-  return type.empty() && item.contains("role") ? "message" : type;
+  const json::value* type = item.if_contains("type");
+  const bool left_out = type == nullptr || type->is_null();
+  return left_out && item.contains("role") ? "message" : text_in(item, "type");
 }
 
 std::optional<Role> role_named(std::string_view text) {

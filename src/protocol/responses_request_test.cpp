@@ -192,6 +192,7 @@ TEST(ResponsesRequest, EveryWrongFieldIsNamed) {
       {saying("1"), "input[0]"},
       {saying("{}"), "input[0].type"},
       {saying(R"({"type":5})"), "input[0].type"},
+      {saying(R"({"type":5,"role":"user","content":"x"})"), "input[0].type"},
       {saying(R"({"type":"reasoning"})"), "input"},
       {saying(R"({"type":"message"})"), "input[0].role"},
       {saying(R"({"role":"tool","content":"x"})"), "input[0].role"},
@@ -269,6 +270,17 @@ TEST(ResponsesRequest, WhatOnlyOpenAiCanDoIsUnsupportedByName) {
     EXPECT_EQ(request.error().code, ErrorCode::kUnsupported) << body;
   }
   EXPECT_THAT(parse_responses_request(cases[3].first).error().message, HasSubstr("web_search"));
+}
+
+TEST(ResponsesRequest, NumbersThatCouldNotBeWrittenAgainAreRefused) {
+  const auto sized = [](std::string_view number) {
+    return with(R"("tools":[{"type":"function","name":"f","parameters":{"enum":[1,)" +
+                std::string(number) + "]}}]");
+  };
+
+  EXPECT_TRUE(parse_responses_request(sized("1e300")).has_value());
+  EXPECT_EQ(parse_responses_request(sized("1e400")).error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(parse_responses_request(sized("-1e400")).error().code, ErrorCode::kInvalidArgument);
 }
 
 TEST(ResponsesRequest, CountsAreBounded) {
