@@ -57,6 +57,21 @@ struct ResponseHead {
 boost::json::object response_object(const ResponseHead& head, const chat::ChatAnswer& answer);
 std::string write_response(const ResponseHead& head, const chat::ChatAnswer& answer);
 
+/// Which of a response's input items a client asks for.
+struct ItemPage {
+  static constexpr std::size_t kMaxItems = 100;
+  std::size_t limit = 20;    // 1 to kMaxItems
+  std::string after;         // the last id of the page before; empty: from the beginning
+  bool newest_first = true;  // OpenAI's default
+};
+
+/// GET /v1/responses/{id}/input_items: a list object. kInvalidArgument, naming "limit" or "after",
+/// for a limit out of its range and for an id that none of `items` has.
+Result<std::string> write_input_items(const boost::json::array& items, const ItemPage& page);
+
+/// DELETE /v1/responses/{id}.
+std::string write_deleted(std::string_view id);
+
 /// response.created … response.completed frames ("event: …\ndata: {…}\n\n"), deltas from templates
 /// with the text escaped in.
 ///
