@@ -32,14 +32,13 @@ Result<std::string> write_input_items(const json::array& items, const ItemPage& 
     if (first == ordered.end()) return fail_field("after", "'after' is the id of no input item");
     ++first;
   }
-  const auto left = static_cast<std::size_t>(ordered.end() - first);
   json::array data;
-  for (std::size_t i = 0; i < std::min(left, page.limit); ++i) data.push_back(*first[i]);
+  for (; first != ordered.end() && data.size() < page.limit; ++first) data.push_back(**first);
 
   json::object list{{"object", "list"},
                     {"first_id", nullptr},
                     {"last_id", nullptr},
-                    {"has_more", left > page.limit}};
+                    {"has_more", first != ordered.end()}};
   if (!data.empty()) {
     list["first_id"] = id_of(&data.front());
     list["last_id"] = id_of(&data.back());

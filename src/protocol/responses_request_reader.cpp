@@ -18,8 +18,8 @@ namespace {
 
 // OpenAI's own limits.
 constexpr std::size_t kMaxMetadata = 16;
-constexpr std::size_t kMaxMetadataKeyBytes = 64 * 4;  // 64 characters
-constexpr std::size_t kMaxMetadataValueBytes = 512 * 4;
+constexpr std::size_t kMaxMetadataKeyBytes = 64UL * 4;  // 64 characters
+constexpr std::size_t kMaxMetadataValueBytes = 512UL * 4;
 constexpr std::int64_t kMaxTopLogprobs = 20;
 // Ours.
 constexpr std::size_t kMaxIdBytes = 256;

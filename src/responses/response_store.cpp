@@ -6,6 +6,7 @@
 #include <array>
 #include <iterator>
 #include <limits>
+#include <ranges>
 #include <unordered_set>
 #include <utility>
 
@@ -287,10 +288,10 @@ Result<std::vector<chat::Message>> ResponseStore::history(std::string_view id) {
   Result<std::vector<Link>> chain = read_chain(reader_, id);
   if (!chain) return std::unexpected(std::move(chain.error()));
   json::array items;
-  for (auto link = chain->rbegin(); link != chain->rend(); ++link) {
-    Result<> read = append_items(link->input, items);
-    if (read) read = append_items(link->output, items);
-    if (!read) return damaged(link->id, read.error());
+  for (const Link& link : *chain | std::views::reverse) {
+    Result<> read = append_items(link.input, items);
+    if (read) read = append_items(link.output, items);
+    if (!read) return damaged(link.id, read.error());
   }
   Result<std::vector<chat::Message>> messages = protocol::responses::messages_of(items, "history");
   if (!messages) return damaged(id, messages.error());
