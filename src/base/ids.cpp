@@ -25,7 +25,7 @@ std::string IdSource::prefixed(std::string_view prefix) {
   constexpr int kRandomHalf = 8;
 
   std::string id;
-  id.reserve(prefix.size() + kTimeChars + 2 * kRandomHalf);
+  id.reserve(prefix.size() + std::size_t{kTimeChars + 2 * kRandomHalf});
   id += prefix;
   const auto ms = static_cast<std::uint64_t>(unix_ms(clock_.wall()));
   for (int i = kTimeChars - 1; i >= 0; --i) id += kAlphabet[(ms >> (5 * i)) & 31];

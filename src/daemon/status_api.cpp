@@ -30,8 +30,7 @@ asio::awaitable<void> healthz(http::Responder& out) {
 
 StatusApi::StatusApi(const Clock& clock, lane::Lanes& lanes, TaskRunner& runner, Engines& engines,
                      ModelSelector& selector, ledger::Ledger& ledger, Offload& offload)
-    : clock_(clock),
-      started_(clock.wall()),
+    : started_(clock.wall()),
       lanes_(lanes),
       runner_(runner),
       engines_(engines),

@@ -22,7 +22,6 @@ class StatusApi {
  private:
   asio::awaitable<void> status(http::Responder& out);
 
-  const Clock& clock_;
   WallTime started_;
   lane::Lanes& lanes_;
   TaskRunner& runner_;

@@ -27,6 +27,7 @@ struct Note {
   void operator()(const chat::ToolCallDelta&) const { sent.tool_calls = true; }
   void operator()(const chat::UsageReport&) const {}
   void operator()(const chat::Finish&) const { sent.finished = true; }
+  void operator()(const chat::Frame&) const {}
 };
 
 std::string string_at(const json::object& object, std::string_view key) {

@@ -87,7 +87,7 @@ std::optional<fs::path> on_path(std::string_view search_path) {
     const fs::path folder(search_path.substr(0, end));
     search_path.remove_prefix(std::min(end + 1, search_path.size()));
     if (!folder.is_absolute()) continue;  // a program of the current folder is a trap
-    const fs::path program = folder / "llama-server";
+    fs::path program = folder / "llama-server";
     if (is_program(program) && is_new_enough(version_output(program))) return program;
   }
   return std::nullopt;
@@ -137,6 +137,7 @@ bool is_new_enough(std::string_view version_output) {
   int major = 0;
   int minor = 0;
   const char* const end = text.data() + text.size();
+  // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): the end is given
   const auto [dot, bad_major] = std::from_chars(text.data(), end, major);
   if (bad_major != std::errc() || dot == end || *dot != '.') return false;
   const auto [rest, bad_minor] = std::from_chars(dot + 1, end, minor);

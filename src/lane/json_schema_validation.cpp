@@ -48,7 +48,7 @@ std::size_t code_points(std::string_view text) {
 }
 
 std::string shown(const json::value& value) {
-  const std::string text = json::serialize(value);
+  std::string text = json::serialize(value);
   if (text.size() <= kMaxShown) return text;
   std::size_t end = kMaxShown;
   while (end > 0 && (text[end] & 0xC0) == 0x80) --end;  // not in the middle of a character

@@ -80,8 +80,8 @@ asio::awaitable<Result<RemoteFile>> look_up(http::Client& client, std::string ur
   co_return file;
 }
 
-asio::awaitable<Result<>> download(http::Client& client, http::ClientRequest request, PartFile& part,
-                                   OnBytes on_bytes) {
+asio::awaitable<Result<>> download(http::Client& client, http::ClientRequest request,
+                                   PartFile& part, OnBytes on_bytes) {
   const std::uint64_t had = part.size();
   if (had > 0) {
     request.headers.add("range", fmt::format("bytes={}-", had));
@@ -91,7 +91,8 @@ asio::awaitable<Result<>> download(http::Client& client, http::ClientRequest req
   if (!opened) co_return std::unexpected(std::move(opened.error()));
   http::Download& body = **opened;
   if (had > 0) {
-    if (body.status() == kRangeNotSatisfiable && is_whole(body.headers(), had)) co_return Result<>{};
+    if (body.status() == kRangeNotSatisfiable && is_whole(body.headers(), had))
+      co_return Result<>{};
     const bool goes_on = body.status() == kPartialContent && range_start(body.headers()) == had;
     if (body.status() == kOk || body.status() == kRangeNotSatisfiable ||
         (body.status() == kPartialContent && !goes_on)) {

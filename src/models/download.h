@@ -31,10 +31,10 @@ asio::awaitable<Result<RemoteFile>> look_up(http::Client& client, std::string ur
 /// Called with bytes here, bytes in all (0: unknown), and a note for people ("" mostly).
 using OnBytes = std::function<void(std::uint64_t done, std::uint64_t total, std::string note)>;
 
-/// Appends the bytes of `request` that `part` lacks. kConflict: the server does not go on from there;
-/// `part` is discarded, open it anew and call again.
-asio::awaitable<Result<>> download(http::Client& client, http::ClientRequest request, PartFile& part,
-                                   OnBytes on_bytes);
+/// Appends the bytes of `request` that `part` lacks. kConflict: the server does not go on from
+/// there; `part` is discarded, open it anew and call again.
+asio::awaitable<Result<>> download(http::Client& client, http::ClientRequest request,
+                                   PartFile& part, OnBytes on_bytes);
 
 /// The 64 lower-case hexadecimal digits in `text`, quotes aside; "" for anything else.
 std::string sha256_text(std::string_view text);

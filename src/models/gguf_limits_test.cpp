@@ -44,7 +44,8 @@ class Bytes {
   }
   Bytes& tensor(const std::string& name, std::uint64_t columns, std::uint64_t rows,
                 std::uint32_t type, std::uint64_t offset) {
-    return string(name).number<std::uint32_t>(2).number(columns).number(rows).number(type).number(offset);
+    return string(name).number<std::uint32_t>(2).number(columns).number(rows).number(type).number(
+        offset);
   }
   Bytes& data(std::size_t bytes) {
     text_.resize((text_.size() + 31) / 32 * 32 + bytes);
@@ -92,18 +93,22 @@ TEST_F(GgufLimits, MissingDataIsCountedInTheMessage) {
 
 TEST_F(GgufLimits, WebPageInAModelsPlaceIsCalledWhatItIs) {
   const std::string error = error_of("<!DOCTYPE html><html>\n");
-  EXPECT_NE(error.find("is not a GGUF: it begins with '<!DOCTYPE html>"), std::string::npos) << error;
+  EXPECT_NE(error.find("is not a GGUF: it begins with '<!DOCTYPE html>"), std::string::npos)
+      << error;
 }
 
 TEST_F(GgufLimits, OtherVersionsAndByteOrdersAreNamed) {
-  EXPECT_NE(error_of(Bytes().head(1, 1, 0).data(64).text()).find("GGUF version 1"), std::string::npos);
-  EXPECT_NE(error_of(Bytes().head(9, 1, 0).data(64).text()).find("GGUF version 9"), std::string::npos);
+  EXPECT_NE(error_of(Bytes().head(1, 1, 0).data(64).text()).find("GGUF version 1"),
+            std::string::npos);
+  EXPECT_NE(error_of(Bytes().head(9, 1, 0).data(64).text()).find("GGUF version 9"),
+            std::string::npos);
   EXPECT_EQ(read(Bytes().head(0x03000000, 1, 0).data(64).text()).error().code,
             ErrorCode::kUnsupported);
 }
 
 TEST_F(GgufLimits, UnknownTensorTypeIsNamed) {
-  const Result<GgufInfo> info = read(Bytes().head(3, 1, 0).tensor("w", 32, 1, 77, 0).data(64).text());
+  const Result<GgufInfo> info =
+      read(Bytes().head(3, 1, 0).tensor("w", 32, 1, 77, 0).data(64).text());
 
   ASSERT_FALSE(info.has_value());
   EXPECT_EQ(info.error().code, ErrorCode::kUnsupported);

@@ -35,10 +35,9 @@ class Pulling : public testing::Test {
     test::write_tiny_gguf(folder_ / "theirs.gguf");
     model_ = read(folder_ / "theirs.gguf");
     hash_ = sha256_hex(model_);
-    server_.emplace(loop_.io(), http::ServerOptions{},
-                    [this](http::Request& request, http::Responder& out) {
-                      return handle(request, out);
-                    });
+    server_.emplace(
+        loop_.io(), http::ServerOptions{},
+        [this](http::Request& request, http::Responder& out) { return handle(request, out); });
     url_ = "http://" + server_->listen("127.0.0.1:0").value();
   }
 
@@ -54,7 +53,8 @@ class Pulling : public testing::Test {
       co_return;
     }
     const std::string range(request.headers.get("range"));
-    const bool unchanged = !request.headers.has("if-range") || request.headers.get("if-range") == etag_;
+    const bool unchanged =
+        !request.headers.has("if-range") || request.headers.get("if-range") == etag_;
     const std::size_t from = range.empty() || !unchanged ? 0 : std::stoul(range.substr(6));
     headers.add("etag", etag_);
     if (from >= model_.size()) {

@@ -18,21 +18,25 @@ constexpr const char* kPage = "https://user:secret@i.example/simple/p/";
 
 PipConfig config_from(std::map<std::string, std::string> variables,
                       std::map<std::string, std::string> files) {
-  const auto variable = [&variables](std::string_view name) { return variables[std::string(name)]; };
+  const auto variable = [&variables](std::string_view name) {
+    return variables[std::string(name)];
+  };
   const auto file = [&files](const std::string& path) { return files[path]; };
   return read_pip_config(variable, file);
 }
 
 TEST(PipPrecedence, ChosenFileReplacesTheUsers) {
-  const std::map<std::string, std::string> files{{"/h/.config/pip/pip.conf", "[global]\nindex-url=http://user"},
-                                                 {"/etc/pip.conf", "[global]\ncert=/etc.pem"},
-                                                 {"/mine", "[global]\nindex-url=http://mine"}};
+  const std::map<std::string, std::string> files{
+      {"/h/.config/pip/pip.conf", "[global]\nindex-url=http://user"},
+      {"/etc/pip.conf", "[global]\ncert=/etc.pem"},
+      {"/mine", "[global]\nindex-url=http://mine"}};
 
   const PipConfig config = config_from({{"HOME", "/h"}, {"PIP_CONFIG_FILE", "/mine"}}, files);
 
   EXPECT_EQ(config.index_url, "http://mine");
   EXPECT_EQ(config.ca_file, "/etc.pem");
-  EXPECT_EQ(config_from({{"HOME", "/h"}, {"PIP_CONFIG_FILE", "/gone"}}, files).index_url, "http://user");
+  EXPECT_EQ(config_from({{"HOME", "/h"}, {"PIP_CONFIG_FILE", "/gone"}}, files).index_url,
+            "http://user");
 }
 
 TEST(PipPrecedence, DevNullMeansNoFiles) {
@@ -49,8 +53,10 @@ TEST(PipPrecedence, CommandsSectionGoesBeforeTheGlobalOne) {
 }
 
 TEST(PackagePage, AnchorsAreReadHoweverTheyAreWritten) {
-  const std::string page = "<!DOCTYPE html><a>no</a><abbr href='p-9.0-x.whl#sha256=" + kHash + "'></abbr>"
-                           "<A  data-requires-python='&gt;=3.8' HREF = '../../f/p-1.2-py3-none-any.whl?a=1&amp;b=2#sha256=" +
+  const std::string page = "<!DOCTYPE html><a>no</a><abbr href='p-9.0-x.whl#sha256=" + kHash +
+                           "'></abbr>"
+                           "<A  data-requires-python='&gt;=3.8' HREF = "
+                           "'../../f/p-1.2-py3-none-any.whl?a=1&amp;b=2#sha256=" +
                            kHash + "' >p</A>";
 
   const Result<Wheel> wheel = newest_wheel(page, "text/html", kPage);
@@ -62,16 +68,25 @@ TEST(PackagePage, AnchorsAreReadHoweverTheyAreWritten) {
 }
 
 TEST(PackagePage, YankedReleasesAndOtherHashesArePassedBy) {
-  const std::string page = "<a href=\"p-3.0-x.whl#sha256=" + kHash + "\" data-yanked=\"bad\">x</a>"
+  const std::string page = "<a href=\"p-3.0-x.whl#sha256=" + kHash +
+                           "\" data-yanked=\"bad\">x</a>"
                            "<a href=\"p-2.0-x.whl#md5=abc\">x</a>"
-                           "<a href=\"p-1.5.tar.gz#sha256=" + kHash + "\">x</a>"
-                           "<a href=\"p-1.0.post1-x.whl#sha256=" + kHash + "\">x</a>"
-                           "<a href=\"p-1.0-x.whl#sha256=" + kHash + "\">x</a>";
+                           "<a href=\"p-1.5.tar.gz#sha256=" +
+                           kHash +
+                           "\">x</a>"
+                           "<a href=\"p-1.0.post1-x.whl#sha256=" +
+                           kHash +
+                           "\">x</a>"
+                           "<a href=\"p-1.0-x.whl#sha256=" +
+                           kHash + "\">x</a>";
   EXPECT_EQ(newest_wheel(page, "text/html", kPage)->file_name, "p-1.0.post1-x.whl");
 
-  const std::string json = R"({"files":[{"filename":"p-2.0-x.whl","url":"/a","yanked":"bad","hashes":{"sha256":")" + kHash +
-                           R"("}},{"filename":"p-1.0-x.whl","url":"/b","yanked":false,"hashes":{"sha256":")" + kHash + R"("}}]})";
-  EXPECT_EQ(newest_wheel(json, "application/vnd.pypi.simple.v1+json", kPage)->file_name, "p-1.0-x.whl");
+  const std::string json =
+      R"({"files":[{"filename":"p-2.0-x.whl","url":"/a","yanked":"bad","hashes":{"sha256":")" +
+      kHash + R"("}},{"filename":"p-1.0-x.whl","url":"/b","yanked":false,"hashes":{"sha256":")" +
+      kHash + R"("}}]})";
+  EXPECT_EQ(newest_wheel(json, "application/vnd.pypi.simple.v1+json", kPage)->file_name,
+            "p-1.0-x.whl");
 }
 
 TEST(PackagePage, LinkToAFileOnThisMachineIsRefused) {
@@ -80,7 +95,8 @@ TEST(PackagePage, LinkToAFileOnThisMachineIsRefused) {
 }
 
 TEST(PackagePage, HalfAPageIsNoCrash) {
-  const std::string page = "<a href=\"p-1.0-x.whl#sha256=" + kHash + "\" data-yanked>x</a><a href='";
+  const std::string page =
+      "<a href=\"p-1.0-x.whl#sha256=" + kHash + "\" data-yanked>x</a><a href='";
   for (std::size_t size = 0; size <= page.size(); ++size) {
     EXPECT_FALSE(newest_wheel(page.substr(0, size), "text/html", kPage).has_value()) << size;
   }

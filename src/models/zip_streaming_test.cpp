@@ -53,11 +53,11 @@ std::string bytes_of(const Entry& entry) {
       entry.zip64 ? le(1, 2) + le(16, 2) + le(size, 8) + le(data.size(), 8) : "";
   const bool in_header = !entry.sizes_follow && !entry.zip64;
   const std::uint64_t outside = entry.zip64 ? 0xffffffffU : 0U;
-  return le(0x04034b50, 4) + le(20, 2) +
-                    le(entry.flags | (entry.sizes_follow ? 8U : 0U), 2) + le(entry.compress ? 8 : 0, 2) +
-                    le(0, 4) + le(entry.sizes_follow ? 0 : crc_of(entry.text), 4) +
-                    le(in_header ? data.size() : outside, 4) + le(in_header ? size : outside, 4) +
-                    le(entry.name.size(), 2) + le(extra.size(), 2) + entry.name + extra + data;
+  return le(0x04034b50, 4) + le(20, 2) + le(entry.flags | (entry.sizes_follow ? 8U : 0U), 2) +
+         le(entry.compress ? 8 : 0, 2) + le(0, 4) +
+         le(entry.sizes_follow ? 0 : crc_of(entry.text), 4) +
+         le(in_header ? data.size() : outside, 4) + le(in_header ? size : outside, 4) +
+         le(entry.name.size(), 2) + le(extra.size(), 2) + entry.name + extra + data;
 }
 
 const std::string kDirectory = le(0x02014b50, 4) + std::string(50, 'x');

@@ -126,7 +126,7 @@ std::uint32_t bucket(std::uint32_t hash) { return (hash ^ (hash >> kHashBits)) &
 struct CueIndex {
   std::array<std::vector<const Cue*>, 128> by_first;
   CueIndex() {
-    for (const Cue& cue : kCues) by_first[static_cast<std::size_t>(cue.text[0])].push_back(&cue);
+    for (const Cue& cue : kCues) by_first[static_cast<unsigned char>(cue.text[0])].push_back(&cue);
   }
 };
 
@@ -172,7 +172,7 @@ void read_words(const std::string& text, Features& features, Counts& counts) {
     }
     const std::string_view rest = std::string_view(text).substr(i);
     if (static_cast<unsigned char>(c) < 128) {
-      for (const Cue* cue : cues.by_first[static_cast<std::size_t>(c)]) {
+      for (const Cue* cue : cues.by_first[static_cast<unsigned char>(c)]) {
         if (rest.starts_with(cue->text)) ++counts.of[cue->feature];
       }
     }

@@ -40,7 +40,8 @@ enum DenseFeature : std::size_t {
 struct FeatureName {
   std::string_view id;
   std::string_view meaning;
-  /// Of an everyday text: what is below it says the opposite. 0 where only its presence says anything.
+  /// Of an everyday text: what is below it says the opposite. 0 where only its presence says
+  /// anything.
   float typical = 0;
   std::string_view opposite = {};
 };

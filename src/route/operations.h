@@ -24,8 +24,8 @@ namespace minimill::route {
 class Operations {
  public:
   static constexpr std::size_t kMaxOperations = 512;
-  /// Every so many works that went to the cloud unseen, one is picked for the device. One: the others
-  /// that wait beside it would all have the same reason to go.
+  /// Every so many works that went to the cloud unseen, one is picked for the device. One: the
+  /// others that wait beside it would all have the same reason to go.
   static constexpr std::int64_t kExploreAfter = 20;
 
   struct Operation {

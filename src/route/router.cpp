@@ -155,10 +155,10 @@ Result<Decision> Router::decide(const RouteInput& input) const {
   if (*ruled) {
     decision.lane = **ruled;
   } else {
-    const bool explore =
-        input.verifiable && operation != nullptr && decision.p_local_ok < decision.threshold &&
-        decision.p_local_ok >= kExploreFloor && operation->trial != 0 &&
-        operation->trial == fingerprint(features);
+    const bool explore = input.verifiable && operation != nullptr &&
+                         decision.p_local_ok < decision.threshold &&
+                         decision.p_local_ok >= kExploreFloor && operation->trial != 0 &&
+                         operation->trial == fingerprint(features);
     if (explore) {
       rules.push_back(
           rule("exploration",

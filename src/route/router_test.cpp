@@ -113,8 +113,9 @@ TEST(Router, OneOfManyWaitingWorksIsTriedAndNotAllOfThem) {
     router.recognise(waiting.back());
   }
 
-  const auto tried = std::ranges::count_if(
-      waiting, [&router](const RouteInput& each) { return router.decide(each)->lane == Lane::kLocal; });
+  const auto tried = std::ranges::count_if(waiting, [&router](const RouteInput& each) {
+    return router.decide(each)->lane == Lane::kLocal;
+  });
   EXPECT_EQ(tried, 1);
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 #include <numbers>
+#include <ranges>
 
 #include "base/json.h"
 #include "simcloud/sample_json.h"
@@ -26,8 +27,8 @@ std::uint64_t hash_of(std::string_view text, std::uint64_t seed) {
 }
 
 std::string last_user_text(const chat::ChatRequest& request) {
-  for (auto message = request.messages.rbegin(); message != request.messages.rend(); ++message) {
-    if (message->role == chat::Role::kUser) return message->text();
+  for (const chat::Message& message : std::views::reverse(request.messages)) {
+    if (message.role == chat::Role::kUser) return message.text();
   }
   return {};
 }

@@ -84,7 +84,7 @@ Result<std::vector<GoldAnswer>> read_gold(const std::string& path) {
     }
     const std::string title = fields.string_or("title", "");
     const std::string notes = fields.string_or("notes", "");
-    answer.prompt = notes.empty() ? title : title + "\n\n" + notes;
+    answer.prompt = notes.empty() ? title : fmt::format("{}\n\n{}", title, notes);
     if (!answer.right.empty() && !answer.prompt.empty()) gold.push_back(std::move(answer));
   }
   return gold;

@@ -1,5 +1,7 @@
-// A file of any bytes is read as a GGUF, or refused: nothing else happens, and what is read keeps its
-// promises.
+// A file of any bytes is read as a GGUF, or refused: nothing else happens, and what is read keeps
+// its promises.
+
+#include <unistd.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -7,8 +9,6 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
-
-#include <unistd.h>
 
 #include "models/gguf.h"
 
