@@ -1,0 +1,286 @@
+#include <fmt/format.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <exception>
+#include <filesystem>
+#include <system_error>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "engine/llama_engine_impl.h"
+#include "engine/start_failure.h"
+
+namespace minimill::engine {
+namespace {
+
+/// llama-server keeps evicted prompts in host memory, by default up to 8 GiB of it. Enough for a
+/// few long conversations, and small beside any model worth running.
+constexpr int kPromptCacheMib = 256;
+constexpr int kLogWarnings = 2;  // of -lv
+
+constexpr Millis kHealthPollFirst{20};
+constexpr Millis kHealthPollMax{200};
+constexpr Millis kHealthTimeout{5'000};
+/// An engine that lived this long was well; its death starts the back-off anew.
+constexpr Millis kHealthyAfter{10'000};
+/// Beyond the guard's own grace, for a machine that is busy swapping.
+constexpr Millis kEndTimeout{5'000};
+constexpr int kMaxFailedStarts = 3;
+constexpr int kHttpOk = 200;
+
+/// Errors that the same start a second later would meet again.
+bool hopeless(const Error& error) {
+  switch (error.code) {
+    case ErrorCode::kNotFound:
+    case ErrorCode::kCorrupt:
+    case ErrorCode::kUnsupported:
+    case ErrorCode::kInvalidArgument:
+      return true;
+    default:
+      return false;
+  }
+}
+
+http::ClientRequest get_request(const std::string& socket, std::string_view path) {
+  http::ClientRequest request;
+  request.url = fmt::format("http://localhost{}", path);
+  request.unix_socket = socket;
+  request.connect_timeout = kHealthTimeout;
+  request.total_timeout = kHealthTimeout;
+  return request;
+}
+
+/// default_generation_settings.n_ctx of GET /props: one slot's context, after llama-server has cut
+/// it down to what the model was trained for. 0 where it is not there.
+std::int64_t slot_context(std::string_view props) {
+  const Result<json::object> object = parse_json_object(props);
+  if (!object) return 0;
+  Fields fields(*object);
+  const json::object* settings = fields.optional_object("default_generation_settings");
+  if (settings == nullptr) return 0;
+  return Fields(*settings).optional_integer("n_ctx", 0).value_or(0);
+}
+
+}  // namespace
+
+void LlamaEngine::Impl::begin_supervision() {
+  supervised = true;
+  ++supervisions;
+  state = EngineState::kStarting;
+  // What a coroutine may throw past its end is a bug or out-of-memory: not ours to swallow.
+  auto at_end = [](std::exception_ptr thrown) {
+    if (thrown) std::rethrow_exception(thrown);
+  };
+  asio::co_spawn(io, supervise(shared_from_this()),
+                 asio::bind_cancellation_slot(cancel_supervision.slot(), std::move(at_end)));
+}
+
+asio::awaitable<void> LlamaEngine::Impl::supervise(std::shared_ptr<Impl> self) {
+  co_await asio::this_coro::throw_if_cancelled(false);  // `closing` says it
+  Impl& engine = *self;
+  bool gave_up = false;
+  for (int round = 0; !engine.ending(); ++round) {
+    engine.state = EngineState::kStarting;
+    engine.changed.notify();
+    if (round > 0) co_await engine.back_off();
+    if (engine.ending()) break;
+    if (round > 0) ++engine.restarts;
+    const Result<> started = co_await engine.start();
+    if (engine.ending()) break;
+    if (!started) {
+      co_await engine.end_process();
+      if (engine.closing) break;
+      ++engine.failed_starts;
+      engine.note_failure(started.error());
+      gave_up = hopeless(started.error()) || engine.failed_starts >= kMaxFailedStarts;
+      if (gave_up) break;
+      continue;
+    }
+    engine.failed_starts = 0;
+    const bool died = co_await engine.watch();
+    if (!died) break;
+  }
+  if (!engine.closing) {
+    engine.state = EngineState::kStopped;
+    co_await engine.end_process();
+  }
+  if (gave_up) {
+    ++engine.give_ups;
+    engine.state = EngineState::kFailed;
+  }
+  engine.supervised = false;
+  engine.stop_wanted = false;
+  engine.changed.notify();
+}
+
+asio::awaitable<void> LlamaEngine::Impl::back_off() {
+  while (!ending() && clock.steady() < retry_at) co_await changed.wait_until(retry_at);
+}
+
+Result<> LlamaEngine::Impl::check_options() const {
+  std::error_code error;
+  if (!std::filesystem::exists(options.model, error)) {
+    return fail(ErrorCode::kNotFound,
+                fmt::format("no model file {} for {}", options.model.string(), options.name),
+                fmt::format("run minimill pull {}", options.name));
+  }
+  if (socket.size() >= sizeof(sockaddr_un::sun_path)) {
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("the socket path {} is longer than the {} bytes a Unix socket may have",
+                            socket, sizeof(sockaddr_un::sun_path) - 1),
+                "choose a shorter runtime folder");
+  }
+  return {};
+}
+
+std::vector<std::string> LlamaEngine::Impl::command() const {
+  std::vector<std::string> words = {
+      options.llama_server.string(),
+      "--model",
+      options.model.string(),
+      "--alias",
+      options.name,
+      "--host",
+      socket,
+      "--parallel",
+      std::to_string(options.slots),
+      "--ctx-size",
+      std::to_string(options.slots * options.context_per_slot),
+      "--cache-ram",
+      std::to_string(kPromptCacheMib),
+      "--verbosity",
+      std::to_string(kLogWarnings),
+      "--jinja",
+      "--offline",
+      "--no-ui",
+  };
+  if (options.threads > 0) {
+    words.insert(words.end(), {"--threads", std::to_string(options.threads)});
+  }
+  words.insert(words.end(), options.extra_args.begin(), options.extra_args.end());
+  return words;
+}
+
+asio::awaitable<Result<>> LlamaEngine::Impl::start() {
+  // A name never used before: a connection kept for reuse can only be to this very process.
+  static std::uint64_t sockets = 0;
+  socket = (options.socket_dir / fmt::format("{}-{}.sock", getpid(), ++sockets)).string();
+  if (Result<> checked = check_options(); !checked) co_return checked;
+  remove_socket();
+
+  const SteadyTime began = clock.steady();
+  std::function<void()> on_change = [this] { changed.notify(); };  // the process is ours
+  const std::vector<std::string> words = command();
+  Result<std::unique_ptr<GuardedProcess>> started =
+      GuardedProcess::start(io, options.guard, words, std::move(on_change));
+  if (!started) co_return std::unexpected(std::move(started.error()));
+  process = std::move(*started);
+  ++lives;
+
+  Millis pause = kHealthPollFirst;
+  const SteadyTime deadline = began + options.start_timeout;
+  while (true) {
+    const bool well = co_await healthy();
+    if (ending()) co_return fail(ErrorCode::kCancelled, "stopped while starting");
+    if (!process->running()) {
+      co_return std::unexpected(
+          start_failure(options.name, process->output(), process->exit_status().value_or(0)));
+    }
+    // The pid comes by way of the guard and may come last.
+    if (well && process->pid() != 0) break;
+    const SteadyTime now = clock.steady();
+    if (now >= deadline) {
+      co_return fail(ErrorCode::kTimeout,
+                     fmt::format("llama-server for {} was not ready after {} s", options.name,
+                                 options.start_timeout.count() / 1000),
+                     "the model may be too big for this machine");
+    }
+    co_await changed.wait_until(std::min(now + pause, deadline));
+    pause = std::min(pause * 2, kHealthPollMax);
+    if (ending()) co_return fail(ErrorCode::kCancelled, "stopped while starting");
+  }
+  co_await learn_context();
+  if (ending()) co_return fail(ErrorCode::kCancelled, "stopped while starting");
+
+  const auto took = std::chrono::duration_cast<Millis>(clock.steady() - began);
+  log::info("engine {}: ready after {} ms, pid {}", options.name, took.count(), process->pid());
+  last_used = clock.steady();
+  co_return Result<>();
+}
+
+asio::awaitable<bool> LlamaEngine::Impl::healthy() {
+  http::ClientRequest request = get_request(socket, "/health");
+  const Result<http::Response> response = co_await client.fetch(std::move(request));
+  co_return response && response->status == kHttpOk;
+}
+
+asio::awaitable<void> LlamaEngine::Impl::learn_context() {
+  http::ClientRequest request = get_request(socket, "/props");
+  const Result<http::Response> response = co_await client.fetch(std::move(request));
+  if (response && response->status == kHttpOk) context = slot_context(response->body);
+}
+
+asio::awaitable<bool> LlamaEngine::Impl::watch() {
+  state = EngineState::kReady;
+  changed.notify();
+  const SteadyTime born = clock.steady();
+  while (process->running()) {
+    const SteadyTime now = clock.steady();
+    // Requests that come and go do not wake us: with one under way we look again later.
+    SteadyTime look_at = SteadyTime::max();
+    if (options.idle_stop.count() > 0) {
+      look_at = (in_flight > 0 ? now : last_used) + options.idle_stop;
+      if (look_at <= now) {
+        log::info("engine {}: stopping it, idle for {} s", options.name,
+                  options.idle_stop.count() / 1000);
+        co_return false;
+      }
+    }
+    co_await changed.wait_until(look_at);
+    if (ending()) co_return false;
+  }
+  if (clock.steady() - born >= kHealthyAfter) failures = 0;
+  const std::string how = describe_exit(process->exit_status().value_or(0));
+  note_failure(fail(ErrorCode::kUnavailable, fmt::format("llama-server for {} ended with {}", options.name, how),
+                           "it is being restarted")
+      .error());
+  co_await end_process();
+  co_return !closing;
+}
+
+asio::awaitable<void> LlamaEngine::Impl::end_process() {
+  if (process) process->ask_to_end();
+  SteadyTime deadline = clock.steady() + kEndTimeout;
+  while (alive()) {
+    if (clock.steady() >= deadline) {
+      process->kill();
+      deadline = SteadyTime::max();  // nothing withstands SIGKILL for ever
+    }
+    co_await changed.wait_until(deadline);
+    if (closing) co_return;
+  }
+  process.reset();
+  remove_socket();
+}
+
+void LlamaEngine::Impl::note_failure(Error error) {
+  ++failures;
+  Millis delay = options.backoff_first;
+  for (int i = 1; i < failures && delay < options.backoff_max; ++i) delay *= 2;
+  delay = std::min(delay, options.backoff_max);
+  retry_at = clock.steady() + delay;
+  log::warn("engine {}: {}; next start in {} ms at the earliest", options.name, error.message,
+            delay.count());
+  last_error = std::move(error);
+}
+
+void LlamaEngine::Impl::remove_socket() const {
+  std::error_code ignored;  // it may never have been made
+  std::filesystem::remove(socket, ignored);
+}
+
+}  // namespace minimill::engine
