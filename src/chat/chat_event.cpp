@@ -30,6 +30,13 @@ struct Accumulate {
 
 }  // namespace
 
+Usage& Usage::operator+=(const Usage& other) {
+  prompt_tokens += other.prompt_tokens;
+  completion_tokens += other.completion_tokens;
+  cached_prompt_tokens += other.cached_prompt_tokens;
+  return *this;
+}
+
 void accumulate(ChatAnswer& answer, const ChatEvent& event) {
   std::visit(Accumulate{answer}, event);
 }

@@ -1,5 +1,6 @@
 #include "chat/chat_request.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace minimill::chat {
@@ -24,6 +25,13 @@ std::string Message::text() const {
 
 Message text_message(Role role, std::string text) {
   return Message{.role = role, .parts = {Text{std::move(text)}}};
+}
+
+std::chrono::milliseconds time_left(const ChatRequest& request) {
+  using std::chrono::milliseconds;
+  if (!request.deadline) return milliseconds{0};
+  const auto left = *request.deadline - std::chrono::steady_clock::now();
+  return std::max(std::chrono::duration_cast<milliseconds>(left), milliseconds{1});
 }
 
 std::string prompt_text(const ChatRequest& request) {

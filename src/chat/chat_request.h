@@ -7,6 +7,7 @@
 // the JSON object as it arrived, and is passed through where the backend speaks the same protocol.
 
 #include <boost/json.hpp>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -102,17 +103,23 @@ struct ChatRequest {
   std::int64_t choices = 1;                 // answers wanted: OpenAI's n
   std::optional<bool> parallel_tool_calls;  // unset: the backend's own way
   std::string reasoning_effort;  // "low", "medium", "high", …; empty: the backend's own way
+  std::optional<std::chrono::steady_clock::time_point> deadline;  // of the whole answer
   bool stream = false;
   bool include_usage = false;  // the app wants a last chunk with token counts
 
   /// What was done in place of what was asked, for the answer's headers: "raw prompt as a message".
   std::vector<std::string> emulated;
 
+  std::string beta;  // Anthropic's header of features asked for by name; goes with `body`
+
   Protocol protocol = Protocol::kOpenAi;  // of `body`
   json::object body;                      // as it arrived; empty for requests minimill makes itself
 
   bool operator==(const ChatRequest&) const = default;
 };
+
+/// What is left until the request's deadline: at least 1 ms; 0 where it has none.
+std::chrono::milliseconds time_left(const ChatRequest& request);
 
 /// Every Text of every message, in order, separated by line feeds: what features are read from.
 std::string prompt_text(const ChatRequest& request);

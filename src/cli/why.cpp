@@ -54,6 +54,11 @@ void print_attempts(const json::array& attempts) {
     fmt::print("  {} on {}: waited {:.0f} ms, took {:.0f} ms", text(attempt, "lane"),
                text(attempt, "model"), number(attempt, "queued_ms"),
                number(attempt, "duration_ms"));
+    if (number(attempt, "held_tokens") > 0) {
+      fmt::print(", held back {} tokens for {:.0f} ms (then {:.0f} % likely to be good enough)",
+                 number(attempt, "held_tokens"), number(attempt, "held_ms"),
+                 100 * number(attempt, "p_held"));
+    }
     if (text(attempt, "error").empty()) {
       fmt::print(", {} + {} tokens, {:.6f} USD\n", number(attempt, "prompt_tokens"),
                  number(attempt, "completion_tokens"), number(attempt, "cost_usd"));

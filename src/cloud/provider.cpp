@@ -33,6 +33,7 @@ http::ClientRequest http_request(const ProviderOptions& options, const chat::Cha
   out.method = "POST";
   out.connect_timeout = options.connect_timeout;
   out.idle_timeout = options.idle_timeout;
+  out.total_timeout = chat::time_left(request);
   out.headers.add("content-type", "application/json");
   if (options.protocol == chat::Protocol::kOpenAi) {
     out.url = options.base_url + "/chat/completions";
@@ -42,6 +43,7 @@ http::ClientRequest http_request(const ProviderOptions& options, const chat::Cha
     out.url = options.base_url + "/v1/messages";
     if (!options.key.empty()) out.headers.add("x-api-key", options.key);
     out.headers.add("anthropic-version", "2023-06-01");
+    if (!request.beta.empty()) out.headers.add("anthropic-beta", request.beta);
     out.body = protocol::anthropic::write_messages_request(request, model, stream);
   }
   return out;
@@ -118,6 +120,12 @@ asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> stream_once(
   if (!download) {
     co_return std::unexpected(std::move(download.error()).context(options.name));
   }
+  // The app's own protocol: what we do not know goes along.
+  const bool same = request.protocol == options.protocol && !request.body.empty();
+  const Frames frames = !same                    ? Frames::kNone
+                        : request.include_usage || options.protocol == chat::Protocol::kAnthropic
+                            ? Frames::kAll
+                            : Frames::kWithoutUsage;
   const int status = (*download)->status();
   if (status >= kFirstErrorStatus) {
     Result<std::string> body = co_await http::read_all(**download, kMaxErrorBytes);
@@ -125,7 +133,7 @@ asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> stream_once(
         status_error(options, status, (*download)->headers(), body ? *body : ""));
   }
   auto stream =
-      std::make_unique<ProviderStream>(options.name, options.protocol, std::move(*download));
+      std::make_unique<ProviderStream>(options.name, options.protocol, std::move(*download), frames);
   // Until the first event, what fails may be tried again.
   Result<> begun = co_await stream->begin();
   if (!begun) co_return std::unexpected(std::move(begun.error()));

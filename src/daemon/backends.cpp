@@ -49,6 +49,19 @@ asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> Backends::stream(
   co_return co_await provider->stream(*cleared, model);
 }
 
+Result<protocol::Fit> Backends::fit(route::Lane lane, std::string_view model,
+                                    const chat::ChatRequest& request) const {
+  const cloud::Provider* provider = nullptr;
+  if (lane == route::Lane::kCloud) provider = selector_.provider_of(model);
+  protocol::Target target = protocol::Target::kLlamaServer;
+  if (provider != nullptr) {
+    target = provider->options().protocol == chat::Protocol::kAnthropic
+                 ? protocol::Target::kAnthropic
+                 : protocol::Target::kOpenAi;
+  }
+  return protocol::fit_request(request, target);
+}
+
 std::string Backends::backend_name(route::Lane lane, std::string_view model) const {
   if (lane == route::Lane::kLocal) return std::string(model);
   const cloud::Provider* provider = selector_.provider_of(model);

@@ -12,6 +12,7 @@
 #include "cloud/price_table.h"
 #include "daemon/model_selector.h"
 #include "policy/privacy.h"
+#include "protocol/translation.h"
 #include "route/decision.h"
 
 namespace minimill::daemon {
@@ -27,6 +28,10 @@ class Backends {
   asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> stream(
       route::Lane lane, std::string_view model, const chat::ChatRequest& request,
       policy::Privacy privacy);
+
+  /// How the request's fields fare there; kUnsupported names one that the backend cannot do.
+  Result<protocol::Fit> fit(route::Lane lane, std::string_view model,
+                            const chat::ChatRequest& request) const;
 
   /// The engine's or provider's name, for the ledger.
   std::string backend_name(route::Lane lane, std::string_view model) const;

@@ -1,8 +1,14 @@
 #include "daemon/gateway.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
+#include "daemon/answer_format.h"
+#include "daemon/held_answer.h"
 #include "daemon/open_request.h"
+#include "route/confidence.h"
+#include "route/features.h"
 
 namespace minimill::daemon {
 namespace {
@@ -24,6 +30,7 @@ class LedgeredStream final : public chat::ChatStream {
       usage_ = report->usage;
     } else {
       open_->first_token();
+      open_->trim_logprobs(**event);
     }
     co_return event;
   }
@@ -36,10 +43,18 @@ class LedgeredStream final : public chat::ChatStream {
   chat::Usage usage_;
 };
 
+constexpr std::int64_t kUsualAnswerTokens = 512;  // for an estimate where no limit is set
+
+bool is_device_failure(const Error& error) {
+  return error.code != ErrorCode::kInvalidArgument && error.code != ErrorCode::kCancelled &&
+         error.code != ErrorCode::kForbidden;
+}
+
 }  // namespace
 
 Gateway::Gateway(const Clock& clock, IdSource& ids, route::Router& router, ModelSelector& selector,
-                 Engines& engines, Backends& backends, lane::Lanes& lanes, ledger::Ledger& ledger)
+                 Engines& engines, Backends& backends, lane::Lanes& lanes, ledger::Ledger& ledger,
+                 WatchOptions watch)
     : clock_(clock),
       ids_(ids),
       router_(router),
@@ -47,12 +62,14 @@ Gateway::Gateway(const Clock& clock, IdSource& ids, route::Router& router, Model
       engines_(engines),
       backends_(backends),
       lanes_(lanes),
-      ledger_(ledger) {}
+      ledger_(ledger),
+      watch_(watch) {}
 
 Result<route::Decision> Gateway::decide(const Ask& ask) {
   route::RouteInput input = route::route_input(ask.request);
   input.privacy = ask.privacy;
   input.forced = ask.choice.lane;
+  input.threshold = ask.threshold;
   // A model the app names itself may be another than the default one: finding it settles the
   // matter.
   const bool named_local = ask.choice.lane == route::Lane::kLocal && !ask.choice.model.empty();
@@ -60,51 +77,156 @@ Result<route::Decision> Gateway::decide(const Ask& ask) {
   input.cloud_available = selector_.cloud_available();
   input.local_context_tokens = engines_.context_tokens();
   Result<route::Decision> decision = router_.decide(input);
-  if (decision) {
-    decision->model =
-        ask.choice.model.empty() ? selector_.default_model(decision->lane) : ask.choice.model;
+  if (!decision) return decision;
+  const auto model_of = [&](route::Lane lane) {
+    return ask.choice.model.empty() ? selector_.default_model(lane) : ask.choice.model;
+  };
+  decision->model = model_of(decision->lane);
+  if (decision->lane == route::Lane::kLocal || !is_too_dear(ask, decision->model)) return decision;
+  if (ask.choice.lane || !input.local_available) {
+    return std::unexpected(Error{.code = ErrorCode::kForbidden,
+                                 .message = "the cloud would cost more than x-minimill-max-cost",
+                                 .hint = "allow more, or ask for 'local'",
+                                 .field = "x-minimill-max-cost",
+                                 .retry_after = {}});
   }
+  decision->lane = route::Lane::kLocal;
+  decision->model = model_of(decision->lane);
+  decision->reasons.insert(decision->reasons.begin(),
+                           {.layer = "policy",
+                            .text = "the cloud would cost more than the app allows",
+                            .weight = 0});
   return decision;
 }
 
-bool Gateway::may_fall_back(const Ask& ask, const Error& error) const {
-  const bool device_failed = error.code != ErrorCode::kInvalidArgument &&
-                             error.code != ErrorCode::kCancelled &&
-                             error.code != ErrorCode::kForbidden;
-  return device_failed && !ask.choice.lane && ask.privacy == policy::Privacy::kAllow &&
-         selector_.cloud_available();
+bool Gateway::is_too_dear(const Ask& ask, std::string_view model) const {
+  if (!ask.max_cost_usd) return false;
+  const std::size_t bytes = chat::prompt_text(ask.request).size();
+  const chat::Usage usage{
+      .prompt_tokens = route::estimated_tokens(bytes),
+      .completion_tokens = ask.request.sampling.max_tokens.value_or(kUsualAnswerTokens)};
+  return backends_.cost_usd(route::Lane::kCloud, model, usage) > *ask.max_cost_usd;
 }
 
-template <class Answer>
-asio::awaitable<Result<Answer>> Gateway::serve(OpenRequest& open, Attempt<Answer> attempt) {
+bool Gateway::may_go_out(const Ask& ask) const {
+  return !ask.choice.lane && ask.privacy == policy::Privacy::kAllow &&
+         selector_.cloud_available() &&
+         !is_too_dear(ask, selector_.default_model(route::Lane::kCloud));
+}
+
+asio::awaitable<Result<Gateway::Reply>> Gateway::attempt(OpenRequest& open,
+                                                         const AnswerFormat& format, bool whole,
+                                                         bool watched) {
   const Ask& ask = open.ask();
+  const route::Lane lane = open.lane();
+  const std::string model = open.model();
+  Reply reply;
+  if (whole && !watched) {
+    Result<chat::ChatAnswer> answer =
+        co_await backends_.complete(lane, model, ask.request, ask.privacy);
+    if (!answer) co_return std::unexpected(std::move(answer.error()));
+    if (Result<> fits = format.check(*answer); !fits) {
+      co_return std::unexpected(std::move(fits.error()));
+    }
+    reply.answer = std::move(*answer);
+    co_return reply;
+  }
+  Result<std::unique_ptr<chat::ChatStream>> stream =
+      co_await backends_.stream(lane, model, ask.request, ask.privacy);
+  if (!stream) co_return std::unexpected(std::move(stream.error()));
+  reply.stream = std::move(*stream);
+  if (!watched && !format.demands()) co_return reply;
+
+  HoldLimits limits{.tokens = watched ? watch_.tokens : 0, .time = watch_.time};
+  Result<HeldAnswer> held = co_await hold(*reply.stream, clock_, limits);
+  if (!held) co_return std::unexpected(std::move(held.error()));
+  if (watched && !held->logprobs.empty()) {
+    const double p_before = open.decision().p_local_ok;
+    const double mean = route::mean_logprob(held->logprobs);
+    const double p = router_.p_after_tokens(p_before, mean);
+    open.held(held->tokens, held->took, p);
+    if (p < open.decision().threshold) {
+      co_return fail(ErrorCode::kUpstream,
+                     fmt::format("after {} tokens the local answer looked good enough with {:.0f} % "
+                                 "only: escalated to the cloud",
+                                 held->tokens, 100 * p));
+    }
+  }
+  if ((whole || format.demands()) && !held->whole) {
+    Result<HeldAnswer> rest = co_await hold(*reply.stream, clock_, HoldLimits());
+    if (!rest) co_return std::unexpected(std::move(rest.error()));
+    for (chat::ChatEvent& event : rest->events) held->events.push_back(std::move(event));
+    held->whole = true;
+  }
+  if (held->whole) {
+    chat::ChatAnswer answer = held->answer();
+    answer.model = reply.stream->model();
+    if (Result<> fits = format.check(answer); !fits) {
+      co_return std::unexpected(std::move(fits.error()));
+    }
+    if (whole) reply.answer = std::move(answer);
+  }
+  if (!whole) {
+    reply.stream = std::make_unique<ReplayStream>(std::move(*held), std::move(reply.stream));
+  }
+  co_return reply;
+}
+
+asio::awaitable<Result<Gateway::Reply>> Gateway::serve(OpenRequest& open, bool whole) {
+  const Ask& ask = open.ask();
+  Result<AnswerFormat> format = AnswerFormat::of(ask.request);
+  if (!format) co_return std::unexpected(std::move(format.error()));
   Result<route::Decision> decision = decide(ask);
   if (!decision) co_return std::unexpected(std::move(decision.error()));
   route::Lane lane = decision->lane;
   std::string model = decision->model;
   open.decided(std::move(*decision));
+  std::optional<Error> from_device;  // why the device's answer was not taken
+  bool last_resort = false;
   while (true) {
-    Result<lane::Slot> slot = co_await lanes_.enter(lane, lane::Priority::kInteractive);
+    Result<lane::Slot> slot =
+        co_await lanes_.enter(lane, lane::Priority::kInteractive, ask.request.deadline);
     if (!slot) co_return std::unexpected(std::move(slot.error()));
-    open.begin_attempt(lane, model, std::move(*slot));
-    Result<Answer> answer = co_await (backends_.*attempt)(lane, model, ask.request, ask.privacy);
-    if (answer) co_return answer;
-    open.fail_attempt(answer.error());
-    if (lane == route::Lane::kCloud || !may_fall_back(ask, answer.error())) co_return answer;
-    lane = route::Lane::kCloud;
+    const bool local = lane == route::Lane::kLocal;
+    const bool watched = local && watch_.enabled && !last_resort && may_go_out(ask);
+    open.begin_attempt(lane, model, std::move(*slot), watched);
+    Result<protocol::Fit> fit = backends_.fit(lane, model, ask.request);
+    Result<Reply> reply = std::unexpected(Error{});
+    if (fit) {
+      open.fitted(std::move(*fit));
+      reply = co_await attempt(open, *format, whole, watched);
+    } else {
+      reply = std::unexpected(std::move(fit.error()));
+    }
+    if (reply) co_return reply;
+    open.fail_attempt(reply.error());
+    if (local && !last_resort && is_device_failure(reply.error()) && may_go_out(ask)) {
+      from_device = std::move(reply.error());
+      lane = route::Lane::kCloud;
+      model = selector_.default_model(lane);
+      continue;
+    }
+    // The cloud was to do better and cannot: what the device can do is better than nothing.
+    const bool was_watched = from_device && from_device->code == ErrorCode::kUpstream;
+    if (local || !was_watched || !is_device_failure(reply.error())) co_return reply;
+    last_resort = true;
+    lane = route::Lane::kLocal;
     model = selector_.default_model(lane);
   }
 }
 
 asio::awaitable<Result<Served>> Gateway::complete(Ask ask) {
   OpenRequest open(clock_, backends_, ledger_, ids_.request(), std::move(ask));
-  Result<chat::ChatAnswer> answer = co_await serve<chat::ChatAnswer>(open, &Backends::complete);
-  if (!answer) {
-    open.close(answer.error());
-    co_return std::unexpected(std::move(answer.error()));
+  Result<Reply> reply = co_await serve(open, true);
+  if (!reply) {
+    open.close(reply.error());
+    co_return std::unexpected(std::move(reply.error()));
   }
-  open.end_attempt(answer->usage);
-  Served served{.serving = open.serving(), .answer = std::move(*answer)};
+  chat::ChatAnswer& answer = *reply->answer;
+  open.end_attempt(answer.usage);
+  open.trim_logprobs(answer);
+  Served served{.serving = open.serving(), .answers = {}, .cost_usd = open.cost_usd()};
+  served.answers.push_back(std::move(answer));
   open.close();
   co_return served;
 }
@@ -112,14 +234,13 @@ asio::awaitable<Result<Served>> Gateway::complete(Ask ask) {
 asio::awaitable<Result<ServedStream>> Gateway::stream(Ask ask) {
   auto open =
       std::make_unique<OpenRequest>(clock_, backends_, ledger_, ids_.request(), std::move(ask));
-  Result<std::unique_ptr<chat::ChatStream>> stream =
-      co_await serve<std::unique_ptr<chat::ChatStream>>(*open, &Backends::stream);
-  if (!stream) {
-    open->close(stream.error());
-    co_return std::unexpected(std::move(stream.error()));
+  Result<Reply> reply = co_await serve(*open, false);
+  if (!reply) {
+    open->close(reply.error());
+    co_return std::unexpected(std::move(reply.error()));
   }
   ServedStream served{.serving = open->serving(), .stream = nullptr};
-  served.stream = std::make_unique<LedgeredStream>(std::move(open), std::move(*stream));
+  served.stream = std::make_unique<LedgeredStream>(std::move(open), std::move(reply->stream));
   co_return served;
 }
 

@@ -1,18 +1,23 @@
 #pragma once
 
-// The way of an app's request: decided, queued in its lane, answered, recorded.
+// The way of an app's request: decided, queued in its lane, answered, checked, recorded.
 //
 //   Ask ask{.request = …, .choice = …, .privacy = …};
 //   Result<Served> served = co_await gateway.complete(std::move(ask));
 //
-// If the app left the lane open and the device fails (no engine, out of memory, prompt too long),
-// the cloud is asked instead where privacy allows; otherwise the error is the answer. Whatever
+// Where the app left the lane open, a local answer's first tokens are held back while their log-
+// probabilities are watched; where they look bad, the cloud answers instead, and the app does not
+// notice. So it does where the device fails (no engine, out of memory, prompt too long) or its answer
+// is not in the form asked for; where privacy or cost forbid that, the error is the answer. Whatever
 // happens, one row goes into the ledger, also when the app leaves in the middle. Event-loop thread
 // only.
 
 #include <boost/asio/awaitable.hpp>
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "base/ids.h"
 #include "chat/chat_event.h"
@@ -29,6 +34,9 @@ struct Ask {
   ModelChoice choice;
   policy::Privacy privacy = policy::Privacy::kAllow;
   std::string app;
+  std::string trace;                   // the app's own name for what this belongs to
+  std::optional<double> threshold;     // this request's own bar; else the router's
+  std::optional<double> max_cost_usd;  // estimated before, so a bound on the order of magnitude
 };
 
 /// Who answers, known before the first token.
@@ -38,11 +46,14 @@ struct Serving {
   route::Lane lane = route::Lane::kLocal;  // differs from the decision's after a fallback
   std::string model;
   double queued_ms = 0;
+  std::vector<std::string> emulated;  // fields of the request that minimill did itself
+  std::vector<std::string> left_out;  // fields the backend knows nothing like
 };
 
 struct Served {
   Serving serving;
-  chat::ChatAnswer answer;
+  std::vector<chat::ChatAnswer> answers;  // one, or as many as the request has choices
+  double cost_usd = 0;
 };
 
 struct ServedStream {
@@ -50,12 +61,21 @@ struct ServedStream {
   std::unique_ptr<chat::ChatStream> stream;
 };
 
+/// How local answers are watched.
+struct WatchOptions {
+  bool enabled = true;
+  std::size_t tokens = 24;
+  std::chrono::milliseconds time{1'500};
+};
+
+class AnswerFormat;
 class OpenRequest;
 
 class Gateway {
  public:
   Gateway(const Clock& clock, IdSource& ids, route::Router& router, ModelSelector& selector,
-          Engines& engines, Backends& backends, lane::Lanes& lanes, ledger::Ledger& ledger);
+          Engines& engines, Backends& backends, lane::Lanes& lanes, ledger::Ledger& ledger,
+          WatchOptions watch);
 
   /// Lane and model, without carrying anything out.
   Result<route::Decision> decide(const Ask& ask);
@@ -64,15 +84,18 @@ class Gateway {
   asio::awaitable<Result<ServedStream>> stream(Ask ask);
 
  private:
-  template <class Answer>
-  using Attempt = asio::awaitable<Result<Answer>> (Backends::*)(route::Lane, std::string_view,
-                                                                const chat::ChatRequest&,
-                                                                policy::Privacy);
+  /// Either a whole answer or a stream.
+  struct Reply {
+    std::optional<chat::ChatAnswer> answer;
+    std::unique_ptr<chat::ChatStream> stream;
+  };
 
   /// Decides, waits in the lane and attempts, on the other lane too where that is allowed.
-  template <class Answer>
-  asio::awaitable<Result<Answer>> serve(OpenRequest& open, Attempt<Answer> attempt);
-  bool may_fall_back(const Ask& ask, const Error& error) const;
+  asio::awaitable<Result<Reply>> serve(OpenRequest& open, bool whole);
+  asio::awaitable<Result<Reply>> attempt(OpenRequest& open, const AnswerFormat& format, bool whole,
+                                         bool watched);
+  bool may_go_out(const Ask& ask) const;
+  bool is_too_dear(const Ask& ask, std::string_view model) const;
 
   const Clock& clock_;
   IdSource& ids_;
@@ -82,6 +105,7 @@ class Gateway {
   Backends& backends_;
   lane::Lanes& lanes_;
   ledger::Ledger& ledger_;
+  WatchOptions watch_;
 };
 
 }  // namespace minimill::daemon

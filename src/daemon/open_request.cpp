@@ -18,10 +18,15 @@ double ms(std::chrono::nanoseconds duration) {
 
 OpenRequest::OpenRequest(const Clock& clock, const Backends& backends, ledger::Ledger& ledger,
                          RequestId id, Ask ask)
-    : clock_(clock), backends_(backends), ledger_(ledger), ask_(std::move(ask)) {
+    : clock_(clock),
+      backends_(backends),
+      ledger_(ledger),
+      ask_(std::move(ask)),
+      wants_logprobs_(ask_.request.logprobs) {
   record_.id = std::move(id);
   record_.at = clock.wall();
   record_.app = ask_.app;
+  record_.trace = ask_.trace;
   record_.model_asked = ask_.request.model;
   record_.stream = ask_.request.stream;
   record_.privacy = policy::name(ask_.privacy);
@@ -36,7 +41,10 @@ OpenRequest::~OpenRequest() {
   write(kStatusClientGone);
 }
 
-void OpenRequest::begin_attempt(route::Lane lane, std::string model, lane::Slot slot) {
+void OpenRequest::begin_attempt(route::Lane lane, std::string model, lane::Slot slot,
+                                bool watched) {
+  ask_.request.logprobs = watched || wants_logprobs_;
+  fit_ = {};
   slot_ = std::move(slot);
   attempt_started_ = clock_.steady();
   attempting_ = true;
@@ -52,6 +60,29 @@ double OpenRequest::attempt_ms() const { return ms(clock_.steady() - attempt_sta
 void OpenRequest::first_token() {
   ledger::Attempt& attempt = record_.attempts.back();
   if (attempt.first_token_ms == 0) attempt.first_token_ms = attempt_ms();
+}
+
+void OpenRequest::held(std::size_t tokens, std::chrono::nanoseconds took, double p) {
+  ledger::Attempt& attempt = record_.attempts.back();
+  attempt.held_tokens = static_cast<std::int64_t>(tokens);
+  attempt.held_ms = ms(took);
+  attempt.p_held = p;
+}
+
+void OpenRequest::trim_logprobs(chat::ChatEvent& event) const {
+  auto* text = std::get_if<chat::TextDelta>(&event);
+  if (text == nullptr || text->logprobs.empty()) return;
+  if (!wants_logprobs_) text->logprobs.clear();
+  const auto top = static_cast<std::size_t>(ask_.request.top_logprobs);
+  for (chat::TokenLogprob& token : text->logprobs) {
+    if (token.top.size() > top) token.top.resize(top);
+  }
+}
+
+void OpenRequest::trim_logprobs(chat::ChatAnswer& answer) const {
+  chat::ChatEvent event = chat::TextDelta{{}, std::move(answer.logprobs)};
+  trim_logprobs(event);
+  answer.logprobs = std::move(std::get<chat::TextDelta>(event).logprobs);
 }
 
 void OpenRequest::fail_attempt(const Error& error) {
@@ -94,7 +125,9 @@ Serving OpenRequest::serving() const {
           .decision = record_.decision,
           .lane = attempt.lane,
           .model = attempt.model,
-          .queued_ms = attempt.queued_ms};
+          .queued_ms = attempt.queued_ms,
+          .emulated = fit_.emulated,
+          .left_out = fit_.left_out};
 }
 
 }  // namespace minimill::daemon

@@ -11,6 +11,7 @@
 #include "daemon/gateway.h"
 #include "lane/lanes.h"
 #include "ledger/ledger.h"
+#include "protocol/translation.h"
 
 namespace minimill::daemon {
 
@@ -23,8 +24,17 @@ class OpenRequest {
   OpenRequest& operator=(const OpenRequest&) = delete;
 
   const Ask& ask() const { return ask_; }
+  const route::Decision& decision() const { return record_.decision; }
+  route::Lane lane() const { return record_.attempts.back().lane; }
+  const std::string& model() const { return record_.attempts.back().model; }
   void decided(route::Decision decision) { record_.decision = std::move(decision); }
-  void begin_attempt(route::Lane lane, std::string model, lane::Slot slot);
+  /// `watched`: the backend shall say how likely its tokens are, whether the app wants to know or not.
+  void begin_attempt(route::Lane lane, std::string model, lane::Slot slot, bool watched);
+  void fitted(protocol::Fit fit) { fit_ = std::move(fit); }
+  void held(std::size_t tokens, std::chrono::nanoseconds took, double p);
+  /// Takes out what only minimill wanted to know.
+  void trim_logprobs(chat::ChatEvent& event) const;
+  void trim_logprobs(chat::ChatAnswer& answer) const;
   void first_token();
   void fail_attempt(const Error& error);
   void end_attempt(const chat::Usage& usage);
@@ -33,6 +43,7 @@ class OpenRequest {
   void close(const Error& error);
 
   Serving serving() const;
+  double cost_usd() const { return record_.attempts.back().cost_usd; }
 
  private:
   void write(int status);
@@ -43,6 +54,8 @@ class OpenRequest {
   ledger::Ledger& ledger_;
   Ask ask_;
   ledger::RequestRecord record_;
+  protocol::Fit fit_;
+  bool wants_logprobs_;  // the app, that is
   lane::Slot slot_;
   SteadyTime attempt_started_{};
   bool attempting_ = false;

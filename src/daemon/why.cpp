@@ -17,6 +17,9 @@ json::object attempt_json(const ledger::Attempt& attempt) {
           {"prompt_tokens", attempt.usage.prompt_tokens},
           {"completion_tokens", attempt.usage.completion_tokens},
           {"cost_usd", attempt.cost_usd},
+          {"held_tokens", attempt.held_tokens},
+          {"held_ms", attempt.held_ms},
+          {"p_held", attempt.p_held},
           {"error", attempt.error}};
 }
 
@@ -42,6 +45,7 @@ json::object to_json(const Explained& explained) {
           {"app", record.app},
           {"task", record.task.value},
           {"run", record.run.value},
+          {"trace", record.trace},
           {"model_asked", record.model_asked},
           {"privacy", record.privacy},
           {"status", record.status},

@@ -106,6 +106,7 @@ class LlamaStream final : public chat::ChatStream {
       if (!body) co_return std::unexpected(std::move(body.error()));
       Impl& impl = attempts_.impl();
       OpenAiServer server = impl.server();
+      server.total_timeout = chat::time_left(request_);
       CallResult<std::unique_ptr<OpenAiStream>> opened =
           co_await open_chat_stream(impl.client, std::move(server), std::move(*body));
       if (opened) {
@@ -230,13 +231,15 @@ LlamaEngine::~LlamaEngine() {
 
 asio::awaitable<Result<chat::ChatAnswer>> LlamaEngine::complete(const chat::ChatRequest& request) {
   const std::string body =
-      protocol::openai::write_chat_request(request, impl_->options.name, false);
+      protocol::openai::write_chat_request(request, impl_->options.name, false,
+                                           protocol::Target::kLlamaServer);
   Attempts<Impl> attempts(impl_);
   while (true) {
     Result<> ready = co_await attempts.next();
     if (!ready) co_return std::unexpected(std::move(ready.error()));
     Impl& impl = attempts.impl();
     OpenAiServer server = impl.server();
+    server.total_timeout = chat::time_left(request);
     std::string copy = body;
     CallResult<chat::ChatAnswer> answer =
         co_await call_chat(impl.client, std::move(server), std::move(copy));
@@ -248,7 +251,8 @@ asio::awaitable<Result<chat::ChatAnswer>> LlamaEngine::complete(const chat::Chat
 
 asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> LlamaEngine::stream(
     const chat::ChatRequest& request) {
-  std::string body = protocol::openai::write_chat_request(request, impl_->options.name, true);
+  std::string body = protocol::openai::write_chat_request(request, impl_->options.name, true,
+                                           protocol::Target::kLlamaServer);
   auto stream = std::make_unique<LlamaStream<Impl>>(impl_, std::move(body));
   Result<> opened = co_await stream->open();
   if (!opened) co_return std::unexpected(std::move(opened.error()));

@@ -86,6 +86,7 @@ http::ClientRequest chat_request(const OpenAiServer& server, std::string body) {
   request.body = std::move(body);
   request.connect_timeout = kConnectTimeout;
   request.idle_timeout = kIdleTimeout;
+  request.total_timeout = server.total_timeout;
   return request;
 }
 

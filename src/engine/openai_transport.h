@@ -5,6 +5,7 @@
 // transfer that broke or the server that said no.
 
 #include <boost/asio/awaitable.hpp>
+#include <chrono>
 #include <deque>
 #include <expected>
 #include <memory>
@@ -27,6 +28,7 @@ struct OpenAiServer {
   std::string base_url;     // "http://127.0.0.1:11434/v1"
   std::string unix_socket;  // empty for TCP
   std::string key;          // sent as a bearer token if not empty
+  std::chrono::milliseconds total_timeout{0};  // of the whole answer; 0: none
 };
 
 struct CallFailure {

@@ -48,7 +48,9 @@ RemoteEngine::RemoteEngine(http::Client& client, RemoteEngineOptions options)
 
 asio::awaitable<Result<chat::ChatAnswer>> RemoteEngine::complete(const chat::ChatRequest& request) {
   OpenAiServer server = server_of(options_);
-  std::string body = protocol::openai::write_chat_request(request, options_.model, false);
+  server.total_timeout = chat::time_left(request);
+  std::string body = protocol::openai::write_chat_request(request, options_.model, false,
+                                                             protocol::Target::kLlamaServer);
   CallResult<chat::ChatAnswer> answer =
       co_await call_chat(client_, std::move(server), std::move(body));
   if (!answer) {
@@ -60,7 +62,9 @@ asio::awaitable<Result<chat::ChatAnswer>> RemoteEngine::complete(const chat::Cha
 asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> RemoteEngine::stream(
     const chat::ChatRequest& request) {
   OpenAiServer server = server_of(options_);
-  std::string body = protocol::openai::write_chat_request(request, options_.model, true);
+  server.total_timeout = chat::time_left(request);
+  std::string body = protocol::openai::write_chat_request(request, options_.model, true,
+                                                             protocol::Target::kLlamaServer);
   CallResult<std::unique_ptr<OpenAiStream>> opened =
       co_await open_chat_stream(client_, std::move(server), std::move(body));
   if (!opened) {

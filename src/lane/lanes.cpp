@@ -75,7 +75,9 @@ Lanes::~Lanes() {
   for (auto& [ticket, waiter] : state_->waiters) waiter->timer.cancel();
 }
 
-asio::awaitable<Result<Slot>> Lanes::enter(route::Lane lane, Priority priority) {
+asio::awaitable<Result<Slot>> Lanes::enter(
+    route::Lane lane, Priority priority,
+    std::optional<std::chrono::steady_clock::time_point> deadline) {
   const auto state = state_;  // outlives this object while somebody waits
   const TicketId ticket = state->next_ticket++;
   if (Result<> queued = state->scheduler.enqueue(ticket, lane, priority); !queued) {
@@ -83,6 +85,7 @@ asio::awaitable<Result<Slot>> Lanes::enter(route::Lane lane, Priority priority) 
   }
   Slot slot;
   const auto waiter = std::make_shared<Waiter>(state->executor);
+  if (deadline) waiter->timer.expires_at(*deadline);
   state->waiters.emplace(ticket, waiter);
   state->start_waiting(lane);
   // A cancellation from before would not end the wait below.
@@ -103,6 +106,10 @@ asio::awaitable<Result<Slot>> Lanes::enter(route::Lane lane, Priority priority) 
   }
   state->scheduler.withdraw(ticket);
   if (state->closed) co_return fail(ErrorCode::kUnavailable, "minimill is stopping");
+  if (deadline && std::chrono::steady_clock::now() >= *deadline) {
+    co_return fail(ErrorCode::kTimeout, "the deadline passed while the request waited its turn",
+                   "allow more time, or come back when there is less to do");
+  }
   co_return fail(ErrorCode::kCancelled, "left the queue");
 }
 

@@ -9,7 +9,9 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <chrono>
 #include <memory>
+#include <optional>
 
 #include "lane/scheduler.h"
 
@@ -42,8 +44,11 @@ class Lanes {
   Lanes(asio::any_io_executor executor, SchedulerOptions options);
   ~Lanes();  // whoever waits gets kUnavailable
 
-  /// kRateLimited when the queue is full, kCancelled when the caller is cancelled.
-  asio::awaitable<Result<Slot>> enter(route::Lane lane, Priority priority);
+  /// kRateLimited when the queue is full, kTimeout at `deadline`, kCancelled when the caller is
+  /// cancelled.
+  asio::awaitable<Result<Slot>> enter(
+      route::Lane lane, Priority priority,
+      std::optional<std::chrono::steady_clock::time_point> deadline = std::nullopt);
 
   std::size_t waiting(route::Lane lane) const;
   int running(route::Lane lane) const;

@@ -35,17 +35,23 @@ constexpr std::array kMigrations{
     "  detail TEXT NOT NULL);"
     "CREATE INDEX outcomes_by_request ON outcomes(request);"
     "CREATE TABLE states(name TEXT PRIMARY KEY, bytes BLOB NOT NULL) WITHOUT ROWID;",
+    // 2
+    "ALTER TABLE requests ADD COLUMN trace TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE attempts ADD COLUMN held_tokens INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE attempts ADD COLUMN held_ms REAL NOT NULL DEFAULT 0;"
+    "ALTER TABLE attempts ADD COLUMN p_held REAL NOT NULL DEFAULT 0;"
+    "CREATE INDEX requests_by_app ON requests(app, at_ms);",
 };
 
 constexpr std::string_view kRequestColumns =
     "id, at_ms, app, task, run, model_asked, stream, privacy, lane, model, operation, p_local_ok, "
-    "threshold, reasons, status";
+    "threshold, reasons, status, trace";
 
 Result<> insert(Database& db, const RequestRecord& record) {
   Result<Statement*> request = db.cached(
       "INSERT OR REPLACE INTO requests(id, at_ms, app, task, run, model_asked, stream, privacy, "
-      "lane, model, operation, p_local_ok, threshold, reasons, status) "
-      "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)");
+      "lane, model, operation, p_local_ok, threshold, reasons, status, trace) "
+      "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)");
   if (!request) return std::unexpected(std::move(request.error()));
   const auto text_or_null = [](const std::string& text) {
     return text.empty() ? std::optional<std::string_view>{} : std::string_view(text);
@@ -66,13 +72,15 @@ Result<> insert(Database& db, const RequestRecord& record) {
       .bind(12, decision.p_local_ok)
       .bind(13, decision.threshold)
       .bind(14, reasons_to_text(decision.reasons))
-      .bind(15, record.status);
+      .bind(15, record.status)
+      .bind(16, record.trace);
   if (Result<> done = (*request)->run(); !done) return done;
 
   for (std::size_t i = 0; i < record.attempts.size(); ++i) {
     const Attempt& attempt = record.attempts[i];
     Result<Statement*> row = db.cached(
-        "INSERT OR REPLACE INTO attempts VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)");
+        "INSERT OR REPLACE INTO attempts "
+        "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)");
     if (!row) return std::unexpected(std::move(row.error()));
     (*row)
         ->bind(1, record.id.value)
@@ -87,7 +95,10 @@ Result<> insert(Database& db, const RequestRecord& record) {
         .bind(10, attempt.usage.completion_tokens)
         .bind(11, attempt.usage.cached_prompt_tokens)
         .bind(12, attempt.cost_usd)
-        .bind(13, attempt.error);
+        .bind(13, attempt.error)
+        .bind(14, attempt.held_tokens)
+        .bind(15, attempt.held_ms)
+        .bind(16, attempt.p_held);
     if (Result<> done = (*row)->run(); !done) return done;
   }
   return {};
@@ -126,13 +137,15 @@ RequestRecord read_request(const Statement& row) {
   record.decision.threshold = row.real(12);
   record.decision.reasons = reasons_from_text(row.text(13));
   record.status = static_cast<int>(row.integer(14));
+  record.trace = row.text(15);
   return record;
 }
 
 Result<> read_attempts(Database& db, RequestRecord& record) {
   Result<Statement*> rows = db.cached(
       "SELECT lane, backend, model, queued_ms, first_token_ms, duration_ms, prompt_tokens, "
-      "completion_tokens, cached_prompt_tokens, cost_usd, error FROM attempts "
+      "completion_tokens, cached_prompt_tokens, cost_usd, error, held_tokens, held_ms, p_held "
+      "FROM attempts "
       "WHERE request = ?1 ORDER BY number");
   if (!rows) return std::unexpected(std::move(rows.error()));
   Statement& row = **rows;
@@ -153,6 +166,9 @@ Result<> read_attempts(Database& db, RequestRecord& record) {
                      .cached_prompt_tokens = row.integer(8)};
     attempt.cost_usd = row.real(9);
     attempt.error = row.text(10);
+    attempt.held_tokens = row.integer(11);
+    attempt.held_ms = row.real(12);
+    attempt.p_held = row.real(13);
   }
 }
 

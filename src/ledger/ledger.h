@@ -33,6 +33,11 @@ struct Attempt {
   chat::Usage usage;
   double cost_usd = 0;
   std::string error;  // empty: answered
+
+  // Of a local answer whose first tokens were held back until they looked good enough.
+  std::int64_t held_tokens = 0;
+  double held_ms = 0;
+  double p_held = 0;  // chance that the answer is good enough, after seeing them
 };
 
 struct RequestRecord {
@@ -41,6 +46,7 @@ struct RequestRecord {
   std::string app;  // who asked; "" where unknown
   TaskId task;      // empty for an app's request
   RunId run;
+  std::string trace;  // the app's own name for what this belongs to
   std::string model_asked;
   bool stream = false;
   std::string privacy;

@@ -182,7 +182,23 @@ Result<> parse_tool_choice(const json::object& choice, ChatRequest& request) {
   } else if (type != "auto") {
     fields.reject("type", "is none that minimill knows", "use auto, any, tool or none");
   }
+  if (fields.bool_or("disable_parallel_tool_use", false)) request.parallel_tool_calls = false;
   if (!fields.ok()) return std::unexpected(std::move(fields).error());
+  return {};
+}
+
+/// {"type": "json_schema", "schema": {…}}: its own name for structured outputs.
+Result<> parse_output_format(const json::object& format, ChatRequest& request) {
+  Fields fields(format, "output_format.");
+  const std::string type = fields.required_string("type");
+  if (fields.ok() && type != "json_schema") {
+    fields.reject("type", "is none that minimill knows", "use json_schema");
+  }
+  const json::object* schema = fields.optional_object("schema");
+  if (schema == nullptr) fields.reject("schema", "is required");
+  if (!fields.ok()) return std::unexpected(std::move(fields).error());
+  request.response_format = chat::ResponseFormat::kJsonSchema;
+  request.json_schema = {{"name", "answer"}, {"schema", *schema}, {"strict", true}};
   return {};
 }
 
@@ -207,6 +223,16 @@ Result<> parse_lists(Fields& fields, ChatRequest& request) {
   }
   if (const json::object* choice = fields.optional_object("tool_choice")) {
     if (Result<> read = parse_tool_choice(*choice, request); !read) return read;
+  }
+  if (const json::object* format = fields.optional_object("output_format")) {
+    if (Result<> read = parse_output_format(*format, request); !read) return read;
+  }
+  if (const json::object* output = fields.optional_object("output_config")) {
+    Fields inner(*output, "output_config.");
+    const json::object* format = inner.optional_object("format");
+    if (!inner.ok()) return std::unexpected(std::move(inner).error());
+    Result<> read = format == nullptr ? Result<>{} : parse_output_format(*format, request);
+    if (!read) return read;
   }
   if (const json::array* stops = fields.optional_array("stop_sequences")) {
     if (Result<> read = parse_stops(*stops, request.sampling); !read) return read;
@@ -247,6 +273,7 @@ Result<ChatRequest> parse_messages_request(std::string_view text) {
   }
   request.sampling.temperature = fields.optional_number("temperature", 0, 1);
   request.sampling.top_p = fields.optional_number("top_p", 0, 1);
+  request.sampling.top_k = fields.optional_integer("top_k", 0, kMaxAnswerTokens);
   request.stream = fields.bool_or("stream", false);
   if (!fields.ok()) return std::unexpected(std::move(fields).error());
   request.protocol = chat::Protocol::kAnthropic;

@@ -94,19 +94,58 @@ void write_tools(const ChatRequest& request, json::object& body) {
         {{"name", tool.name}, {"description", tool.description}, {"input_schema", schema}});
   }
   body["tools"] = std::move(tools);
+  json::object choice{{"type", "auto"}};
   switch (request.tool_choice) {
     case chat::ToolChoice::kAuto:
       break;
     case chat::ToolChoice::kNone:
-      body["tool_choice"] = {{"type", "none"}};
+      choice["type"] = "none";
       break;
     case chat::ToolChoice::kRequired:
-      body["tool_choice"] = {{"type", "any"}};
+      choice["type"] = "any";
       break;
     case chat::ToolChoice::kNamed:
-      body["tool_choice"] = {{"type", "tool"}, {"name", request.tool_name}};
+      choice = {{"type", "tool"}, {"name", request.tool_name}};
       break;
   }
+  const bool one_at_a_time = !request.parallel_tool_calls.value_or(true);
+  if (one_at_a_time && request.tool_choice != chat::ToolChoice::kNone) {
+    choice["disable_parallel_tool_use"] = true;
+  }
+  if (one_at_a_time || request.tool_choice != chat::ToolChoice::kAuto) {
+    body["tool_choice"] = std::move(choice);
+  }
+}
+
+/// Tokens to think with; 0: none. The names are OpenAI's, the sizes of the order Anthropic advises.
+std::int64_t thinking_budget(std::string_view effort) {
+  if (effort == "low") return 1024;
+  if (effort == "medium") return 4096;
+  if (effort == "high") return 16'384;
+  if (effort == "xhigh") return 32'768;
+  return 0;
+}
+
+void write_sampling(const ChatRequest& request, json::object& body) {
+  const chat::Sampling& sampling = request.sampling;
+  const std::int64_t answer = sampling.max_tokens.value_or(kDefaultMaxTokens);
+  const bool free_choice = request.tool_choice == chat::ToolChoice::kAuto ||
+                           request.tool_choice == chat::ToolChoice::kNone;
+  const std::int64_t budget = free_choice ? thinking_budget(request.reasoning_effort) : 0;
+  body["max_tokens"] = answer + budget;
+  if (!sampling.stop.empty()) {
+    json::array stops(sampling.stop.begin(), sampling.stop.end());
+    body["stop_sequences"] = std::move(stops);
+  }
+  if (budget > 0) {  // which excludes the rest
+    body["thinking"] = {{"type", "enabled"}, {"budget_tokens", budget}};
+    return;
+  }
+  // OpenAI's temperature goes to 2, Anthropic's to 1.
+  if (sampling.temperature) body["temperature"] = std::min(1.0, *sampling.temperature);
+  // 1 is what it is anyway, and newer models refuse it beside a temperature.
+  if (sampling.top_p && *sampling.top_p < 1) body["top_p"] = *sampling.top_p;
+  if (sampling.top_k) body["top_k"] = *sampling.top_k;
 }
 
 /// There is no response_format: the wish is put into words, the schema beside it.
@@ -123,18 +162,7 @@ std::string write_from_parts(const ChatRequest& request, std::string_view model,
   body["messages"] = messages_json(request, system);
   ask_for_json(request, system);
   if (!system.empty()) body["system"] = system;
-  body["max_tokens"] = request.sampling.max_tokens.value_or(kDefaultMaxTokens);
-  // OpenAI's temperature goes to 2, Anthropic's to 1.
-  if (request.sampling.temperature)
-    body["temperature"] = std::min(1.0, *request.sampling.temperature);
-  // 1 is what it is anyway, and newer models refuse it beside a temperature.
-  if (request.sampling.top_p && *request.sampling.top_p < 1) {
-    body["top_p"] = *request.sampling.top_p;
-  }
-  if (!request.sampling.stop.empty()) {
-    json::array stops(request.sampling.stop.begin(), request.sampling.stop.end());
-    body["stop_sequences"] = std::move(stops);
-  }
+  write_sampling(request, body);
   write_tools(request, body);
   if (stream) body["stream"] = true;
   return json::serialize(body);

@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "chat/chat_event.h"
 #include "chat/chat_request.h"
+#include "protocol/target.h"
 
 namespace minimill::protocol::openai {
 
@@ -27,14 +28,20 @@ Result<chat::ChatRequest> parse_chat_request(std::string_view body);
 /// A body for a backend that speaks OpenAI's protocol and calls its model `model`. A request that
 /// arrived in this protocol keeps every field it came with; only model, stream and stream_options
 /// are replaced. One from another protocol, or made by minimill, is written from its parts.
+/// llama-server (`target`) answers once, knows one name for the limit of tokens, and takes sampling
+/// that OpenAI does not have.
 std::string write_chat_request(const chat::ChatRequest& request, std::string_view model,
-                               bool stream);
+                               bool stream, Target target = Target::kOpenAi);
 
 /// A whole chat.completion object. Anything else is kUpstream.
 Result<chat::ChatAnswer> parse_answer(std::string body);
 /// `answer.body` itself where its protocol is this one.
 std::string write_answer(const chat::ChatAnswer& answer, std::string_view id,
                          std::int64_t created_s);
+
+/// Several answers to one request as the choices of one object; usage is their sum.
+std::string write_answers(const std::vector<chat::ChatAnswer>& answers, std::string_view id,
+                          std::int64_t created_s);
 
 /// chat.completion.chunk objects in SSE frames ("data: {…}\n\n"), from a template with the text
 /// escaped in.
@@ -44,6 +51,8 @@ class StreamWriter {
                bool include_usage);
   /// Appends the frames for one event to `out`.
   void write(const chat::ChatEvent& event, std::string& out);
+  /// What comes now is the next answer of several.
+  void next_choice();
   /// The usage chunk, if asked for, and "data: [DONE]\n\n".
   void finish(std::string& out);
 
@@ -53,6 +62,7 @@ class StreamWriter {
   std::string head_;  // {"id":…,"object":…,"created":…,"model":…
   bool include_usage_;
   bool role_sent_ = false;
+  int choice_ = 0;
   chat::Usage usage_;
 };
 

@@ -40,6 +40,21 @@ bool is_text_or_null(const json::value* value) {
   return value == nullptr || value->is_null() || value->is_string();
 }
 
+json::object message_json(const chat::ChatAnswer& answer) {
+  json::object message{{"role", "assistant"}, {"content", answer.text}};
+  if (!answer.reasoning.empty()) message["reasoning_content"] = answer.reasoning;
+  if (answer.tool_calls.empty()) return message;
+  json::array calls;
+  for (const chat::ToolCall& call : answer.tool_calls) {
+    calls.push_back({{"id", call.id},
+                     {"type", "function"},
+                     {"function", {{"name", call.name}, {"arguments", call.arguments}}}});
+  }
+  message["tool_calls"] = std::move(calls);
+  if (answer.text.empty()) message["content"] = nullptr;
+  return message;
+}
+
 }  // namespace
 
 Result<chat::ChatAnswer> parse_answer(std::string body) {
@@ -62,6 +77,7 @@ Result<chat::ChatAnswer> parse_answer(std::string body) {
     Result<> read = read_tool_calls(*calls, answer);
     if (!read) return std::unexpected(std::move(read.error()));
   }
+  answer.logprobs = logprobs_in(*choice);
   answer.finish = finish_reason(text_in(*choice, "finish_reason"));
   if (const json::object* usage = object_in(*parsed, "usage")) answer.usage = usage_of(*usage);
   answer.protocol = chat::Protocol::kOpenAi;
@@ -71,29 +87,31 @@ Result<chat::ChatAnswer> parse_answer(std::string body) {
 
 std::string write_answer(const chat::ChatAnswer& answer, std::string_view id,
                          std::int64_t created_s) {
-  if (answer.protocol == chat::Protocol::kOpenAi && !answer.body.empty()) return answer.body;
-  json::object message{{"role", "assistant"}, {"content", answer.text}};
-  if (!answer.reasoning.empty()) message["reasoning_content"] = answer.reasoning;
-  if (!answer.tool_calls.empty()) {
-    json::array calls;
-    for (const chat::ToolCall& call : answer.tool_calls) {
-      calls.push_back({{"id", call.id},
-                       {"type", "function"},
-                       {"function", {{"name", call.name}, {"arguments", call.arguments}}}});
-    }
-    message["tool_calls"] = std::move(calls);
-    if (answer.text.empty()) message["content"] = nullptr;
-  }
+  return write_answers({answer}, id, created_s);
+}
+
+std::string write_answers(const std::vector<chat::ChatAnswer>& answers, std::string_view id,
+                          std::int64_t created_s) {
+  const chat::ChatAnswer& first = answers.front();
+  const bool as_it_came = first.protocol == chat::Protocol::kOpenAi && !first.body.empty();
+  if (as_it_came && answers.size() == 1) return first.body;
   json::array choices;
-  choices.push_back({{"index", 0},
-                     {"message", std::move(message)},
-                     {"finish_reason", finish_name(answer.finish)}});
+  chat::Usage usage;
+  for (const chat::ChatAnswer& answer : answers) {
+    json::object choice{{"index", choices.size()},
+                        {"message", message_json(answer)},
+                        {"logprobs", nullptr},
+                        {"finish_reason", finish_name(answer.finish)}};
+    if (!answer.logprobs.empty()) choice["logprobs"] = logprobs_json(answer.logprobs);
+    choices.push_back(std::move(choice));
+    usage += answer.usage;
+  }
   return json::serialize(json::object{{"id", id},
                                       {"object", "chat.completion"},
                                       {"created", created_s},
-                                      {"model", answer.model},
+                                      {"model", first.model},
                                       {"choices", std::move(choices)},
-                                      {"usage", usage_json(answer.usage)}});
+                                      {"usage", usage_json(usage)}});
 }
 
 std::string write_models(const std::vector<ModelEntry>& models) {

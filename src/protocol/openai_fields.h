@@ -4,6 +4,7 @@
 
 #include <boost/json.hpp>
 #include <string_view>
+#include <vector>
 
 #include "chat/chat_event.h"
 
@@ -15,6 +16,10 @@ std::string_view finish_name(chat::FinishReason reason);
 
 chat::Usage usage_of(const boost::json::object& usage);
 boost::json::object usage_json(const chat::Usage& usage);
+
+/// Of a choice: {"logprobs": {"content": [{"token", "logprob", "top_logprobs"}]}}.
+std::vector<chat::TokenLogprob> logprobs_in(const boost::json::object& choice);
+boost::json::object logprobs_json(const std::vector<chat::TokenLogprob>& tokens);
 
 /// Of a message or a delta: "reasoning_content" (llama-server, DeepSeek) or "reasoning" (vLLM,
 /// OpenRouter).

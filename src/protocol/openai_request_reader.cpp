@@ -258,11 +258,28 @@ void parse_sampling(Fields& fields, chat::Sampling& sampling) {
     sampling.max_tokens = newer;
   }
   sampling.seed = fields.optional_integer("seed");
-  if (const auto n = fields.optional_integer("n"); n && *n != 1) {
-    fields.reject("n", "must be 1", "send the request several times for several answers");
-  }
+  sampling.presence_penalty = fields.optional_number("presence_penalty", -2, 2);
+  sampling.frequency_penalty = fields.optional_number("frequency_penalty", -2, 2);
 }
 
+void parse_wishes(Fields& fields, ChatRequest& request) {
+  request.choices = fields.optional_integer("n", 1, kMaxChoices).value_or(1);
+  request.logprobs = fields.bool_or("logprobs", false);
+  request.top_logprobs = fields.optional_integer("top_logprobs", 0, kMaxTopLogprobs).value_or(0);
+  if (request.top_logprobs > 0 && !request.logprobs) {
+    fields.reject("top_logprobs", "needs 'logprobs' to be true");
+  }
+  if (fields.find("parallel_tool_calls") != nullptr) {
+    request.parallel_tool_calls = fields.bool_or("parallel_tool_calls", true);
+  }
+  request.reasoning_effort = fields.string_or("reasoning_effort", "");
+  if (const json::object* bias = fields.optional_object("logit_bias")) request.logit_bias = *bias;
+  for (const char* old : {"functions", "function_call"}) {
+    if (fields.find(old) != nullptr) {
+      fields.reject(old, "is OpenAI's old way", "use tools and tool_choice");
+    }
+  }
+}
 /// What is a string or a list, an object or a string: kinds that Fields has no getter for.
 Result<> parse_mixed(Fields& fields, ChatRequest& request) {
   if (const json::array* tools = fields.optional_array("tools")) {
@@ -310,6 +327,7 @@ Result<ChatRequest> parse_chat_request(std::string_view text) {
     return std::unexpected(std::move(read.error()));
   }
   parse_sampling(fields, request.sampling);
+  parse_wishes(fields, request);
   request.stream = fields.bool_or("stream", false);
   if (!fields.ok()) return std::unexpected(std::move(fields).error());
   request.protocol = chat::Protocol::kOpenAi;

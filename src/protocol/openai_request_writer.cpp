@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <array>
 #include <utility>
 
@@ -80,6 +82,8 @@ void write_tools(const ChatRequest& request, json::object& body) {
 }
 
 void write_sampling(const chat::Sampling& sampling, json::object& body) {
+  if (sampling.presence_penalty) body["presence_penalty"] = *sampling.presence_penalty;
+  if (sampling.frequency_penalty) body["frequency_penalty"] = *sampling.frequency_penalty;
   if (sampling.temperature) body["temperature"] = *sampling.temperature;
   if (sampling.top_p) body["top_p"] = *sampling.top_p;
   if (sampling.max_tokens) body["max_tokens"] = *sampling.max_tokens;
@@ -90,13 +94,32 @@ void write_sampling(const chat::Sampling& sampling, json::object& body) {
   }
 }
 
-std::string write_from_parts(const ChatRequest& request, std::string_view model, bool stream) {
+void write_wishes(const ChatRequest& request, Target target, json::object& body) {
+  if (target == Target::kLlamaServer) {
+    if (request.sampling.top_k) body["top_k"] = *request.sampling.top_k;
+    if (request.sampling.min_p) body["min_p"] = *request.sampling.min_p;
+    if (request.sampling.repeat_penalty) body["repeat_penalty"] = *request.sampling.repeat_penalty;
+  } else if (request.choices > 1) {
+    body["n"] = request.choices;
+  }
+  if (request.logprobs) body["logprobs"] = true;
+  if (request.top_logprobs > 0) body["top_logprobs"] = request.top_logprobs;
+  if (request.parallel_tool_calls && !request.tools.empty()) {
+    body["parallel_tool_calls"] = *request.parallel_tool_calls;
+  }
+  if (!request.reasoning_effort.empty()) body["reasoning_effort"] = request.reasoning_effort;
+  if (!request.logit_bias.empty()) body["logit_bias"] = request.logit_bias;
+}
+
+std::string write_from_parts(const ChatRequest& request, std::string_view model, bool stream,
+                             Target target) {
   json::object body{{"model", model}};
   json::array messages;
   for (const Message& message : request.messages) append_message(message, messages);
   body["messages"] = std::move(messages);
   write_tools(request, body);
   write_sampling(request.sampling, body);
+  write_wishes(request, target, body);
   if (request.response_format == chat::ResponseFormat::kJsonObject) {
     body["response_format"] = {{"type", "json_object"}};
   } else if (request.response_format == chat::ResponseFormat::kJsonSchema) {
@@ -109,17 +132,34 @@ std::string write_from_parts(const ChatRequest& request, std::string_view model,
   return json::serialize(body);
 }
 
+// Usage is always counted, whether the app asked for it or not.
+constexpr std::string_view kStream = R"(,"stream":true,"stream_options":{"include_usage":true})";
+
 std::string write_from_body(const ChatRequest& request, std::string_view model, bool stream) {
-  // Usage is always counted, whether the app asked for it or not.
-  constexpr std::string_view kStream = R"(,"stream":true,"stream_options":{"include_usage":true})";
   return write_passthrough(request, model, {"stream", "stream_options"}, stream ? kStream : "");
+}
+
+std::string write_for_llama_server(const ChatRequest& request, std::string_view model,
+                                   bool stream) {
+  std::string tail;
+  if (request.sampling.max_tokens) {
+    tail += fmt::format(R"(,"max_tokens":{})", *request.sampling.max_tokens);
+  }
+  if (request.logprobs) tail += R"(,"logprobs":true)";  // minimill may want them, too
+  if (stream) tail += kStream;
+  return write_passthrough(
+      request, model,
+      {"stream", "stream_options", "n", "max_tokens", "max_completion_tokens", "logprobs"}, tail);
 }
 
 }  // namespace
 
-std::string write_chat_request(const ChatRequest& request, std::string_view model, bool stream) {
+std::string write_chat_request(const ChatRequest& request, std::string_view model, bool stream,
+                               Target target) {
   const bool same = request.protocol == chat::Protocol::kOpenAi && !request.body.empty();
-  return same ? write_from_body(request, model, stream) : write_from_parts(request, model, stream);
+  if (!same) return write_from_parts(request, model, stream, target);
+  return target == Target::kLlamaServer ? write_for_llama_server(request, model, stream)
+                                        : write_from_body(request, model, stream);
 }
 
 }  // namespace minimill::protocol::openai

@@ -38,12 +38,13 @@ Result<> read_tool_calls(const json::array& calls, std::vector<chat::ChatEvent>&
   return {};
 }
 
-Result<> read_delta(const json::object& delta, std::vector<chat::ChatEvent>& events) {
+Result<> read_delta(const json::object& delta, std::vector<chat::TokenLogprob> logprobs,
+                    std::vector<chat::ChatEvent>& events) {
   if (const std::string_view reasoning = reasoning_in(delta); !reasoning.empty()) {
     events.emplace_back(chat::ReasoningDelta{std::string(reasoning)});
   }
   if (const std::string_view text = text_in(delta, "content"); !text.empty()) {
-    events.emplace_back(chat::TextDelta{std::string(text)});
+    events.emplace_back(chat::TextDelta{std::string(text), std::move(logprobs)});
   }
   const json::array* calls = array_in(delta, "tool_calls");
   return calls == nullptr ? Result<>{} : read_tool_calls(*calls, events);
@@ -99,7 +100,7 @@ Result<> StreamReader::read_choice(const json::object& choice,
                                    std::vector<chat::ChatEvent>& events) {
   if (finished_ || !is_first(choice)) return {};
   if (const json::object* delta = object_in(choice, "delta")) {
-    if (Result<> read = read_delta(*delta, events); !read) return read;
+    if (Result<> read = read_delta(*delta, logprobs_in(choice), events); !read) return read;
   }
   if (const std::string_view finish = text_in(choice, "finish_reason"); !finish.empty()) {
     finished_ = true;

@@ -21,13 +21,18 @@ StreamWriter::StreamWriter(std::string_view id, std::string_view model, std::int
 
 void StreamWriter::open_chunk(std::string& out) const {
   out += head_;
-  out += R"(,"choices":[{"index":0,"delta":{)";
+  fmt::format_to(std::back_inserter(out), R"(,"choices":[{{"index":{},"delta":{{)", choice_);
+}
+
+void StreamWriter::next_choice() {
+  ++choice_;
+  role_sent_ = false;
 }
 
 void StreamWriter::write(const chat::ChatEvent& event, std::string& out) {
   constexpr std::string_view kEnd = "},\"finish_reason\":null}]}\n\n";
   if (const auto* report = std::get_if<chat::UsageReport>(&event)) {
-    usage_ = report->usage;
+    usage_ += report->usage;
     return;
   }
   if (std::holds_alternative<chat::Frame>(event)) return;
@@ -39,7 +44,13 @@ void StreamWriter::write(const chat::ChatEvent& event, std::string& out) {
   if (const auto* text = std::get_if<chat::TextDelta>(&event)) {
     out += R"("content":)";
     append_json_string(out, text->text);
-    out += kEnd;
+    if (text->logprobs.empty()) {
+      out += kEnd;
+    } else {
+      out += R"(},"logprobs":)";
+      out += json::serialize(logprobs_json(text->logprobs));
+      out += ",\"finish_reason\":null}]}\n\n";
+    }
   } else if (const auto* reasoning = std::get_if<chat::ReasoningDelta>(&event)) {
     out += R"("reasoning_content":)";
     append_json_string(out, reasoning->text);

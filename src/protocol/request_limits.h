@@ -15,5 +15,7 @@ inline constexpr std::size_t kMaxStops = 16;           // OpenAI's "stop"
 inline constexpr std::size_t kMaxStopSequences = 128;  // Anthropic's "stop_sequences"
 inline constexpr std::size_t kMaxModelBytes = 256;
 inline constexpr std::int64_t kMaxAnswerTokens = 1 << 24;
+inline constexpr std::int64_t kMaxChoices = 128;
+inline constexpr std::int64_t kMaxTopLogprobs = 20;
 
 }  // namespace minimill::protocol

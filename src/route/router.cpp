@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/sha256.h"
+#include "route/confidence.h"
 #include "route/difficulty_model.h"
 #include "route/features.h"
 #include "route/operations.h"
@@ -19,7 +20,8 @@ constexpr double kLeastWeight = 0.05;        // reasons that weigh less are left
 constexpr double kPriorStrength = 3;         // outcomes that the text's estimate is worth
 constexpr double kExploreFloor = 0.05;       // below this it is hopeless
 constexpr std::int64_t kAnswerTokens = 512;  // room an answer needs
-constexpr std::string_view kMagic = "minimill-router 1\n";
+constexpr std::string_view kMagic = "minimill-router 2\n";
+constexpr std::string_view kOldMagic = "minimill-router 1\n";  // without what tokens have taught
 constexpr std::size_t kDigestBytes = 64;
 
 Reason rule(std::string layer, std::string text) {
@@ -126,6 +128,7 @@ struct Router::Impl {
   RouterOptions options;
   DifficultyModel model;
   Operations operations;
+  Confidence confidence;
 };
 
 Router::Router(RouterOptions options) : impl_(std::make_unique<Impl>(options)) {}
@@ -189,6 +192,14 @@ void Router::learn(const RouteInput& input, std::string_view operation, bool loc
   impl_->operations.learn(operation, local_ok, weight);
 }
 
+double Router::p_after_tokens(double p_before, double mean_logprob) const {
+  return impl_->confidence.p_ok(p_before, mean_logprob);
+}
+
+void Router::learn_confidence(double p_before, double mean_logprob, bool local_ok) {
+  impl_->confidence.learn(p_before, mean_logprob, local_ok);
+}
+
 std::vector<OperationStats> Router::operations() const {
   std::vector<OperationStats> stats;
   for (const auto& [slug, operation] : impl_->operations.all()) {
@@ -205,6 +216,7 @@ const RouterOptions& Router::options() const { return impl_->options; }
 
 std::string Router::save() const {
   std::string state(kMagic);
+  state += impl_->confidence.to_text() + '\n';
   impl_->model.append_state(state);
   impl_->operations.append_state(state);
   return sha256_hex(state) + state;
@@ -217,10 +229,18 @@ Result<Router> Router::load(std::string_view bytes, RouterOptions options) {
   if (sha256_hex(state) != bytes.substr(0, kDigestBytes)) {
     return fail(ErrorCode::kCorrupt, "the router's state is damaged: its checksum is wrong");
   }
-  if (!state.starts_with(kMagic))
+  const bool old = state.starts_with(kOldMagic);
+  if (!old && !state.starts_with(kMagic))
     return fail(ErrorCode::kCorrupt, "the router's state is of another version");
   state.remove_prefix(kMagic.size());
   Router router(options);
+  if (!old) {
+    const std::size_t end = std::min(state.find('\n'), state.size());
+    Result<Confidence> confidence = Confidence::parse(state.substr(0, end));
+    if (!confidence) return std::unexpected(std::move(confidence.error()));
+    router.impl_->confidence = *confidence;
+    state.remove_prefix(std::min(end + 1, state.size()));
+  }
   if (Result<> taken = router.impl_->model.take_state(state); !taken)
     return std::unexpected(taken.error());
   if (Result<> taken = router.impl_->operations.take_state(state); !taken)

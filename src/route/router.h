@@ -80,6 +80,11 @@ class Router {
   void learn(const RouteInput& input, std::string_view operation, bool local_ok,
              double weight = 1.0);
 
+  /// The estimate `p_before` after the local model has written tokens of this mean log-probability,
+  /// and what is learnt of that once the answer's worth is known.
+  double p_after_tokens(double p_before, double mean_logprob) const;
+  void learn_confidence(double p_before, double mean_logprob, bool local_ok);
+
   std::vector<OperationStats> operations() const;
   const RouterOptions& options() const;
 

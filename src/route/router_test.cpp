@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/sha256.h"
 #include "route/prior/fit_prior.h"
 
 namespace minimill::route {
@@ -153,6 +154,21 @@ TEST(Router, AnyBytesAreDecided) {
         std::string("\u6f22\u5b57\u3068\u304b\u306a"), std::string(3000, ' ')}) {
     EXPECT_TRUE(router.decide(text(what)).has_value());
   }
+}
+
+TEST(Router, StateOfTheLastVersionIsRead) {
+  Router router;
+  const std::string operation = router.recognise(task("Tag this note", "b"));
+  router.learn(task("Tag this note", "b"), operation, false);
+  std::string state = router.save().substr(64);
+  const std::size_t first = state.find('\n');
+  state.erase(first + 1, state.find('\n', first + 1) - first);  // what tokens have taught
+  state.replace(0, first, "minimill-router 1");
+
+  const Result<Router> old = Router::load(sha256_hex(state) + state, {});
+
+  ASSERT_TRUE(old.has_value()) << old.error().message;
+  EXPECT_EQ(old->operations().size(), 1U);
 }
 
 TEST(Router, DamagedStateIsRefused) {

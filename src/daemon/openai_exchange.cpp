@@ -1,0 +1,39 @@
+#include "daemon/openai_exchange.h"
+
+namespace minimill::daemon {
+namespace {
+
+namespace openai = protocol::openai;
+
+std::string completion_id(const RequestId& id) { return "chatcmpl-" + id.value; }
+std::int64_t unix_s(const Clock& clock) { return unix_ms(clock.wall()) / 1000; }
+
+}  // namespace
+
+Result<chat::ChatRequest> OpenAiExchange::read(const http::Request& request) {
+  Result<chat::ChatRequest> parsed = openai::parse_chat_request(request.body);
+  if (parsed) include_usage_ = parsed->include_usage;
+  return parsed;
+}
+
+std::string OpenAiExchange::answer(const Served& served) {
+  return openai::write_answers(served.answers, completion_id(served.serving.id), unix_s(clock_));
+}
+
+void OpenAiExchange::begin(const Serving& serving, std::string_view model, std::string& /*out*/) {
+  writer_.emplace(completion_id(serving.id), model, unix_s(clock_), include_usage_);
+}
+
+void OpenAiExchange::write(const chat::ChatEvent& event, std::string& out) {
+  writer_->write(event, out);
+}
+
+void OpenAiExchange::finish(std::string& out) { writer_->finish(out); }
+
+void OpenAiExchange::fail(const Error& error, std::string& out) {
+  out += openai::write_stream_error(error);
+}
+
+std::string OpenAiExchange::error(const Error& error) const { return openai::write_error(error); }
+
+}  // namespace minimill::daemon

@@ -1,0 +1,32 @@
+#pragma once
+
+// POST /v1/chat/completions: OpenAI's chat completions.
+
+#include <optional>
+#include <vector>
+
+#include "base/clock.h"
+#include "daemon/exchange.h"
+#include "protocol/openai.h"
+
+namespace minimill::daemon {
+
+class OpenAiExchange final : public Exchange {
+ public:
+  explicit OpenAiExchange(const Clock& clock) : clock_(clock) {}
+
+  Result<chat::ChatRequest> read(const http::Request& request) override;
+  std::string answer(const Served& served) override;
+  void begin(const Serving& serving, std::string_view model, std::string& out) override;
+  void write(const chat::ChatEvent& event, std::string& out) override;
+  void finish(std::string& out) override;
+  void fail(const Error& error, std::string& out) override;
+  std::string error(const Error& error) const override;
+
+ private:
+  const Clock& clock_;
+  bool include_usage_ = false;
+  std::optional<protocol::openai::StreamWriter> writer_;
+};
+
+}  // namespace minimill::daemon
