@@ -45,6 +45,8 @@ class ManualClock final : public Clock {
 
 /// Milliseconds since 1970, as SQLite columns and JSON fields carry it.
 inline std::int64_t unix_ms(WallTime time) { return time.time_since_epoch().count(); }
+/// Whole seconds, as most wire formats count.
+inline std::int64_t unix_s(WallTime time) { return unix_ms(time) / 1000; }
 inline WallTime from_unix_ms(std::int64_t ms) { return WallTime{Millis{ms}}; }
 
 }  // namespace minimill

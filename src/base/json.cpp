@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -36,6 +37,18 @@ std::string range_text(double min, double max) {
   return fmt::format("at most {}", max);
 }
 
+/// At whatever depth; `value` is no deeper than kMaxJsonDepth.
+bool has_finite_numbers(const json::value& value) {
+  if (const double* number = value.if_double()) return std::isfinite(*number);
+  if (const json::array* array = value.if_array()) {
+    return std::ranges::all_of(*array, has_finite_numbers);
+  }
+  const json::object* object = value.if_object();
+  return object == nullptr || std::ranges::all_of(*object, [](const json::key_value_pair& pair) {
+           return has_finite_numbers(pair.value());
+         });
+}
+
 }  // namespace
 
 Result<json::value> parse_json(std::string_view text, json::storage_ptr storage) {
@@ -55,7 +68,11 @@ Result<json::value> parse_json(std::string_view text, json::storage_ptr storage)
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("not valid JSON at byte {}: {}", read, ec.message()));
   }
-  return parser.release();
+  json::value value = parser.release();
+  if (!has_finite_numbers(value)) {
+    return fail(ErrorCode::kInvalidArgument, "a number in the JSON is too large to be read");
+  }
+  return value;
 }
 
 Result<json::object> parse_json_object(std::string_view text, json::storage_ptr storage) {

@@ -24,7 +24,8 @@ namespace json = boost::json;
 /// Nesting that no honest document reaches; bounds the parser's and our own recursion.
 inline constexpr std::size_t kMaxJsonDepth = 64;
 
-/// Parses exactly one JSON value. kInvalidArgument says where the text stops being JSON.
+/// Parses exactly one JSON value. kInvalidArgument says where the text stops being JSON. 1e400 is
+/// refused too: it would read as infinity and be written on as what is no JSON.
 Result<json::value> parse_json(std::string_view text, json::storage_ptr storage = {});
 Result<json::object> parse_json_object(std::string_view text, json::storage_ptr storage = {});
 

@@ -76,5 +76,11 @@ TEST(Fields, NullCountsAsAbsent) {
   EXPECT_TRUE(fields.ok());
 }
 
+TEST(Json, NumberBeyondDoubleIsRefusedAtAnyDepth) {
+  for (const char* text : {"1e400", "[1, [-1e999]]", R"({"a": {"b": 1e309}})"}) {
+    EXPECT_EQ(parse_json(text).error().code, ErrorCode::kInvalidArgument) << text;
+  }
+}
+
 }  // namespace
 }  // namespace minimill

@@ -27,10 +27,10 @@ Message text_message(Role role, std::string text) {
   return Message{.role = role, .parts = {Text{std::move(text)}}};
 }
 
-std::chrono::milliseconds time_left(const ChatRequest& request) {
+std::chrono::milliseconds time_left(Deadline deadline) {
   using std::chrono::milliseconds;
-  if (!request.deadline) return milliseconds{0};
-  const auto left = *request.deadline - std::chrono::steady_clock::now();
+  if (!deadline) return milliseconds{0};
+  const auto left = *deadline - std::chrono::steady_clock::now();
   return std::max(std::chrono::duration_cast<milliseconds>(left), milliseconds{1});
 }
 

@@ -88,6 +88,8 @@ struct Sampling {
   bool operator==(const Sampling&) const = default;
 };
 
+using Deadline = std::optional<std::chrono::steady_clock::time_point>;
+
 struct ChatRequest {
   std::string model;  // what the app asked for: a real name, or "auto", "local", "cloud"
   std::vector<Message> messages;
@@ -103,7 +105,7 @@ struct ChatRequest {
   std::int64_t choices = 1;                 // answers wanted: OpenAI's n
   std::optional<bool> parallel_tool_calls;  // unset: the backend's own way
   std::string reasoning_effort;  // "low", "medium", "high", …; empty: the backend's own way
-  std::optional<std::chrono::steady_clock::time_point> deadline;  // of the whole answer
+  Deadline deadline;             // of the whole answer
   bool stream = false;
   bool include_usage = false;  // the app wants a last chunk with token counts
 
@@ -118,8 +120,8 @@ struct ChatRequest {
   bool operator==(const ChatRequest&) const = default;
 };
 
-/// What is left until the request's deadline: at least 1 ms; 0 where it has none.
-std::chrono::milliseconds time_left(const ChatRequest& request);
+/// What is left until the deadline: at least 1 ms; 0 where there is none.
+std::chrono::milliseconds time_left(Deadline deadline);
 
 /// Every Text of every message, in order, separated by line feeds: what features are read from.
 std::string prompt_text(const ChatRequest& request);

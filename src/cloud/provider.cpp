@@ -27,25 +27,36 @@ bool may_pass(const Error& error) {
          error.code == ErrorCode::kTimeout || error.code == ErrorCode::kUpstream;
 }
 
-http::ClientRequest http_request(const ProviderOptions& options, const chat::ChatRequest& request,
-                                 std::string_view model, bool stream) {
+http::ClientRequest json_request(const ProviderOptions& options, std::string_view path,
+                                 std::string body, chat::Deadline deadline) {
   http::ClientRequest out;
   out.method = "POST";
+  out.url = options.base_url + std::string(path);
   out.connect_timeout = options.connect_timeout;
   out.idle_timeout = options.idle_timeout;
-  out.total_timeout = chat::time_left(request);
+  out.total_timeout = chat::time_left(deadline);
   out.headers.add("content-type", "application/json");
   if (options.protocol == chat::Protocol::kOpenAi) {
-    out.url = options.base_url + "/chat/completions";
     if (!options.key.empty()) out.headers.add("authorization", "Bearer " + options.key);
-    out.body = protocol::openai::write_chat_request(request, model, stream);
   } else {
-    out.url = options.base_url + "/v1/messages";
     if (!options.key.empty()) out.headers.add("x-api-key", options.key);
     out.headers.add("anthropic-version", "2023-06-01");
-    if (!request.beta.empty()) out.headers.add("anthropic-beta", request.beta);
-    out.body = protocol::anthropic::write_messages_request(request, model, stream);
   }
+  out.body = std::move(body);
+  return out;
+}
+
+http::ClientRequest chat_request(const ProviderOptions& options, const chat::ChatRequest& request,
+                                 std::string_view model, bool stream) {
+  if (options.protocol == chat::Protocol::kOpenAi) {
+    return json_request(options, "/chat/completions",
+                        protocol::openai::write_chat_request(request, model, stream),
+                        request.deadline);
+  }
+  http::ClientRequest out = json_request(
+      options, "/v1/messages", protocol::anthropic::write_messages_request(request, model, stream),
+      request.deadline);
+  if (!request.beta.empty()) out.headers.add("anthropic-beta", request.beta);
   return out;
 }
 
@@ -91,11 +102,8 @@ Result<> check_key(const ProviderOptions& options) {
               fmt::format("set the environment variable {}", options.key_env));
 }
 
-asio::awaitable<Result<chat::ChatAnswer>> complete_once(http::Client& client,
-                                                        const ProviderOptions& options,
-                                                        const chat::ChatRequest& request,
-                                                        std::string_view model) {
-  http::ClientRequest out = http_request(options, request, model, false);
+asio::awaitable<Result<std::string>> post_once(http::Client& client, const ProviderOptions& options,
+                                               http::ClientRequest out) {
   Result<http::Response> response = co_await client.fetch(std::move(out));
   if (!response) {
     co_return std::unexpected(std::move(response.error()).context(options.name));
@@ -104,25 +112,34 @@ asio::awaitable<Result<chat::ChatAnswer>> complete_once(http::Client& client,
     co_return std::unexpected(
         status_error(options, response->status, response->headers, response->body));
   }
-  Result<chat::ChatAnswer> answer =
-      options.protocol == chat::Protocol::kOpenAi
-          ? protocol::openai::parse_answer(std::move(response->body))
-          : protocol::anthropic::parse_answer(std::move(response->body));
-  if (!answer) co_return std::unexpected(std::move(answer.error()).context(options.name));
-  co_return answer;
+  co_return std::move(response->body);
+}
+
+Result<chat::ChatAnswer> read_answer(const ProviderOptions& options, Result<std::string> said) {
+  if (!said) return std::unexpected(std::move(said.error()));
+  Result<chat::ChatAnswer> answer = options.protocol == chat::Protocol::kOpenAi
+                                        ? protocol::openai::parse_answer(std::move(*said))
+                                        : protocol::anthropic::parse_answer(std::move(*said));
+  if (!answer) return std::unexpected(std::move(answer.error()).context(options.name));
+  return answer;
+}
+
+std::unexpected<Error> unsupported(const ProviderOptions& options, std::string_view what) {
+  return fail(ErrorCode::kUnsupported, fmt::format("{} {}", options.name, what),
+              "ask for a model of another provider, or for 'local'");
 }
 
 asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> stream_once(
     http::Client& client, const ProviderOptions& options, const chat::ChatRequest& request,
     std::string_view model) {
-  http::ClientRequest out = http_request(options, request, model, true);
+  http::ClientRequest out = chat_request(options, request, model, true);
   Result<std::unique_ptr<http::Download>> download = co_await client.open(std::move(out));
   if (!download) {
     co_return std::unexpected(std::move(download.error()).context(options.name));
   }
   // The app's own protocol: what we do not know goes along.
   const bool same = request.protocol == options.protocol && !request.body.empty();
-  const Frames frames = !same                    ? Frames::kNone
+  const Frames frames = !same ? Frames::kNone
                         : request.include_usage || options.protocol == chat::Protocol::kAnthropic
                             ? Frames::kAll
                             : Frames::kWithoutUsage;
@@ -132,8 +149,8 @@ asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> stream_once(
     co_return std::unexpected(
         status_error(options, status, (*download)->headers(), body ? *body : ""));
   }
-  auto stream =
-      std::make_unique<ProviderStream>(options.name, options.protocol, std::move(*download), frames);
+  auto stream = std::make_unique<ProviderStream>(options.name, options.protocol,
+                                                 std::move(*download), frames);
   // Until the first event, what fails may be tried again.
   Result<> begun = co_await stream->begin();
   if (!begun) co_return std::unexpected(std::move(begun.error()));
@@ -154,11 +171,55 @@ asio::awaitable<Result<chat::ChatAnswer>> Provider::complete(
   if (Result<> key = check_key(options_); !key) co_return std::unexpected(key.error());
   Retries retries(options_);
   while (true) {
-    Result<chat::ChatAnswer> answer = co_await complete_once(client_, options_, *request, model);
+    http::ClientRequest out = chat_request(options_, *request, model, false);
+    Result<std::string> said = co_await post_once(client_, options_, std::move(out));
+    Result<chat::ChatAnswer> answer = read_answer(options_, std::move(said));
     if (answer) co_return answer;
     const bool again = co_await retries.wait_after(answer.error());
     if (!again) co_return answer;
   }
+}
+
+asio::awaitable<Result<std::string>> Provider::post(http::ClientRequest out) {
+  if (Result<> key = check_key(options_); !key) co_return std::unexpected(key.error());
+  Retries retries(options_);
+  while (true) {
+    http::ClientRequest copy = out;
+    Result<std::string> said = co_await post_once(client_, options_, std::move(copy));
+    if (said) co_return said;
+    const bool again = co_await retries.wait_after(said.error());
+    if (!again) co_return said;
+  }
+}
+
+asio::awaitable<Result<protocol::EmbeddingAnswer>> Provider::embed(
+    const policy::Cleared<protocol::EmbeddingRequest>& request, std::string_view model,
+    chat::Deadline deadline) {
+  if (options_.protocol != chat::Protocol::kOpenAi) {
+    co_return unsupported(options_, "makes no embeddings");
+  }
+  http::ClientRequest out = json_request(
+      options_, "/embeddings", protocol::write_embedding_request(*request, model), deadline);
+  Result<std::string> said = co_await post(std::move(out));
+  if (!said) co_return std::unexpected(std::move(said.error()));
+  Result<protocol::EmbeddingAnswer> answer =
+      protocol::parse_embedding_answer(*said, request->inputs());
+  if (!answer) co_return std::unexpected(std::move(answer.error()).context(options_.name));
+  co_return answer;
+}
+
+asio::awaitable<Result<std::int64_t>> Provider::count_tokens(
+    const policy::Cleared<chat::ChatRequest>& request, std::string_view model) {
+  if (options_.protocol != chat::Protocol::kAnthropic) {
+    co_return unsupported(options_, "counts no tokens beforehand");
+  }
+  http::ClientRequest out =
+      json_request(options_, "/v1/messages/count_tokens",
+                   protocol::anthropic::write_count_request(*request, model), request->deadline);
+  if (!request->beta.empty()) out.headers.add("anthropic-beta", request->beta);
+  Result<std::string> said = co_await post(std::move(out));
+  if (!said) co_return std::unexpected(std::move(said.error()));
+  co_return protocol::anthropic::parse_count(*said);
 }
 
 asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> Provider::stream(

@@ -20,6 +20,7 @@
 #include "chat/chat_request.h"
 #include "http/client.h"
 #include "policy/privacy.h"
+#include "protocol/embeddings.h"
 
 namespace minimill::cloud {
 
@@ -47,11 +48,20 @@ class Provider {
       const policy::Cleared<chat::ChatRequest>& request, std::string_view model);
   asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> stream(
       const policy::Cleared<chat::ChatRequest>& request, std::string_view model);
+  /// Vectors of texts; kUnsupported at Anthropic, which makes none.
+  asio::awaitable<Result<protocol::EmbeddingAnswer>> embed(
+      const policy::Cleared<protocol::EmbeddingRequest>& request, std::string_view model,
+      chat::Deadline deadline);
+  /// The tokens of a prompt that came in Anthropic's protocol; kUnsupported elsewhere.
+  asio::awaitable<Result<std::int64_t>> count_tokens(
+      const policy::Cleared<chat::ChatRequest>& request, std::string_view model);
 
   const ProviderOptions& options() const { return options_; }
   bool serves(std::string_view model) const;
 
  private:
+  asio::awaitable<Result<std::string>> post(http::ClientRequest out);
+
   http::Client& client_;
   ProviderOptions options_;
 };

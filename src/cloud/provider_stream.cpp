@@ -2,14 +2,33 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
-#include <vector>
 
 namespace minimill::cloud {
+namespace {
+
+/// The event as a frame again. Its data are the provider's bytes; comments and retry times were for
+/// us.
+chat::Frame frame_of(const http::SseEvent& event) {
+  chat::Frame frame;
+  if (!event.event.empty()) frame.bytes = fmt::format("event: {}\n", event.event);
+  std::string_view rest = event.data;
+  while (true) {
+    const std::size_t end = rest.find('\n');
+    frame.bytes.append("data: ").append(rest.substr(0, end)).append("\n");
+    if (end == std::string_view::npos) break;
+    rest.remove_prefix(end + 1);
+  }
+  frame.bytes += '\n';
+  return frame;
+}
+
+}  // namespace
 
 ProviderStream::ProviderStream(std::string provider, chat::Protocol protocol,
-                               std::unique_ptr<http::Download> download)
-    : provider_(std::move(provider)), download_(std::move(download)) {
+                               std::unique_ptr<http::Download> download, Frames frames)
+    : provider_(std::move(provider)), download_(std::move(download)), frames_(frames) {
   if (protocol == chat::Protocol::kAnthropic) {
     reader_.emplace<protocol::anthropic::StreamReader>();
   }
@@ -33,11 +52,21 @@ Result<> ProviderStream::take(const http::SseEvent& event) {
     read =
         std::get<protocol::anthropic::StreamReader>(reader_).read(event.event, event.data, events);
   }
+  if (read && passes(events)) ready_.emplace_back(frame_of(event));
   for (chat::ChatEvent& each : events) {
     finished_ = finished_ || std::holds_alternative<chat::Finish>(each);
     ready_.push_back(std::move(each));
   }
   return read;
+}
+
+bool ProviderStream::passes(const std::vector<chat::ChatEvent>& events) const {
+  if (frames_ == Frames::kNone) return false;
+  const auto is_usage = [](const chat::ChatEvent& event) {
+    return std::holds_alternative<chat::UsageReport>(event);
+  };
+  const bool only_usage = !events.empty() && std::ranges::all_of(events, is_usage);
+  return frames_ == Frames::kAll || !only_usage;
 }
 
 asio::awaitable<Result<>> ProviderStream::read_more() {

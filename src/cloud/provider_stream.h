@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "chat/chat_event.h"
 #include "http/client.h"
@@ -18,10 +19,17 @@ namespace minimill::cloud {
 
 namespace asio = boost::asio;
 
+/// Whether the frames themselves go along with what was read from them (chat::Frame).
+enum class Frames {
+  kNone,
+  kAll,
+  kWithoutUsage,  // but for those that hold nothing but token counts: the app did not ask for them
+};
+
 class ProviderStream final : public chat::ChatStream {
  public:
   ProviderStream(std::string provider, chat::Protocol protocol,
-                 std::unique_ptr<http::Download> download);
+                 std::unique_ptr<http::Download> download, Frames frames = Frames::kNone);
 
   /// Waits for the first event without taking it.
   asio::awaitable<Result<>> begin();
@@ -31,10 +39,12 @@ class ProviderStream final : public chat::ChatStream {
  private:
   asio::awaitable<Result<>> read_more();
   Result<> take(const http::SseEvent& event);
+  bool passes(const std::vector<chat::ChatEvent>& events) const;
   bool done() const;
 
   std::string provider_;
   std::unique_ptr<http::Download> download_;
+  Frames frames_;
   http::SseReader sse_;
   std::variant<protocol::openai::StreamReader, protocol::anthropic::StreamReader> reader_;
   std::deque<chat::ChatEvent> ready_;

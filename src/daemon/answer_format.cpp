@@ -16,7 +16,8 @@ Result<AnswerFormat> AnswerFormat::of(const chat::ChatRequest& request) {
   if (!schema->is_object()) return fail_field("response_format", "a schema must be an object");
   Result<lane::JsonSchema> parsed = lane::JsonSchema::parse(schema->get_object());
   if (!parsed) {
-    return std::unexpected(std::move(parsed.error()).with_field("response_format").context("response_format"));
+    return std::unexpected(
+        std::move(parsed.error()).with_field("response_format").context("response_format"));
   }
   format.schema_ = std::move(*parsed);
   return format;
@@ -26,7 +27,8 @@ Result<> AnswerFormat::check(const chat::ChatAnswer& answer) const {
   if (!json_ || !answer.tool_calls.empty()) return {};
   const auto broken = [&answer](const std::string& what) {
     const bool cut = answer.finish == chat::FinishReason::kLength;
-    return fail(ErrorCode::kUpstream, fmt::format("the answer is not in the form asked for: {}", what),
+    return fail(ErrorCode::kUpstream,
+                fmt::format("the answer is not in the form asked for: {}", what),
                 cut ? "it was cut off: allow more tokens" : "ask again, or ask another model");
   };
   const Result<json::value> value = parse_json(answer.text);

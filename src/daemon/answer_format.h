@@ -1,7 +1,7 @@
 #pragma once
 
-// What the app demands of an answer's form: JSON, or JSON that fits a schema. Checked here whatever the
-// backend promised, so that a violation never reaches the app as an answer.
+// What the app demands of an answer's form: JSON, or JSON that fits a schema. Checked here whatever
+// the backend promised, so that a violation never reaches the app as an answer.
 
 #include <optional>
 

@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "protocol/anthropic.h"
+
 namespace minimill::daemon {
 namespace {
 
@@ -47,6 +49,47 @@ asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> Backends::stream(
   cloud::Provider* provider = selector_.provider_of(model);
   if (provider == nullptr) co_return fail_no_provider(model);
   co_return co_await provider->stream(*cleared, model);
+}
+
+asio::awaitable<Result<protocol::EmbeddingAnswer>> Backends::embed(
+    route::Lane lane, std::string_view model, const protocol::EmbeddingRequest& request,
+    policy::Privacy privacy, chat::Deadline deadline) {
+  if (lane == route::Lane::kLocal) {
+    Result<engine::Backend*> engine = engines_.find_embedder(model);
+    if (!engine) co_return std::unexpected(std::move(engine.error()));
+    std::string body = protocol::write_embedding_request(request, model);
+    std::string path = "/embeddings";
+    Result<std::string> said = co_await (*engine)->post(std::move(path), std::move(body), deadline);
+    if (!said) co_return std::unexpected(std::move(said.error()));
+    co_return protocol::parse_embedding_answer(*said, request.inputs());
+  }
+  Result<policy::Cleared<protocol::EmbeddingRequest>> cleared =
+      policy::clear_for_cloud(request, privacy);
+  if (!cleared) co_return std::unexpected(std::move(cleared.error()));
+  cloud::Provider* provider = selector_.provider_of(model);
+  if (provider == nullptr) co_return fail_no_provider(model);
+  co_return co_await provider->embed(*cleared, model, deadline);
+}
+
+asio::awaitable<Result<std::int64_t>> Backends::count_tokens(route::Lane lane,
+                                                             std::string_view model,
+                                                             const chat::ChatRequest& request,
+                                                             policy::Privacy privacy) {
+  if (lane == route::Lane::kLocal) {
+    Result<engine::Backend*> engine = engines_.find(model);
+    if (!engine) co_return std::unexpected(std::move(engine.error()));
+    std::string body = protocol::anthropic::write_count_request(request, model);
+    std::string path = "/messages/count_tokens";
+    Result<std::string> said =
+        co_await (*engine)->post(std::move(path), std::move(body), request.deadline);
+    if (!said) co_return std::unexpected(std::move(said.error()));
+    co_return protocol::anthropic::parse_count(*said);
+  }
+  Result<policy::Cleared<chat::ChatRequest>> cleared = policy::clear_for_cloud(request, privacy);
+  if (!cleared) co_return std::unexpected(std::move(cleared.error()));
+  cloud::Provider* provider = selector_.provider_of(model);
+  if (provider == nullptr) co_return fail_no_provider(model);
+  co_return co_await provider->count_tokens(*cleared, model);
 }
 
 Result<protocol::Fit> Backends::fit(route::Lane lane, std::string_view model,

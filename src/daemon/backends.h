@@ -12,6 +12,7 @@
 #include "cloud/price_table.h"
 #include "daemon/model_selector.h"
 #include "policy/privacy.h"
+#include "protocol/embeddings.h"
 #include "protocol/translation.h"
 #include "route/decision.h"
 
@@ -28,6 +29,16 @@ class Backends {
   asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> stream(
       route::Lane lane, std::string_view model, const chat::ChatRequest& request,
       policy::Privacy privacy);
+
+  /// Vectors of texts. The engine's own, or those of a provider that speaks OpenAI's protocol.
+  asio::awaitable<Result<protocol::EmbeddingAnswer>> embed(
+      route::Lane lane, std::string_view model, const protocol::EmbeddingRequest& request,
+      policy::Privacy privacy, chat::Deadline deadline);
+
+  /// The tokens of a prompt, counted by whoever would answer it.
+  asio::awaitable<Result<std::int64_t>> count_tokens(route::Lane lane, std::string_view model,
+                                                     const chat::ChatRequest& request,
+                                                     policy::Privacy privacy);
 
   /// How the request's fields fare there; kUnsupported names one that the backend cannot do.
   Result<protocol::Fit> fit(route::Lane lane, std::string_view model,

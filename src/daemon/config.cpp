@@ -142,6 +142,12 @@ void read_root(TomlReader& root, Config& config) {
       router.number("threshold_checked", config.router.threshold_checked, 0, 1);
   router.finish();
 
+  TomlReader watch = root.table("watch");
+  config.watch.enabled = watch.boolean("enabled", config.watch.enabled);
+  config.watch.tokens = watch.integer("tokens", config.watch.tokens, 1, 1024);
+  config.watch.ms = watch.integer("ms", config.watch.ms, 1, 60'000);
+  watch.finish();
+
   TomlReader tasks = root.table("tasks");
   config.tasks.max_attempts = tasks.integer("max_attempts", config.tasks.max_attempts, 1, 100);
   config.tasks.lease_s = tasks.integer("lease_s", config.tasks.lease_s, 10, 86'400);
@@ -292,6 +298,8 @@ std::string to_toml(const Config& config) {
        config.lanes.max_queued);
   line("[router]\nthreshold = {}\nthreshold_checked = {}\n", config.router.threshold,
        config.router.threshold_checked);
+  line("[watch]\nenabled = {}\ntokens = {}\nms = {}\n", config.watch.enabled, config.watch.tokens,
+       config.watch.ms);
   line("[tasks]\nmax_attempts = {}\nlease_s = {}\nmax_tokens = {}\n", config.tasks.max_attempts,
        config.tasks.lease_s, config.tasks.max_tokens);
   line(

@@ -56,6 +56,13 @@ struct RouterConfig {
   double threshold_checked = 0.4;  // of tasks with a check
 };
 
+/// A local answer's first tokens are held back and watched, where the cloud may answer instead.
+struct WatchConfig {
+  bool enabled = true;
+  int tokens = 24;  // at most so many
+  int ms = 1'500;   // at most so long, from the first of them
+};
+
 struct TasksConfig {
   int max_attempts = 5;
   int lease_s = 300;
@@ -81,6 +88,7 @@ struct Config {
   std::map<std::string, cloud::Price> prices;
   LanesConfig lanes;
   RouterConfig router;
+  WatchConfig watch;
   TasksConfig tasks;
   SimCloudConfig sim_cloud;
 };

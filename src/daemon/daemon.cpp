@@ -6,19 +6,26 @@
 #include <utility>
 
 #include "base/log.h"
+#include "daemon/access.h"
+#include "daemon/anthropic_api.h"
 #include "daemon/backends.h"
+#include "daemon/chat_api.h"
 #include "daemon/data_folder.h"
+#include "daemon/embedding_service.h"
 #include "daemon/engines.h"
+#include "daemon/feedback_api.h"
 #include "daemon/gateway.h"
-#include "daemon/json_response.h"
 #include "daemon/model_selector.h"
+#include "daemon/models_api.h"
 #include "daemon/offload.h"
+#include "daemon/ollama_api.h"
 #include "daemon/openai_api.h"
 #include "daemon/routes.h"
 #include "daemon/status_api.h"
 #include "daemon/task_api.h"
 #include "daemon/task_runner.h"
-#include "protocol/openai.h"
+#include "daemon/wire_errors.h"
+#include "responses/response_store.h"
 #include "simcloud/sim_cloud.h"
 
 namespace minimill::daemon {
@@ -65,6 +72,18 @@ cloud::ProviderOptions sim_provider_options(const std::string& url) {
   return options;
 }
 
+WatchOptions watch_options(const Config& config) {
+  return {.enabled = config.watch.enabled,
+          .tokens = static_cast<std::size_t>(config.watch.tokens),
+          .time = std::chrono::milliseconds{config.watch.ms}};
+}
+
+/// For what is opened before the daemon's parts are built, and outlives them all the same.
+const Clock& process_clock() {
+  static const SystemClock clock;
+  return clock;
+}
+
 Result<route::Router> load_router(ledger::Ledger& ledger, route::RouterOptions options) {
   Result<std::optional<std::string>> state = ledger.load_state(kRouterState);
   if (!state) return std::unexpected(std::move(state.error()));
@@ -95,8 +114,11 @@ struct Readers {
   lane::TaskStore tasks;
   ledger::Ledger offload_ledger;  // offload thread
   lane::TaskStore offload_tasks;
+  responses::ResponseStore responses;  // event loop; a file of its own
 
-  static Result<Readers> open(const std::filesystem::path& path, sqlite::Writer& writer) {
+  static Result<Readers> open(const DataFolder& folder, const Clock& clock,
+                              sqlite::Writer& writer) {
+    const std::filesystem::path path = folder.database();
     Result<ledger::Ledger> ledger = ledger::Ledger::open(path, writer);
     if (!ledger) return std::unexpected(std::move(ledger.error()));
     Result<lane::TaskStore> tasks = lane::TaskStore::open(path, writer);
@@ -105,8 +127,11 @@ struct Readers {
     if (!offload_ledger) return std::unexpected(std::move(offload_ledger.error()));
     Result<lane::TaskStore> offload_tasks = lane::TaskStore::open(path, writer);
     if (!offload_tasks) return std::unexpected(std::move(offload_tasks.error()));
+    Result<responses::ResponseStore> responses =
+        responses::ResponseStore::open(folder.path() / "responses.db", clock);
+    if (!responses) return std::unexpected(std::move(responses.error()));
     return Readers{std::move(*ledger), std::move(*tasks), std::move(*offload_ledger),
-                   std::move(*offload_tasks)};
+                   std::move(*offload_tasks), std::move(*responses)};
   }
 };
 
@@ -127,7 +152,8 @@ struct Daemon::Parts {
         client(io),
         engines(io, client, clock, options.config, options.environment, options.program,
                 std::move(sockets)),
-        lanes(io.get_executor(), scheduler_options(options.config)) {
+        lanes(io.get_executor(), scheduler_options(options.config)),
+        access(options.config) {
     for (const auto& [model, price] : options.config.prices) prices.set(model, price);
     for (const ProviderConfig& provider : options.config.providers) {
       add_provider(provider_options(provider, options.environment));
@@ -144,14 +170,25 @@ struct Daemon::Parts {
     for (const auto& provider : providers) all.push_back(provider.get());
     selector.emplace(engines, std::move(all));
     backends.emplace(engines, *selector, prices);
-    gateway.emplace(clock, ids, router, *selector, engines, *backends, lanes, readers.ledger);
+    gateway.emplace(clock, ids, router, *selector, engines, *backends, lanes, readers.ledger,
+                    recent, watch_options(options.config));
     runner.emplace(io, clock, ids, options.config, router, *selector, engines, *backends, lanes,
                    readers.tasks, readers.ledger);
-    openai.emplace(clock, *gateway, *selector, engines, options.config.privacy);
+    chats.emplace(*gateway, *selector, access);
+    embeddings.emplace(clock, ids, *selector, *backends, lanes, readers.ledger, access);
+    openai.emplace(clock, *chats, *embeddings, readers.responses);
+    anthropic.emplace(*chats, *gateway, *selector, *backends, access);
+    ollama.emplace(clock, *chats, *embeddings, engines, *selector, client);
+    models_api.emplace(engines, *selector);
+    feedback.emplace(clock, router, recent, readers.ledger, [this] { runner->note_learnt(); });
     task_api.emplace(clock, ids, readers.tasks, readers.offload_tasks, readers.offload_ledger,
                      offload, *runner, lanes, *selector, engines);
     status_api.emplace(clock, lanes, *runner, engines, *selector, readers.offload_ledger, offload);
     openai->add_to(routes);
+    anthropic->add_to(routes);
+    ollama->add_to(routes);
+    models_api->add_to(routes);
+    feedback->add_to(routes);
     task_api->add_to(routes);
     status_api->add_to(routes);
   }
@@ -163,22 +200,18 @@ struct Daemon::Parts {
       co_return;
     }
     const Error error = no_route(request, match.allowed);
-    if (request.path.starts_with("/v1/")) {
-      http::Headers headers{{"content-type", "application/json"}};
-      std::string body = protocol::openai::write_error(error);
-      const int status = match.allowed.empty() ? kNotFound : kMethodNotAllowed;
-      co_await out.send(status, std::move(headers), std::move(body));
-    } else {
-      co_await send_json_error(error, out);
-    }
+    http::Headers headers{{"content-type", "application/json"}};
+    if (!match.allowed.empty()) headers.add("allow", match.allowed);
+    std::string body = write_error_for(request.path, error);
+    const int status = match.allowed.empty() ? kNotFound : kMethodNotAllowed;
+    co_await out.send(status, std::move(headers), std::move(body));
   }
 
   static Error no_route(const http::Request& request, const std::string& allowed) {
     Error error;
     error.code = allowed.empty() ? ErrorCode::kNotFound : ErrorCode::kUnsupported;
     error.message = fmt::format("nothing answers {} {}", request.method, request.path);
-    error.hint = allowed.empty() ? "minimill serves /v1/chat/completions, /v1/models, /healthz and "
-                                   "/minimill/v1/…"
+    error.hint = allowed.empty() ? "GET /openapi.json says what is served"
                                  : fmt::format("this path takes {}", allowed);
     return error;
   }
@@ -205,7 +238,15 @@ struct Daemon::Parts {
   std::optional<Backends> backends;
   std::optional<Gateway> gateway;
   std::optional<TaskRunner> runner;
+  RecentAnswers recent;
+  Access access;
+  std::optional<ChatApi> chats;
+  std::optional<EmbeddingService> embeddings;
   std::optional<OpenAiApi> openai;
+  std::optional<AnthropicApi> anthropic;
+  std::optional<OllamaApi> ollama;
+  std::optional<ModelsApi> models_api;
+  std::optional<FeedbackApi> feedback;
   std::optional<TaskApi> task_api;
   std::optional<StatusApi> status_api;
   Routes routes;
@@ -226,7 +267,7 @@ Result<std::unique_ptr<Daemon>> Daemon::create(asio::io_context& io, DaemonOptio
   if (!sockets) return std::unexpected(std::move(sockets.error()));
   Result<std::unique_ptr<sqlite::Writer>> writer = open_writer(folder->database());
   if (!writer) return std::unexpected(std::move(writer.error()));
-  Result<Readers> readers = Readers::open(folder->database(), **writer);
+  Result<Readers> readers = Readers::open(*folder, process_clock(), **writer);
   if (!readers) return std::unexpected(std::move(readers.error()));
   const route::RouterOptions router_options{
       .threshold = options.config.router.threshold,
@@ -266,8 +307,7 @@ asio::awaitable<Result<std::vector<std::string>>> Daemon::start() {
     Error error;
     error.code = status == 413 ? ErrorCode::kTooLarge : ErrorCode::kInvalidArgument;
     error.message = message;
-    return path.starts_with("/v1/") ? protocol::openai::write_error(error)
-                                    : boost::json::serialize(to_json(error));
+    return write_error_for(path, error);
   };
   parts.server = std::make_unique<http::Server>(parts.io, std::move(server_options),
                                                 std::move(handler), std::move(error_body));

@@ -15,6 +15,13 @@ bool is_there(const Result<models::Model>& found) {
   return found || found.error().code != ErrorCode::kNotFound;
 }
 
+constexpr std::string_view kEmbedderSuffix = "-embeddings";
+
+int embedding_context(const models::GgufInfo& info, int configured) {
+  if (info.context_length <= 0) return configured;
+  return static_cast<int>(std::min<std::int64_t>(info.context_length, configured));
+}
+
 }  // namespace
 
 Engines::Engines(asio::io_context& io, http::Client& client, const Clock& clock,
@@ -40,7 +47,7 @@ bool Engines::default_available() {
   return default_available_;
 }
 
-Result<std::unique_ptr<engine::Backend>> Engines::make(std::string_view model) {
+Result<std::unique_ptr<engine::Backend>> Engines::make(std::string_view model, bool embeddings) {
   for (const EngineConfig& remote : config_.engines) {
     if (remote.name != model) continue;
     engine::RemoteEngineOptions options{.name = remote.name,
@@ -64,15 +71,32 @@ Result<std::unique_ptr<engine::Backend>> Engines::make(std::string_view model) {
   options.context_per_slot = config_.local.context_tokens;
   options.threads = config_.local.threads;
   options.extra_args = config_.local.extra_args;
+  options.embeddings = embeddings;
+  if (embeddings) {
+    options.name += kEmbedderSuffix;
+    if (found->info.pooling_type == 0) options.pooling = "mean";
+    options.context_per_slot = embedding_context(found->info, config_.local.context_tokens);
+  }
   options.idle_stop = std::chrono::seconds{config_.local.idle_stop_s};
   return std::make_unique<engine::LlamaEngine>(io_, client_, clock_, std::move(options));
 }
 
+Result<engine::Backend*> Engines::find_or_make(Made& made, std::string_view model,
+                                               bool embeddings) {
+  if (const auto known = made.find(model); known != made.end()) return known->second.get();
+  Result<std::unique_ptr<engine::Backend>> engine = make(model, embeddings);
+  if (!engine) return std::unexpected(std::move(engine.error()));
+  return made.emplace(std::string(model), std::move(*engine)).first->second.get();
+}
+
 Result<engine::Backend*> Engines::find(std::string_view model) {
-  if (const auto known = engines_.find(model); known != engines_.end()) return known->second.get();
-  Result<std::unique_ptr<engine::Backend>> made = make(model);
-  if (!made) return std::unexpected(std::move(made.error()));
-  return engines_.emplace(std::string(model), std::move(*made)).first->second.get();
+  return find_or_make(engines_, model, false);
+}
+
+Result<engine::Backend*> Engines::find_embedder(std::string_view model) {
+  const auto is_remote = [model](const EngineConfig& engine) { return engine.name == model; };
+  if (std::ranges::any_of(config_.engines, is_remote)) return find(model);
+  return find_or_make(embedders_, model, true);
 }
 
 std::vector<std::string> Engines::model_names() const {
@@ -85,11 +109,20 @@ std::vector<std::string> Engines::model_names() const {
 std::vector<engine::EngineStatus> Engines::statuses() const {
   std::vector<engine::EngineStatus> statuses;
   for (const auto& [name, engine] : engines_) statuses.push_back(engine->status());
+  for (const auto& [name, engine] : embedders_) statuses.push_back(engine->status());
   return statuses;
+}
+
+asio::awaitable<void> Engines::stop(std::string_view model) {
+  for (Made* made : {&engines_, &embedders_}) {
+    const auto known = made->find(model);
+    if (known != made->end()) co_await known->second->stop();
+  }
 }
 
 asio::awaitable<void> Engines::stop() {
   for (const auto& [name, engine] : engines_) co_await engine->stop();
+  for (const auto& [name, engine] : embedders_) co_await engine->stop();
 }
 
 }  // namespace minimill::daemon

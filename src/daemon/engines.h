@@ -31,6 +31,9 @@ class Engines {
 
   /// The engine for a local model; kNotFound where no such model is here, with how to get it.
   Result<engine::Backend*> find(std::string_view model);
+  /// The one that makes vectors of texts with that model: a server of its own beside the one that
+  /// chats, on the same file, which the system keeps in memory once.
+  Result<engine::Backend*> find_embedder(std::string_view model);
   /// Is there anything that could serve the default model? Asked for every decision: while the
   /// answer is no, the disk is looked at again every kLookAgain, so that a pulled model is noticed.
   bool default_available();
@@ -40,12 +43,17 @@ class Engines {
   std::vector<std::string> model_names() const;
   std::vector<engine::EngineStatus> statuses() const;
   const models::Store& store() const { return store_; }
+  /// Ends a model's servers; the next request starts them again.
+  asio::awaitable<void> stop(std::string_view model);
   asio::awaitable<void> stop();
 
  private:
   static constexpr std::chrono::seconds kLookAgain{2};
 
-  Result<std::unique_ptr<engine::Backend>> make(std::string_view model);
+  using Made = std::map<std::string, std::unique_ptr<engine::Backend>, std::less<>>;
+
+  Result<engine::Backend*> find_or_make(Made& made, std::string_view model, bool embeddings);
+  Result<std::unique_ptr<engine::Backend>> make(std::string_view model, bool embeddings);
 
   asio::io_context& io_;
   http::Client& client_;
@@ -55,7 +63,8 @@ class Engines {
   std::filesystem::path program_;
   std::filesystem::path socket_dir_;
   models::Store store_;
-  std::map<std::string, std::unique_ptr<engine::Backend>, std::less<>> engines_;
+  Made engines_;
+  Made embedders_;
   bool default_available_ = false;
   SteadyTime look_again_{};
 };

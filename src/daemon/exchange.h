@@ -4,8 +4,7 @@
 // errors are written. Lives as long as the request. ChatApi carries it out; everything that is the
 // same in every protocol is there, and nothing of a wire format is.
 
-#include <functional>
-#include <memory>
+#include <boost/asio/awaitable.hpp>
 #include <string>
 #include <string_view>
 
@@ -27,14 +26,17 @@ class Exchange {
   virtual std::string_view stream_type() const { return "text/event-stream"; }
   virtual void begin(const Serving& serving, std::string_view model, std::string& out) = 0;
   virtual void write(const chat::ChatEvent& event, std::string& out) = 0;
+  /// What comes now is the next answer of several.
+  virtual void next_choice() {}
   virtual void finish(std::string& out) = 0;
   virtual void fail(const Error& error, std::string& out) = 0;
+
+  /// Awaited between answer() or finish() and the sending of what they wrote: what the protocol
+  /// promises to remember.
+  virtual asio::awaitable<Result<>> keep() { co_return Result<>{}; }
 
   /// The body of an answer that never began.
   virtual std::string error(const Error& error) const = 0;
 };
-
-/// Makes the Exchange of one route.
-using NewExchange = std::function<std::unique_ptr<Exchange>()>;
 
 }  // namespace minimill::daemon

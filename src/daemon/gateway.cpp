@@ -16,8 +16,9 @@ namespace {
 /// A backend's stream that keeps the request's place in its lane and writes its row when it ends.
 class LedgeredStream final : public chat::ChatStream {
  public:
-  LedgeredStream(std::unique_ptr<OpenRequest> open, std::unique_ptr<chat::ChatStream> inner)
-      : open_(std::move(open)), inner_(std::move(inner)) {}
+  LedgeredStream(std::unique_ptr<OpenRequest> open, std::unique_ptr<chat::ChatStream> inner,
+                 RecentAnswers& recent)
+      : open_(std::move(open)), inner_(std::move(inner)), recent_(recent) {}
 
   asio::awaitable<Result<std::optional<chat::ChatEvent>>> next() override {
     Result<std::optional<chat::ChatEvent>> event = co_await inner_->next();
@@ -25,6 +26,7 @@ class LedgeredStream final : public chat::ChatStream {
       open_->close(event.error());
     } else if (!*event) {
       open_->end_attempt(usage_);
+      recent_.remember(open_->id(), open_->recent());
       open_->close();
     } else if (const auto* report = std::get_if<chat::UsageReport>(&**event)) {
       usage_ = report->usage;
@@ -40,6 +42,7 @@ class LedgeredStream final : public chat::ChatStream {
  private:
   std::unique_ptr<OpenRequest> open_;  // outlives the backend's stream: members go in reverse order
   std::unique_ptr<chat::ChatStream> inner_;
+  RecentAnswers& recent_;
   chat::Usage usage_;
 };
 
@@ -54,7 +57,7 @@ bool is_device_failure(const Error& error) {
 
 Gateway::Gateway(const Clock& clock, IdSource& ids, route::Router& router, ModelSelector& selector,
                  Engines& engines, Backends& backends, lane::Lanes& lanes, ledger::Ledger& ledger,
-                 WatchOptions watch)
+                 RecentAnswers& recent, WatchOptions watch)
     : clock_(clock),
       ids_(ids),
       router_(router),
@@ -63,6 +66,7 @@ Gateway::Gateway(const Clock& clock, IdSource& ids, route::Router& router, Model
       backends_(backends),
       lanes_(lanes),
       ledger_(ledger),
+      recent_(recent),
       watch_(watch) {}
 
 Result<route::Decision> Gateway::decide(const Ask& ask) {
@@ -92,10 +96,9 @@ Result<route::Decision> Gateway::decide(const Ask& ask) {
   }
   decision->lane = route::Lane::kLocal;
   decision->model = model_of(decision->lane);
-  decision->reasons.insert(decision->reasons.begin(),
-                           {.layer = "policy",
-                            .text = "the cloud would cost more than the app allows",
-                            .weight = 0});
+  decision->reasons.insert(
+      decision->reasons.begin(),
+      {.layer = "policy", .text = "the cloud would cost more than the app allows", .weight = 0});
   return decision;
 }
 
@@ -144,12 +147,13 @@ asio::awaitable<Result<Gateway::Reply>> Gateway::attempt(OpenRequest& open,
     const double p_before = open.decision().p_local_ok;
     const double mean = route::mean_logprob(held->logprobs);
     const double p = router_.p_after_tokens(p_before, mean);
-    open.held(held->tokens, held->took, p);
+    open.held(held->tokens, held->took, mean, p);
     if (p < open.decision().threshold) {
-      co_return fail(ErrorCode::kUpstream,
-                     fmt::format("after {} tokens the local answer looked good enough with {:.0f} % "
-                                 "only: escalated to the cloud",
-                                 held->tokens, 100 * p));
+      co_return fail(
+          ErrorCode::kUpstream,
+          fmt::format("after {} tokens the local answer looked good enough with {:.0f} % "
+                      "only: escalated to the cloud",
+                      held->tokens, 100 * p));
     }
   }
   if ((whole || format.demands()) && !held->whole) {
@@ -227,6 +231,7 @@ asio::awaitable<Result<Served>> Gateway::complete(Ask ask) {
   open.trim_logprobs(answer);
   Served served{.serving = open.serving(), .answers = {}, .cost_usd = open.cost_usd()};
   served.answers.push_back(std::move(answer));
+  recent_.remember(open.id(), open.recent());
   open.close();
   co_return served;
 }
@@ -240,7 +245,8 @@ asio::awaitable<Result<ServedStream>> Gateway::stream(Ask ask) {
     co_return std::unexpected(std::move(reply.error()));
   }
   ServedStream served{.serving = open->serving(), .stream = nullptr};
-  served.stream = std::make_unique<LedgeredStream>(std::move(open), std::move(reply->stream));
+  served.stream =
+      std::make_unique<LedgeredStream>(std::move(open), std::move(reply->stream), recent_);
   co_return served;
 }
 

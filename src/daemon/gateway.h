@@ -7,10 +7,10 @@
 //
 // Where the app left the lane open, a local answer's first tokens are held back while their log-
 // probabilities are watched; where they look bad, the cloud answers instead, and the app does not
-// notice. So it does where the device fails (no engine, out of memory, prompt too long) or its answer
-// is not in the form asked for; where privacy or cost forbid that, the error is the answer. Whatever
-// happens, one row goes into the ledger, also when the app leaves in the middle. Event-loop thread
-// only.
+// notice. So it does where the device fails (no engine, out of memory, prompt too long) or its
+// answer is not in the form asked for; where privacy or cost forbid that, the error is the answer.
+// Whatever happens, one row goes into the ledger, also when the app leaves in the middle.
+// Event-loop thread only.
 
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
@@ -23,6 +23,7 @@
 #include "chat/chat_event.h"
 #include "daemon/backends.h"
 #include "daemon/model_selector.h"
+#include "daemon/recent_answers.h"
 #include "lane/lanes.h"
 #include "ledger/ledger.h"
 #include "route/router.h"
@@ -61,10 +62,13 @@ struct ServedStream {
   std::unique_ptr<chat::ChatStream> stream;
 };
 
+/// How many of an answer's first tokens say how sure the model was.
+inline constexpr std::size_t kWatchedTokens = 24;
+
 /// How local answers are watched.
 struct WatchOptions {
   bool enabled = true;
-  std::size_t tokens = 24;
+  std::size_t tokens = kWatchedTokens;
   std::chrono::milliseconds time{1'500};
 };
 
@@ -75,7 +79,7 @@ class Gateway {
  public:
   Gateway(const Clock& clock, IdSource& ids, route::Router& router, ModelSelector& selector,
           Engines& engines, Backends& backends, lane::Lanes& lanes, ledger::Ledger& ledger,
-          WatchOptions watch);
+          RecentAnswers& recent, WatchOptions watch);
 
   /// Lane and model, without carrying anything out.
   Result<route::Decision> decide(const Ask& ask);
@@ -105,6 +109,7 @@ class Gateway {
   Backends& backends_;
   lane::Lanes& lanes_;
   ledger::Ledger& ledger_;
+  RecentAnswers& recent_;
   WatchOptions watch_;
 };
 

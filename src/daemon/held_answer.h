@@ -1,7 +1,7 @@
 #pragma once
 
-// The first part of a streamed answer, held back until it may be shown: until it looks good enough, or,
-// where its form is to be checked, until it is whole.
+// The first part of a streamed answer, held back until it may be shown: until it looks good enough,
+// or, where its form is to be checked, until it is whole.
 
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
@@ -17,8 +17,8 @@ namespace minimill::daemon {
 namespace asio = boost::asio;
 
 struct HoldLimits {
-  std::size_t tokens = 0;                       // 0: the whole answer
-  std::chrono::milliseconds time{1'500};        // counted from the first token
+  std::size_t tokens = 0;                 // 0: the whole answer
+  std::chrono::milliseconds time{1'500};  // counted from the first token
 };
 
 struct HeldAnswer {

@@ -29,7 +29,7 @@ asio::awaitable<void> send_json_error(const Error& error, http::Responder& out) 
   }
   std::string body = boost::json::serialize(to_json(error));
   body += '\n';
-  co_await out.send(protocol::http_status(error.code), std::move(headers), std::move(body));
+  co_await out.send(protocol::http_status(error), std::move(headers), std::move(body));
 }
 
 }  // namespace minimill::daemon

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <charconv>
 #include <utility>
 
 namespace minimill::daemon {
@@ -18,6 +19,25 @@ std::unexpected<Error> fail_no_model(std::string_view asked,
       .retry_after = {}});
 }
 
+constexpr std::string_view kAutoOptions = "auto:";
+
+/// "quality=0.95".
+Result<ModelChoice> parse_auto(std::string_view options) {
+  constexpr std::string_view kQuality = "quality=";
+  double quality = -1;
+  if (options.starts_with(kQuality)) {
+    const std::string_view number = options.substr(kQuality.size());
+    const auto [end, error] =
+        std::from_chars(number.data(), number.data() + number.size(), quality);
+    if (error != std::errc{} || end != number.data() + number.size()) quality = -1;
+  }
+  if (!(quality >= 0 && quality <= 1)) {
+    return fail_field("model", fmt::format("'auto:{}' is not understood", options),
+                      "write auto:quality=0.95, from 0 (all on the device) to 1 (hardly anything)");
+  }
+  return ModelChoice{.lane = {}, .model = {}, .quality = quality};
+}
+
 }  // namespace
 
 ModelSelector::ModelSelector(Engines& engines, std::vector<cloud::Provider*> providers)
@@ -25,15 +45,16 @@ ModelSelector::ModelSelector(Engines& engines, std::vector<cloud::Provider*> pro
 
 Result<ModelChoice> ModelSelector::resolve(std::string_view asked) const {
   if (asked == kAuto) return ModelChoice{};
-  if (asked == kLocal) return ModelChoice{.lane = route::Lane::kLocal, .model = {}};
-  if (asked == kCloud) return ModelChoice{.lane = route::Lane::kCloud, .model = {}};
+  if (asked.starts_with(kAutoOptions)) return parse_auto(asked.substr(kAutoOptions.size()));
+  if (asked == kLocal) return ModelChoice{.lane = route::Lane::kLocal, .model = {}, .quality = {}};
+  if (asked == kCloud) return ModelChoice{.lane = route::Lane::kCloud, .model = {}, .quality = {}};
   if (provider_of(asked) != nullptr) {
-    return ModelChoice{.lane = route::Lane::kCloud, .model = std::string(asked)};
+    return ModelChoice{.lane = route::Lane::kCloud, .model = std::string(asked), .quality = {}};
   }
   // A path to a model file is for the configuration; over HTTP it would let apps read the disk.
   const bool is_path = asked.find('/') != std::string_view::npos;
   if (asked == engines_.default_model() || (!is_path && engines_.find(asked))) {
-    return ModelChoice{.lane = route::Lane::kLocal, .model = std::string(asked)};
+    return ModelChoice{.lane = route::Lane::kLocal, .model = std::string(asked), .quality = {}};
   }
   std::vector<std::string> names{std::string(kAuto), std::string(kLocal), std::string(kCloud)};
   for (std::string& name : engines_.model_names()) names.push_back(std::move(name));

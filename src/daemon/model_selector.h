@@ -23,6 +23,8 @@ inline constexpr std::string_view kCloud = "cloud";
 struct ModelChoice {
   std::optional<route::Lane> lane;
   std::string model;
+  std::optional<double>
+      quality;  // "auto:quality=0.95": the chance of a good answer asked of the device
 };
 
 class ModelSelector {

@@ -45,6 +45,7 @@ void OpenRequest::begin_attempt(route::Lane lane, std::string model, lane::Slot 
                                 bool watched) {
   ask_.request.logprobs = watched || wants_logprobs_;
   fit_ = {};
+  mean_logprob_.reset();
   slot_ = std::move(slot);
   attempt_started_ = clock_.steady();
   attempting_ = true;
@@ -62,7 +63,9 @@ void OpenRequest::first_token() {
   if (attempt.first_token_ms == 0) attempt.first_token_ms = attempt_ms();
 }
 
-void OpenRequest::held(std::size_t tokens, std::chrono::nanoseconds took, double p) {
+void OpenRequest::held(std::size_t tokens, std::chrono::nanoseconds took, double mean_logprob,
+                       double p) {
+  mean_logprob_ = mean_logprob;
   ledger::Attempt& attempt = record_.attempts.back();
   attempt.held_tokens = static_cast<std::int64_t>(tokens);
   attempt.held_ms = ms(took);
@@ -109,7 +112,7 @@ void OpenRequest::close() {
 
 void OpenRequest::close(const Error& error) {
   fail_attempt(error);
-  write(protocol::http_status(error.code));
+  write(protocol::http_status(error));
 }
 
 void OpenRequest::write(int status) {
@@ -117,6 +120,16 @@ void OpenRequest::write(int status) {
   written_ = true;
   record_.status = status;
   ledger_.record(std::move(record_));
+}
+
+RecentAnswer OpenRequest::recent() const {
+  RecentAnswer recent;
+  recent.input = route::route_input(ask_.request);
+  recent.operation = record_.decision.operation;
+  recent.lane = record_.attempts.back().lane;
+  recent.p_before = record_.decision.p_local_ok;
+  recent.mean_logprob = mean_logprob_;
+  return recent;
 }
 
 Serving OpenRequest::serving() const {

@@ -28,10 +28,11 @@ class OpenRequest {
   route::Lane lane() const { return record_.attempts.back().lane; }
   const std::string& model() const { return record_.attempts.back().model; }
   void decided(route::Decision decision) { record_.decision = std::move(decision); }
-  /// `watched`: the backend shall say how likely its tokens are, whether the app wants to know or not.
+  /// `watched`: the backend shall say how likely its tokens are, whether the app wants to know or
+  /// not.
   void begin_attempt(route::Lane lane, std::string model, lane::Slot slot, bool watched);
   void fitted(protocol::Fit fit) { fit_ = std::move(fit); }
-  void held(std::size_t tokens, std::chrono::nanoseconds took, double p);
+  void held(std::size_t tokens, std::chrono::nanoseconds took, double mean_logprob, double p);
   /// Takes out what only minimill wanted to know.
   void trim_logprobs(chat::ChatEvent& event) const;
   void trim_logprobs(chat::ChatAnswer& answer) const;
@@ -42,6 +43,9 @@ class OpenRequest {
   void close();
   void close(const Error& error);
 
+  const RequestId& id() const { return record_.id; }
+  /// What the router would learn from, once the app says how good the answer was.
+  RecentAnswer recent() const;
   Serving serving() const;
   double cost_usd() const { return record_.attempts.back().cost_usd; }
 
@@ -58,6 +62,7 @@ class OpenRequest {
   bool wants_logprobs_;  // the app, that is
   lane::Slot slot_;
   SteadyTime attempt_started_{};
+  std::optional<double> mean_logprob_;  // of the attempt under way
   bool attempting_ = false;
   bool written_ = false;
 };

@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
+#include <charconv>
 #include <utility>
 
-#include "protocol/http_status.h"
+#include "daemon/completions_exchange.h"
+#include "daemon/openai_exchange.h"
+#include "daemon/responses_exchange.h"
+#include "daemon/serving_headers.h"
 #include "protocol/openai.h"
 
 namespace minimill::daemon {
@@ -13,145 +16,129 @@ namespace {
 
 namespace openai = protocol::openai;
 
-std::int64_t unix_s(const Clock& clock) { return unix_ms(clock.wall()) / 1000; }
+constexpr int kOk = 200;
 
-std::string completion_id(const RequestId& id) { return "chatcmpl-" + id.value; }
-
-/// What minimill says about an answer, beside the protocol: who gave it, and how to ask why.
-http::Headers serving_headers(const Serving& serving, std::string content_type) {
-  return {{"content-type", std::move(content_type)},
-          {"x-minimill-request-id", serving.id.value},
-          {"x-minimill-lane", std::string(route::name(serving.lane))},
-          {"x-minimill-model", serving.model},
-          {"x-minimill-probability", fmt::format("{:.3f}", serving.decision.p_local_ok)},
-          {"x-minimill-queued-ms", fmt::format("{:.0f}", serving.queued_ms)}};
+asio::awaitable<void> send_openai_error(const Error& error, http::Responder& out) {
+  std::string body = openai::write_error(error);
+  co_await send_error(error, std::move(body), out);
 }
 
-asio::awaitable<void> send_error(const Error& error, http::Responder& out) {
-  http::Headers headers{{"content-type", "application/json"}};
-  if (error.retry_after) {
-    const double seconds = std::chrono::duration<double>(*error.retry_after).count();
-    headers.add("retry-after", fmt::format("{}", static_cast<std::int64_t>(std::ceil(seconds))));
+/// A body, or OpenAI's error.
+asio::awaitable<void> send_result(Result<std::string> body, http::Responder& out) {
+  if (!body) {
+    co_await send_openai_error(body.error(), out);
+    co_return;
   }
-  std::string body = openai::write_error(error);
-  co_await out.send(protocol::http_status(error.code), std::move(headers), std::move(body));
+  http::Headers headers{{"content-type", "application/json"}};
+  co_await out.send(kOk, std::move(headers), std::move(*body));
+}
+
+Result<protocol::responses::ItemPage> page_of(const std::string& query) {
+  protocol::responses::ItemPage page;
+  page.after = http::query_value(query, "after");
+  page.newest_first = http::query_value(query, "order") != "asc";
+  const std::string limit = http::query_value(query, "limit");
+  if (limit.empty()) return page;
+  const auto [end, error] = std::from_chars(limit.data(), limit.data() + limit.size(), page.limit);
+  if (error != std::errc{} || end != limit.data() + limit.size()) {
+    return fail_field("limit", "must be a number");
+  }
+  return page;
+}
+
+asio::awaitable<void> moderations(http::Responder& out) {
+  const Error error{.code = ErrorCode::kUnsupported,
+                    .message = "minimill judges no content: it has no moderation model",
+                    .hint = "ask a provider's moderation endpoint directly",
+                    .field = {},
+                    .retry_after = {}};
+  co_await send_openai_error(error, out);
 }
 
 }  // namespace
 
-OpenAiApi::OpenAiApi(const Clock& clock, Gateway& gateway, ModelSelector& selector,
-                     Engines& engines, policy::Privacy default_privacy)
-    : clock_(clock),
-      gateway_(gateway),
-      selector_(selector),
-      engines_(engines),
-      default_privacy_(default_privacy) {}
-
 void OpenAiApi::add_to(Routes& routes) {
   routes.add("POST", "/v1/chat/completions",
-             [this](http::Request& request, http::Responder& out, const PathParts&) {
-               return chat_completions(request, out);
+             chats_.route([this] { return std::make_unique<OpenAiExchange>(clock_); }));
+  routes.add("POST", "/v1/completions",
+             chats_.route([this] { return std::make_unique<CompletionsExchange>(clock_); }));
+  routes.add("POST", "/v1/responses", chats_.route([this] {
+    return std::make_unique<ResponsesExchange>(clock_, responses_);
+  }));
+  routes.add("GET", "/v1/responses/{id}",
+             [this](http::Request&, http::Responder& out, const PathParts& parts) {
+               return response(parts, out);
              });
-  routes.add("GET", "/v1/models", [this](http::Request&, http::Responder& out, const PathParts&) {
-    return models(out);
-  });
+  routes.add("GET", "/v1/responses/{id}/input_items",
+             [this](http::Request& request, http::Responder& out, const PathParts& parts) {
+               return input_items(request, parts, out);
+             });
+  routes.add("DELETE", "/v1/responses/{id}",
+             [this](http::Request&, http::Responder& out, const PathParts& parts) {
+               return forget(parts, out);
+             });
+  routes.add("POST", "/v1/embeddings",
+             [this](http::Request& request, http::Responder& out, const PathParts&) {
+               return embed(request, out);
+             });
+  routes.add("POST", "/v1/moderations",
+             [](http::Request&, http::Responder& out, const PathParts&) { return moderations(out); });
 }
 
-Result<Ask> OpenAiApi::read(http::Request& request) const {
-  Ask ask;
-  ask.privacy = default_privacy_;
-  if (request.headers.has("x-minimill-privacy")) {
-    Result<policy::Privacy> privacy =
-        policy::parse_privacy(request.headers.get("x-minimill-privacy"), "x-minimill-privacy");
-    if (!privacy) return std::unexpected(std::move(privacy.error()));
-    ask.privacy = *privacy;
-  }
-  Result<chat::ChatRequest> parsed = openai::parse_chat_request(request.body);
-  if (!parsed) return std::unexpected(std::move(parsed.error()));
-  Result<ModelChoice> choice = selector_.resolve(parsed->model);
-  if (!choice) return std::unexpected(std::move(choice.error()));
-  ask.app = request.headers.get("user-agent");
-  ask.request = std::move(*parsed);
-  ask.choice = std::move(*choice);
-  return ask;
-}
-
-asio::awaitable<void> OpenAiApi::chat_completions(http::Request& request, http::Responder& out) {
-  Result<Ask> ask = read(request);
-  if (!ask) {
-    co_await send_error(ask.error(), out);
+asio::awaitable<void> OpenAiApi::embed(http::Request& request, http::Responder& out) {
+  Result<protocol::EmbeddingRequest> wanted = protocol::parse_embedding_request(request.body);
+  if (!wanted) {
+    co_await send_openai_error(wanted.error(), out);
     co_return;
   }
-  Result<> answered;
-  if (ask->request.stream) {
-    answered = co_await respond_streaming(std::move(*ask), out);
-  } else {
-    answered = co_await respond(std::move(*ask), out);
+  const bool base64 = wanted->base64;
+  Result<Embedded> made = co_await embeddings_.embed(request, std::move(*wanted));
+  if (!made) {
+    co_await send_openai_error(made.error(), out);
+    co_return;
   }
-  if (!answered && !out.started()) co_await send_error(answered.error(), out);
-}
-
-asio::awaitable<Result<>> OpenAiApi::respond(Ask ask, http::Responder& out) {
-  Result<Served> served = co_await gateway_.complete(std::move(ask));
-  if (!served) co_return std::unexpected(std::move(served.error()));
-  std::string body =
-      openai::write_answer(served->answer, completion_id(served->serving.id), unix_s(clock_));
-  http::Headers headers = serving_headers(served->serving, "application/json");
-  constexpr int kOk = 200;
-  co_return co_await out.send(kOk, std::move(headers), std::move(body));
-}
-
-asio::awaitable<Result<>> OpenAiApi::respond_streaming(Ask ask, http::Responder& out) {
-  const bool include_usage = ask.request.include_usage;
-  Result<ServedStream> served = co_await gateway_.stream(std::move(ask));
-  if (!served) co_return std::unexpected(std::move(served.error()));
-
-  // The first event decides between an answer and the protocol's error with its status.
-  Result<std::optional<chat::ChatEvent>> event = co_await served->stream->next();
-  if (!event) co_return std::unexpected(std::move(event.error()));
-  http::Headers headers = serving_headers(served->serving, "text/event-stream");
-  headers.add("cache-control", "no-cache");
-  constexpr int kOk = 200;
-  Result<> sent = co_await out.start(kOk, std::move(headers));
-
-  const std::string& named = served->stream->model();
-  openai::StreamWriter writer(completion_id(served->serving.id),
-                              named.empty() ? served->serving.model : named, unix_s(clock_),
-                              include_usage);
-  std::string frames;
-  while (sent && event && *event) {
-    frames.clear();
-    writer.write(**event, frames);
-    if (!frames.empty()) sent = co_await out.write(frames);
-    if (sent) event = co_await served->stream->next();
-  }
-  if (!sent) co_return sent;
-  frames.clear();
-  if (event) {
-    writer.finish(frames);
-  } else {
-    frames = openai::write_stream_error(event.error());
-  }
-  sent = co_await out.write(frames);
-  if (sent) sent = co_await out.finish();
-  co_return sent;
-}
-
-asio::awaitable<void> OpenAiApi::models(http::Responder& out) {
-  std::vector<openai::ModelEntry> entries;
-  const auto add = [&](std::string_view id, std::string_view owner) {
-    entries.push_back({.id = std::string(id), .created_s = 0, .owned_by = std::string(owner)});
-  };
-  for (const std::string_view name : {kAuto, kLocal, kCloud}) add(name, "minimill");
-  for (const std::string& name : engines_.model_names()) add(name, "local");
-  for (const cloud::Provider* provider : selector_.providers()) {
-    for (const std::string& model : provider->options().models)
-      add(model, provider->options().name);
-  }
-  std::string body = openai::write_models(entries);
-  http::Headers headers{{"content-type", "application/json"}};
-  constexpr int kOk = 200;
+  http::Headers headers = serving_headers(made->serving, "application/json");
+  headers.add("x-minimill-cost", fmt::format("{:.6f}", made->cost_usd));
+  std::string body = protocol::write_embedding_answer(made->answer, base64);
   co_await out.send(kOk, std::move(headers), std::move(body));
+}
+
+asio::awaitable<void> OpenAiApi::response(const PathParts& parts, http::Responder& out) {
+  Result<boost::json::object> found = responses_.get(parts.front());
+  Result<std::string> body;
+  if (found) {
+    body = boost::json::serialize(*found);
+  } else {
+    body = std::unexpected(std::move(found.error()));
+  }
+  co_await send_result(std::move(body), out);
+}
+
+asio::awaitable<void> OpenAiApi::input_items(const http::Request& request, const PathParts& parts,
+                                             http::Responder& out) {
+  Result<std::string> body;
+  Result<protocol::responses::ItemPage> page = page_of(request.query);
+  Result<boost::json::array> items = responses_.input_items(parts.front());
+  if (!items) {
+    body = std::unexpected(std::move(items.error()));
+  } else if (!page) {
+    body = std::unexpected(std::move(page.error()));
+  } else {
+    body = protocol::responses::write_input_items(*items, *page);
+  }
+  co_await send_result(std::move(body), out);
+}
+
+asio::awaitable<void> OpenAiApi::forget(const PathParts& parts, http::Responder& out) {
+  std::string id = parts.front();
+  Result<> removed = co_await responses_.remove(std::move(id));
+  Result<std::string> body;
+  if (removed) {
+    body = protocol::responses::write_deleted(parts.front());
+  } else {
+    body = std::unexpected(std::move(removed.error()));
+  }
+  co_await send_result(std::move(body), out);
 }
 
 }  // namespace minimill::daemon

@@ -1,32 +1,33 @@
 #pragma once
 
-// POST /v1/chat/completions, GET /v1/models: the Gateway behind OpenAI's protocol.
+// OpenAI's paths: chat completions, completions, responses and what is stored of them, embeddings.
 
-#include "daemon/gateway.h"
-#include "daemon/routes.h"
+#include "daemon/chat_api.h"
+#include "daemon/embedding_service.h"
+#include "responses/response_store.h"
 
 namespace minimill::daemon {
 
 class OpenAiApi {
  public:
-  OpenAiApi(const Clock& clock, Gateway& gateway, ModelSelector& selector, Engines& engines,
-            policy::Privacy default_privacy);
+  OpenAiApi(const Clock& clock, ChatApi& chats, EmbeddingService& embeddings,
+            responses::ResponseStore& responses)
+      : clock_(clock), chats_(chats), embeddings_(embeddings), responses_(responses) {}
 
   /// The routes hold a reference to this object.
   void add_to(Routes& routes);
 
  private:
-  asio::awaitable<void> chat_completions(http::Request& request, http::Responder& out);
-  asio::awaitable<void> models(http::Responder& out);
-  asio::awaitable<Result<>> respond(Ask ask, http::Responder& out);
-  asio::awaitable<Result<>> respond_streaming(Ask ask, http::Responder& out);
-  Result<Ask> read(http::Request& request) const;
+  asio::awaitable<void> embed(http::Request& request, http::Responder& out);
+  asio::awaitable<void> response(const PathParts& parts, http::Responder& out);
+  asio::awaitable<void> input_items(const http::Request& request, const PathParts& parts,
+                                    http::Responder& out);
+  asio::awaitable<void> forget(const PathParts& parts, http::Responder& out);
 
   const Clock& clock_;
-  Gateway& gateway_;
-  ModelSelector& selector_;
-  Engines& engines_;
-  policy::Privacy default_privacy_;
+  ChatApi& chats_;
+  EmbeddingService& embeddings_;
+  responses::ResponseStore& responses_;
 };
 
 }  // namespace minimill::daemon

@@ -6,7 +6,6 @@ namespace {
 namespace openai = protocol::openai;
 
 std::string completion_id(const RequestId& id) { return "chatcmpl-" + id.value; }
-std::int64_t unix_s(const Clock& clock) { return unix_ms(clock.wall()) / 1000; }
 
 }  // namespace
 
@@ -17,11 +16,12 @@ Result<chat::ChatRequest> OpenAiExchange::read(const http::Request& request) {
 }
 
 std::string OpenAiExchange::answer(const Served& served) {
-  return openai::write_answers(served.answers, completion_id(served.serving.id), unix_s(clock_));
+  return openai::write_answers(served.answers, completion_id(served.serving.id),
+                               unix_s(clock_.wall()));
 }
 
 void OpenAiExchange::begin(const Serving& serving, std::string_view model, std::string& /*out*/) {
-  writer_.emplace(completion_id(serving.id), model, unix_s(clock_), include_usage_);
+  writer_.emplace(completion_id(serving.id), model, unix_s(clock_.wall()), include_usage_);
 }
 
 void OpenAiExchange::write(const chat::ChatEvent& event, std::string& out) {

@@ -19,6 +19,7 @@ class OpenAiExchange final : public Exchange {
   std::string answer(const Served& served) override;
   void begin(const Serving& serving, std::string_view model, std::string& out) override;
   void write(const chat::ChatEvent& event, std::string& out) override;
+  void next_choice() override { writer_->next_choice(); }
   void finish(std::string& out) override;
   void fail(const Error& error, std::string& out) override;
   std::string error(const Error& error) const override;

@@ -18,12 +18,16 @@ std::vector<std::string> split(std::string_view path) {
 
 bool matches(const std::vector<std::string>& pattern, const std::vector<std::string>& path,
              PathParts& parts) {
-  if (pattern.size() != path.size()) return false;
+  const bool open = !pattern.empty() && pattern.back().ends_with("*}");
+  if (open ? pattern.size() > path.size() : pattern.size() != path.size()) return false;
   parts.clear();
   for (std::size_t i = 0; i < pattern.size(); ++i) {
     if (pattern[i].starts_with('{')) {
       if (path[i].empty()) return false;
       parts.push_back(path[i]);
+      if (open && i + 1 == pattern.size()) {
+        for (std::size_t rest = i + 1; rest < path.size(); ++rest) parts.back() += "/" + path[rest];
+      }
     } else if (pattern[i] != path[i]) {
       return false;
     }

@@ -1,7 +1,8 @@
 #pragma once
 
 // Which handler answers which method and path. A pattern's "{…}" matches one path segment and hands
-// it over: "/minimill/v1/tasks/{id}/cancel".
+// it over: "/minimill/v1/tasks/{id}/cancel". A last "{…*}" matches all that is left, slashes
+// included.
 
 #include <boost/asio/awaitable.hpp>
 #include <functional>

@@ -8,10 +8,13 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <exception>
+#include <span>
 #include <utility>
 
 #include "base/log.h"
+#include "daemon/gateway.h"
 #include "lane/check.h"
+#include "route/confidence.h"
 
 namespace minimill::daemon {
 namespace {
@@ -212,6 +215,7 @@ asio::awaitable<void> TaskRunner::attempt(lane::Task& task, route::Lane lane,
                                .app = "tasks",
                                .task = task.spec.id,
                                .run = task.run,
+                               .trace = {},
                                .model_asked = std::string(kAuto),
                                .stream = false,
                                .privacy = std::string(policy::name(task.spec.privacy)),
@@ -224,7 +228,8 @@ asio::awaitable<void> TaskRunner::attempt(lane::Task& task, route::Lane lane,
   row.model = decision.model;
   row.queued_ms = ms(slot.waited());
 
-  const chat::ChatRequest request = chat_request(task, lane);
+  chat::ChatRequest request = chat_request(task, lane);
+  request.logprobs = lane == route::Lane::kLocal && !task.spec.check.is_null();
   const SteadyTime began = clock_.steady();
   Result<chat::ChatAnswer> answer =
       co_await backends_.complete(lane, decision.model, request, task.spec.privacy);
@@ -247,6 +252,11 @@ asio::awaitable<void> TaskRunner::attempt(lane::Task& task, route::Lane lane,
   ledger_.record(std::move(record));
   if (answer) {
     judge(task, lane, *answer);
+    if (request.logprobs && !answer->logprobs.empty() && task.local_passed) {
+      const std::span<const chat::TokenLogprob> first(
+          answer->logprobs.data(), std::min(answer->logprobs.size(), kWatchedTokens));
+      router_.learn_confidence(decision.p_local_ok, route::mean_logprob(first), *task.local_passed);
+    }
   } else if (lane == route::Lane::kLocal && task.attempts > 1 && may_escalate(task)) {
     escalate(task, answer.error().message);
   } else {

@@ -47,6 +47,9 @@ class TaskRunner {
   /// New tasks are in the store, with any due time.
   void wake();
 
+  /// Somebody else has taught the router something: it is saved with what is learnt here.
+  void note_learnt() { learnt_ = true; }
+
   std::size_t waiting(route::Lane lane) const { return queues_[route::index(lane)].size(); }
 
  private:

@@ -18,6 +18,7 @@ constexpr Millis kLoadingPoll{200};
 /// From a connection that broke to the news that the engine died.
 constexpr Millis kDeathNews{2'000};
 constexpr int kMaxRetries = 1;
+constexpr Millis kNever{0};  // as an idle time
 
 /// Counts a request as under way, so that the idle stop keeps away from it.
 template <class Impl>
@@ -95,8 +96,8 @@ class Attempts {
 template <class Impl>
 class LlamaStream final : public chat::ChatStream {
  public:
-  LlamaStream(std::shared_ptr<Impl> impl, std::string body)
-      : attempts_(std::move(impl)), body_(std::move(body)) {}
+  LlamaStream(std::shared_ptr<Impl> impl, std::string body, chat::Deadline deadline)
+      : attempts_(std::move(impl)), body_(std::move(body)), deadline_(deadline) {}
 
   asio::awaitable<Result<>> open() {
     while (!stream_) {
@@ -106,7 +107,7 @@ class LlamaStream final : public chat::ChatStream {
       if (!body) co_return std::unexpected(std::move(body.error()));
       Impl& impl = attempts_.impl();
       OpenAiServer server = impl.server();
-      server.total_timeout = chat::time_left(request_);
+      server.total_timeout = chat::time_left(deadline_);
       CallResult<std::unique_ptr<OpenAiStream>> opened =
           co_await open_chat_stream(impl.client, std::move(server), std::move(*body));
       if (opened) {
@@ -159,6 +160,7 @@ class LlamaStream final : public chat::ChatStream {
 
   Attempts<Impl> attempts_;
   std::string body_;
+  chat::Deadline deadline_;
   std::unique_ptr<OpenAiStream> stream_;
   SentSoFar sent_;
   std::int64_t pieces_before_ = 0;  // sent by engines before the one that answers now
@@ -229,31 +231,41 @@ LlamaEngine::~LlamaEngine() {
   impl_->changed.notify();
 }
 
-asio::awaitable<Result<chat::ChatAnswer>> LlamaEngine::complete(const chat::ChatRequest& request) {
-  const std::string body =
-      protocol::openai::write_chat_request(request, impl_->options.name, false,
-                                           protocol::Target::kLlamaServer);
+asio::awaitable<Result<std::string>> LlamaEngine::post(std::string path, std::string body,
+                                                       chat::Deadline deadline) {
   Attempts<Impl> attempts(impl_);
   while (true) {
     Result<> ready = co_await attempts.next();
     if (!ready) co_return std::unexpected(std::move(ready.error()));
     Impl& impl = attempts.impl();
     OpenAiServer server = impl.server();
-    server.total_timeout = chat::time_left(request);
-    std::string copy = body;
-    CallResult<chat::ChatAnswer> answer =
-        co_await call_chat(impl.client, std::move(server), std::move(copy));
-    if (answer) co_return std::move(*answer);
-    Result<> again = co_await attempts.again(std::move(answer.error()));
+    server.total_timeout = chat::time_left(deadline);
+    std::string path_again = path;
+    std::string body_again = body;
+    CallResult<std::string> said =
+        co_await call(impl.client, std::move(server), std::move(path_again), std::move(body_again));
+    if (said) co_return std::move(*said);
+    Result<> again = co_await attempts.again(std::move(said.error()));
     if (!again) co_return std::unexpected(std::move(again.error()));
   }
+}
+
+asio::awaitable<Result<chat::ChatAnswer>> LlamaEngine::complete(const chat::ChatRequest& request) {
+  std::string body = protocol::openai::write_chat_request(request, impl_->options.name, false,
+                                                          protocol::Target::kLlamaServer);
+  std::string path(kChatPath);
+  Result<std::string> said = co_await post(std::move(path), std::move(body), request.deadline);
+  if (!said) co_return std::unexpected(std::move(said.error()));
+  Result<chat::ChatAnswer> answer = protocol::openai::parse_answer(std::move(*said));
+  if (!answer) co_return std::unexpected(std::move(answer.error()).context(impl_->options.name));
+  co_return answer;
 }
 
 asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> LlamaEngine::stream(
     const chat::ChatRequest& request) {
   std::string body = protocol::openai::write_chat_request(request, impl_->options.name, true,
-                                           protocol::Target::kLlamaServer);
-  auto stream = std::make_unique<LlamaStream<Impl>>(impl_, std::move(body));
+                                                          protocol::Target::kLlamaServer);
+  auto stream = std::make_unique<LlamaStream<Impl>>(impl_, std::move(body), request.deadline);
   Result<> opened = co_await stream->open();
   if (!opened) co_return std::unexpected(std::move(opened.error()));
   co_return std::move(stream);
@@ -265,12 +277,22 @@ EngineStatus LlamaEngine::status() const {
   status.state = impl_->state;
   status.pid = impl_->process ? impl_->process->pid() : 0;
   status.restarts = impl_->restarts;
+  if (impl_->state == EngineState::kReady && impl_->in_flight == 0 &&
+      impl_->idle_stop.count() > 0) {
+    status.stops_at = impl_->last_used + impl_->idle_stop;
+  }
   if (impl_->last_error) status.error = impl_->last_error->message;
   return status;
 }
 
 std::int64_t LlamaEngine::context_tokens() const {
   return impl_->context > 0 ? impl_->context : impl_->options.context_per_slot;
+}
+
+void LlamaEngine::keep_alive(std::chrono::seconds time) {
+  constexpr Millis kAtOnce{50};
+  impl_->idle_stop = time.count() < 0 ? kNever : std::max<Millis>(time, kAtOnce);
+  impl_->changed.notify();
 }
 
 asio::awaitable<Result<>> LlamaEngine::warm_up() {

@@ -30,6 +30,8 @@ struct LlamaEngineOptions {
   int slots = 2;                       // parallel sequences
   int context_per_slot = 4096;         // tokens
   int threads = 0;                     // 0: llama-server's own choice
+  bool embeddings = false;             // it makes vectors of texts, and does not chat
+  std::string pooling;                 // of embeddings: "mean", …; empty: the model's own
   std::vector<std::string> extra_args;
   std::chrono::milliseconds start_timeout{120'000};
   std::chrono::milliseconds idle_stop{600'000};  // 0: never
@@ -46,12 +48,13 @@ class LlamaEngine final : public Backend {
   asio::awaitable<Result<chat::ChatAnswer>> complete(const chat::ChatRequest& request) override;
   asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> stream(
       const chat::ChatRequest& request) override;
+  asio::awaitable<Result<std::string>> post(std::string path, std::string body,
+                                            chat::Deadline deadline) override;
+  asio::awaitable<Result<>> warm_up() override;
+  void keep_alive(std::chrono::seconds time) override;
   EngineStatus status() const override;
   std::int64_t context_tokens() const override;
   asio::awaitable<void> stop() override;
-
-  /// Starts it now, without a request.
-  asio::awaitable<Result<>> warm_up();
 
  private:
   struct Impl;

@@ -62,6 +62,7 @@ struct LlamaEngine::Impl : std::enable_shared_from_this<Impl> {
 
   int in_flight = 0;
   SteadyTime last_used{};
+  Millis idle_stop = options.idle_stop;  // 0: never
 
   bool supervised = false;
   int supervisions = 0;

@@ -161,6 +161,12 @@ std::vector<std::string> LlamaEngine::Impl::command() const {
   if (options.threads > 0) {
     words.insert(words.end(), {"--threads", std::to_string(options.threads)});
   }
+  if (options.embeddings) {
+    // A text is read in one piece, so a piece may be as long as the context.
+    const std::string piece = std::to_string(options.context_per_slot);
+    words.insert(words.end(), {"--embeddings", "--batch-size", piece, "--ubatch-size", piece});
+    if (!options.pooling.empty()) words.insert(words.end(), {"--pooling", options.pooling});
+  }
   words.insert(words.end(), options.extra_args.begin(), options.extra_args.end());
   return words;
 }
@@ -232,11 +238,10 @@ asio::awaitable<bool> LlamaEngine::Impl::watch() {
     const SteadyTime now = clock.steady();
     // Requests that come and go do not wake us: with one under way we look again later.
     SteadyTime look_at = SteadyTime::max();
-    if (options.idle_stop.count() > 0) {
-      look_at = (in_flight > 0 ? now : last_used) + options.idle_stop;
+    if (idle_stop.count() > 0) {
+      look_at = (in_flight > 0 ? now : last_used) + idle_stop;
       if (look_at <= now) {
-        log::info("engine {}: stopping it, idle for {} s", options.name,
-                  options.idle_stop.count() / 1000);
+        log::info("engine {}: stopping it, idle for {} s", options.name, idle_stop.count() / 1000);
         co_return false;
       }
     }
@@ -245,9 +250,10 @@ asio::awaitable<bool> LlamaEngine::Impl::watch() {
   }
   if (clock.steady() - born >= kHealthyAfter) failures = 0;
   const std::string how = describe_exit(process->exit_status().value_or(0));
-  note_failure(fail(ErrorCode::kUnavailable, fmt::format("llama-server for {} ended with {}", options.name, how),
-                           "it is being restarted")
-      .error());
+  note_failure(fail(ErrorCode::kUnavailable,
+                    fmt::format("llama-server for {} ended with {}", options.name, how),
+                    "it is being restarted")
+                   .error());
   co_await end_process();
   co_return !closing;
 }

@@ -76,10 +76,11 @@ std::unexpected<CallFailure> status_failure(const std::string& who, int status,
       status == kServiceUnavailable ? Kind::kLoading : Kind::kRefused, std::move(error)});
 }
 
-http::ClientRequest chat_request(const OpenAiServer& server, std::string body) {
+http::ClientRequest json_request(const OpenAiServer& server, std::string_view path,
+                                 std::string body) {
   http::ClientRequest request;
   request.method = "POST";
-  request.url = server.base_url + "/chat/completions";
+  request.url = server.base_url + std::string(path);
   request.unix_socket = server.unix_socket;
   request.headers.add("content-type", "application/json");
   if (!server.key.empty()) request.headers.add("authorization", "Bearer " + server.key);
@@ -130,7 +131,7 @@ asio::awaitable<CallResult<std::optional<chat::ChatEvent>>> OpenAiStream::next()
 asio::awaitable<CallResult<std::unique_ptr<OpenAiStream>>> open_chat_stream(http::Client& client,
                                                                             OpenAiServer server,
                                                                             std::string body) {
-  http::ClientRequest request = chat_request(server, std::move(body));
+  http::ClientRequest request = json_request(server, kChatPath, std::move(body));
   Result<std::unique_ptr<http::Download>> download = co_await client.open(std::move(request));
   if (!download) co_return transfer_failure(server.who, std::move(download.error()));
   const int status = (*download)->status();
@@ -145,18 +146,16 @@ asio::awaitable<CallResult<std::unique_ptr<OpenAiStream>>> open_chat_stream(http
   co_return std::make_unique<OpenAiStream>(std::move(server.who), std::move(*download));
 }
 
-asio::awaitable<CallResult<chat::ChatAnswer>> call_chat(http::Client& client, OpenAiServer server,
-                                                        std::string body) {
-  http::ClientRequest request = chat_request(server, std::move(body));
+asio::awaitable<CallResult<std::string>> call(http::Client& client, OpenAiServer server,
+                                              std::string path, std::string body) {
+  http::ClientRequest request = json_request(server, path, std::move(body));
   Result<http::Response> response = co_await client.fetch(std::move(request));
   if (!response) co_return transfer_failure(server.who, std::move(response.error()));
   if (!is_success(response->status)) {
     co_return status_failure(server.who, response->status, response->body,
                              response->headers.get("retry-after"));
   }
-  Result<chat::ChatAnswer> answer = protocol::openai::parse_answer(std::move(response->body));
-  if (!answer) co_return refused(std::move(answer.error()).context(server.who));
-  co_return std::move(*answer);
+  co_return std::move(response->body);
 }
 
 }  // namespace minimill::engine

@@ -1,6 +1,6 @@
 #pragma once
 
-// One chat request to one OpenAI-compatible server, over a Unix socket or a URL: what LlamaEngine
+// One request to one OpenAI-compatible server, over a Unix socket or a URL: what LlamaEngine
 // and RemoteEngine have in common. Retries nothing, but says of each failure whether it was the
 // transfer that broke or the server that said no.
 
@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -23,11 +24,13 @@ namespace minimill::engine {
 
 namespace asio = boost::asio;
 
+inline constexpr std::string_view kChatPath = "/chat/completions";
+
 struct OpenAiServer {
-  std::string who;          // for messages: "smollm2:135m"
-  std::string base_url;     // "http://127.0.0.1:11434/v1"
-  std::string unix_socket;  // empty for TCP
-  std::string key;          // sent as a bearer token if not empty
+  std::string who;                             // for messages: "smollm2:135m"
+  std::string base_url;                        // "http://127.0.0.1:11434/v1"
+  std::string unix_socket;                     // empty for TCP
+  std::string key;                             // sent as a bearer token if not empty
   std::chrono::milliseconds total_timeout{0};  // of the whole answer; 0: none
 };
 
@@ -66,7 +69,8 @@ class OpenAiStream {
 asio::awaitable<CallResult<std::unique_ptr<OpenAiStream>>> open_chat_stream(http::Client& client,
                                                                             OpenAiServer server,
                                                                             std::string body);
-asio::awaitable<CallResult<chat::ChatAnswer>> call_chat(http::Client& client, OpenAiServer server,
-                                                        std::string body);
+/// The body that a 2xx answers to a POST of JSON to `path` ("/embeddings").
+asio::awaitable<CallResult<std::string>> call(http::Client& client, OpenAiServer server,
+                                              std::string path, std::string body);
 
 }  // namespace minimill::engine

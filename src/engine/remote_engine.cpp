@@ -41,30 +41,42 @@ Error with_advice(CallFailure failure, const std::string& base_url) {
   return error;
 }
 
+Result<chat::ChatAnswer> parse(const std::string& who, std::string body) {
+  Result<chat::ChatAnswer> answer = protocol::openai::parse_answer(std::move(body));
+  if (!answer) return std::unexpected(std::move(answer.error()).context(who));
+  return answer;
+}
+
 }  // namespace
 
 RemoteEngine::RemoteEngine(http::Client& client, RemoteEngineOptions options)
     : client_(client), options_(std::move(options)) {}
 
-asio::awaitable<Result<chat::ChatAnswer>> RemoteEngine::complete(const chat::ChatRequest& request) {
+asio::awaitable<Result<std::string>> RemoteEngine::post(std::string path, std::string body,
+                                                        chat::Deadline deadline) {
   OpenAiServer server = server_of(options_);
-  server.total_timeout = chat::time_left(request);
+  server.total_timeout = chat::time_left(deadline);
+  CallResult<std::string> said =
+      co_await call(client_, std::move(server), std::move(path), std::move(body));
+  if (!said) co_return std::unexpected(with_advice(std::move(said.error()), options_.base_url));
+  co_return std::move(*said);
+}
+
+asio::awaitable<Result<chat::ChatAnswer>> RemoteEngine::complete(const chat::ChatRequest& request) {
   std::string body = protocol::openai::write_chat_request(request, options_.model, false,
-                                                             protocol::Target::kLlamaServer);
-  CallResult<chat::ChatAnswer> answer =
-      co_await call_chat(client_, std::move(server), std::move(body));
-  if (!answer) {
-    co_return std::unexpected(with_advice(std::move(answer.error()), options_.base_url));
-  }
-  co_return std::move(*answer);
+                                                          protocol::Target::kLlamaServer);
+  std::string path(kChatPath);
+  Result<std::string> said = co_await post(std::move(path), std::move(body), request.deadline);
+  if (!said) co_return std::unexpected(std::move(said.error()));
+  co_return parse(options_.name, std::move(*said));
 }
 
 asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> RemoteEngine::stream(
     const chat::ChatRequest& request) {
   OpenAiServer server = server_of(options_);
-  server.total_timeout = chat::time_left(request);
+  server.total_timeout = chat::time_left(request.deadline);
   std::string body = protocol::openai::write_chat_request(request, options_.model, true,
-                                                             protocol::Target::kLlamaServer);
+                                                          protocol::Target::kLlamaServer);
   CallResult<std::unique_ptr<OpenAiStream>> opened =
       co_await open_chat_stream(client_, std::move(server), std::move(body));
   if (!opened) {

@@ -26,6 +26,8 @@ class RemoteEngine final : public Backend {
   asio::awaitable<Result<chat::ChatAnswer>> complete(const chat::ChatRequest& request) override;
   asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> stream(
       const chat::ChatRequest& request) override;
+  asio::awaitable<Result<std::string>> post(std::string path, std::string body,
+                                            chat::Deadline deadline) override;
   EngineStatus status() const override;
   std::int64_t context_tokens() const override { return options_.context_tokens; }
   asio::awaitable<void> stop() override;

@@ -181,6 +181,7 @@ bool read_entry(GgufReader& in, GgufInfo& info, std::uint64_t& alignment) {
   if (key.ends_with(".context_length")) wanted = &info.context_length;
   if (key.ends_with(".embedding_length")) wanted = &info.embedding_length;
   if (key.ends_with(".block_count")) wanted = &info.layers;
+  if (key.ends_with(".pooling_type")) wanted = &info.pooling_type;
   if (key == "general.alignment") wanted = &align;
   if (wanted == nullptr) return skip_value(in, type);
   const std::optional<std::int64_t> value = integer(in, type);

@@ -23,6 +23,7 @@ struct GgufInfo {
   std::uint64_t parameters = 0;
   std::uint64_t tensors = 0;
   std::uint64_t file_bytes = 0;
+  std::int64_t pooling_type = 0;  // llama.cpp's number; 0: none, as with models that chat
   bool has_chat_template = false;
 };
 

@@ -15,12 +15,10 @@ Result<Privacy> parse_privacy(std::string_view text, std::string_view field) {
                     "use local-only or allow");
 }
 
-Result<Cleared<chat::ChatRequest>> clear_for_cloud(chat::ChatRequest request, Privacy privacy) {
-  if (privacy == Privacy::kLocalOnly) {
-    return fail(ErrorCode::kForbidden, "this request is local-only and may not leave the device",
-                "start a local model (minimill pull), or send it with privacy 'allow'");
-  }
-  return Cleared<chat::ChatRequest>(std::move(request));
+Result<> may_leave(Privacy privacy) {
+  if (privacy != Privacy::kLocalOnly) return {};
+  return fail(ErrorCode::kForbidden, "this request is local-only and may not leave the device",
+              "start a local model (minimill pull), or send it with privacy 'allow'");
 }
 
 }  // namespace minimill::policy

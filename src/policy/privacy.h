@@ -1,7 +1,7 @@
 #pragma once
 
 // What may leave the device. A request that may not cannot be passed to a provider: providers take
-// only a Cleared<ChatRequest>, and only clear_for_cloud() here can make one.
+// only a Cleared<…>, and only clear_for_cloud() here can make one.
 // tests/compile_fail/ proves that nothing else does.
 
 #include <string_view>
@@ -30,12 +30,19 @@ class Cleared {
 
  private:
   explicit Cleared(T value) : value_(std::move(value)) {}
-  friend Result<Cleared<chat::ChatRequest>> clear_for_cloud(chat::ChatRequest request,
-                                                            Privacy privacy);
+  template <class U>
+  friend Result<Cleared<U>> clear_for_cloud(U request, Privacy privacy);
   T value_;
 };
 
+/// kForbidden where it is local-only.
+Result<> may_leave(Privacy privacy);
+
 /// kForbidden for a local-only request.
-Result<Cleared<chat::ChatRequest>> clear_for_cloud(chat::ChatRequest request, Privacy privacy);
+template <class T>
+Result<Cleared<T>> clear_for_cloud(T request, Privacy privacy) {
+  if (Result<> may = may_leave(privacy); !may) return std::unexpected(std::move(may.error()));
+  return Cleared<T>(std::move(request));
+}
 
 }  // namespace minimill::policy

@@ -24,6 +24,14 @@ inline constexpr std::int64_t kDefaultMaxTokens = 4096;
 /// besides text stay in ChatRequest::body.
 Result<chat::ChatRequest> parse_messages_request(std::string_view body);
 
+/// The body of POST /v1/messages/count_tokens, which sets no limit to an answer there will not be.
+Result<chat::ChatRequest> parse_count_request(std::string_view body);
+/// Its body for a backend that calls its model `model`.
+std::string write_count_request(const chat::ChatRequest& request, std::string_view model);
+/// {"input_tokens": …}, both ways; anything else is kUpstream.
+Result<std::int64_t> parse_count(std::string_view body);
+std::string write_count(std::int64_t tokens);
+
 /// A body for a backend that speaks this protocol and calls its model `model`. A request that
 /// arrived in it keeps every field but model and stream. Any other is written from its parts:
 /// system messages are gathered, neighbours of one role joined, tool results become the user's
@@ -103,5 +111,9 @@ class StreamReader {
 std::string write_error(const Error& error);
 /// The same inside a stream that has already begun: an SSE frame.
 std::string write_stream_error(const Error& error);
+
+/// GET /v1/models and GET /v1/models/{id}.
+std::string write_models(const std::vector<std::string>& ids);
+std::string write_model(const std::string& id);
 
 }  // namespace minimill::protocol::anthropic

@@ -240,9 +240,7 @@ Result<> parse_lists(Fields& fields, ChatRequest& request) {
   return {};
 }
 
-}  // namespace
-
-Result<ChatRequest> parse_messages_request(std::string_view text) {
+Result<ChatRequest> parse_request(std::string_view text, bool needs_limit) {
   Result<json::object> parsed = parse_json_object(text);
   if (!parsed) return std::unexpected(std::move(parsed.error()));
   ChatRequest request;
@@ -252,7 +250,7 @@ Result<ChatRequest> parse_messages_request(std::string_view text) {
     fields.reject("model", fmt::format("must have 1 to {} bytes", kMaxModelBytes));
   }
   request.sampling.max_tokens = fields.optional_integer("max_tokens", 1, kMaxAnswerTokens);
-  if (!request.sampling.max_tokens) fields.reject("max_tokens", "is required");
+  if (needs_limit && !request.sampling.max_tokens) fields.reject("max_tokens", "is required");
   const json::array* messages = fields.optional_array("messages");
   if (messages == nullptr) {
     fields.reject("messages", "is required");
@@ -279,6 +277,16 @@ Result<ChatRequest> parse_messages_request(std::string_view text) {
   request.protocol = chat::Protocol::kAnthropic;
   request.body = std::move(*parsed);
   return request;
+}
+
+}  // namespace
+
+Result<ChatRequest> parse_messages_request(std::string_view text) {
+  return parse_request(text, true);
+}
+
+Result<ChatRequest> parse_count_request(std::string_view text) {
+  return parse_request(text, false);
 }
 
 }  // namespace minimill::protocol::anthropic

@@ -63,6 +63,11 @@ std::optional<std::chrono::milliseconds> parse_retry_after(const std::string& te
 
 }  // namespace
 
+int http_status(const Error& error) {
+  const bool field = error.code == ErrorCode::kUnsupported && !error.field.empty();
+  return http_status(field ? ErrorCode::kInvalidArgument : error.code);
+}
+
 int http_status(ErrorCode code) {
   switch (code) {
     case ErrorCode::kInvalidArgument:

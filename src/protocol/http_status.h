@@ -11,6 +11,9 @@
 namespace minimill::protocol {
 
 int http_status(ErrorCode code);
+/// As its code says; but a field that a backend does not know is the request's fault: 400, not 501,
+/// which clients would try again.
+int http_status(const Error& error);
 
 /// What a non-2xx answer of a backend means for us: 401/403 → kUnauthorized, 404 → kNotFound,
 /// 408/504 → kTimeout, 413 → kTooLarge, 429 → kRateLimited, 503/529 → kUnavailable (both with

@@ -99,5 +99,7 @@ struct ModelEntry {
   std::string owned_by;
 };
 std::string write_models(const std::vector<ModelEntry>& models);
+/// GET /v1/models/{id}.
+std::string write_model(const ModelEntry& model);
 
 }  // namespace minimill::protocol::openai

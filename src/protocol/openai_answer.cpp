@@ -55,6 +55,13 @@ json::object message_json(const chat::ChatAnswer& answer) {
   return message;
 }
 
+json::object model_object(const ModelEntry& model) {
+  return {{"id", model.id},
+          {"object", "model"},
+          {"created", model.created_s},
+          {"owned_by", model.owned_by}};
+}
+
 }  // namespace
 
 Result<chat::ChatAnswer> parse_answer(std::string body) {
@@ -114,14 +121,11 @@ std::string write_answers(const std::vector<chat::ChatAnswer>& answers, std::str
                                       {"usage", usage_json(usage)}});
 }
 
+std::string write_model(const ModelEntry& model) { return json::serialize(model_object(model)); }
+
 std::string write_models(const std::vector<ModelEntry>& models) {
   json::array data;
-  for (const ModelEntry& model : models) {
-    data.push_back({{"id", model.id},
-                    {"object", "model"},
-                    {"created", model.created_s},
-                    {"owned_by", model.owned_by}});
-  }
+  for (const ModelEntry& model : models) data.push_back(model_object(model));
   return json::serialize(json::object{{"object", "list"}, {"data", std::move(data)}});
 }
 

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "base/json.h"
-#include "protocol/finite_numbers.h"
 #include "protocol/request_limits.h"
 #include "protocol/responses.h"
 #include "protocol/responses_items.h"
@@ -336,10 +335,6 @@ Result<> parse_words(Fields& fields, ResponsesRequest& request) {
 Result<ResponsesRequest> parse_responses_request(std::string_view body) {
   Result<json::object> parsed = parse_json_object(body);
   if (!parsed) return std::unexpected(std::move(parsed.error()));
-  if (!has_finite_numbers(*parsed)) {
-    return fail(ErrorCode::kInvalidArgument,
-                "a number in the body is too large for JSON's readers");
-  }
   ResponsesRequest request;
   Fields fields(*parsed);
   Result<> read = refuse_what_is_openais(fields);

@@ -3,11 +3,11 @@
 // What the local model's own token probabilities add to the router's estimate: P(the answer is good
 // enough | the router's estimate before, mean log-probability of the tokens so far).
 //
-// In log-odds: estimate + slope · (mean log-probability − usual). Slope and usual are learnt online by
-// logistic regression from answers whose outcome became known (checks, feedback); they start from a
-// prior, so that nothing surprising happens before there is evidence. Confidence as a signal for
-// handing over to a larger model is that of cascades: Gupta et al. 2024, "Language Model Cascades:
-// Token-Level Uncertainty and Beyond".
+// In log-odds: estimate + slope · (mean log-probability − usual). Slope and usual are learnt online
+// by logistic regression from answers whose outcome became known (checks, feedback); they start
+// from a prior, so that nothing surprising happens before there is evidence. Confidence as a signal
+// for handing over to a larger model is that of cascades: Gupta et al. 2024, "Language Model
+// Cascades: Token-Level Uncertainty and Beyond".
 
 #include <span>
 #include <string>

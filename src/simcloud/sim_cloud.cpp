@@ -150,7 +150,7 @@ struct SimCloud::Impl {
     }
     std::string body =
         protocol == Protocol::kOpenAi ? openai::write_error(error) : anthropic::write_error(error);
-    co_await out.send(protocol::http_status(error.code), std::move(headers), std::move(body));
+    co_await out.send(protocol::http_status(error), std::move(headers), std::move(body));
   }
 
   static http::Headers marked(std::string content_type) {

@@ -1,0 +1,98 @@
+#include "daemon/feedback_api.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "base/json.h"
+#include "daemon/json_response.h"
+
+namespace minimill::daemon {
+namespace {
+
+constexpr int kOk = 200;
+constexpr std::size_t kMaxCommentBytes = 2'000;
+
+struct Feedback {
+  std::string request_id;
+  bool good = false;
+  std::string comment;
+};
+
+Result<Feedback> parse(std::string_view body) {
+  const Result<boost::json::object> object = parse_json_object(body);
+  if (!object) return std::unexpected(object.error());
+  Fields fields(*object);
+  Feedback feedback;
+  feedback.request_id = fields.required_string("request_id");
+  const std::string outcome = fields.required_string("outcome");
+  feedback.comment = fields.string_or("comment", "");
+  feedback.good = outcome == "good";
+  if (!feedback.good && outcome != "bad") fields.reject("outcome", "must be 'good' or 'bad'");
+  if (feedback.comment.size() > kMaxCommentBytes) {
+    fields.reject("comment", fmt::format("must have at most {} bytes", kMaxCommentBytes));
+  }
+  if (!fields.ok()) return std::unexpected(std::move(fields).error());
+  return feedback;
+}
+
+}  // namespace
+
+FeedbackApi::FeedbackApi(const Clock& clock, route::Router& router, RecentAnswers& recent,
+                         ledger::Ledger& ledger, std::function<void()> learnt)
+    : clock_(clock),
+      router_(router),
+      recent_(recent),
+      ledger_(ledger),
+      learnt_(std::move(learnt)) {}
+
+void FeedbackApi::add_to(Routes& routes) {
+  routes.add("POST", "/v1/feedback",
+             [this](http::Request& request, http::Responder& out, const PathParts&) {
+               return feedback(request, out);
+             });
+}
+
+asio::awaitable<void> FeedbackApi::feedback(const http::Request& request, http::Responder& out) {
+  Result<Feedback> said = parse(request.body);
+  if (!said) {
+    co_await send_json_error(said.error(), out);
+    co_return;
+  }
+  const RequestId id{said->request_id};
+  const bool learnt = learn(id.value, said->good);
+  if (!learnt) {
+    // One that is still being written is in memory; anything older is in the ledger, or was never.
+    const Result<std::optional<ledger::RequestRecord>> found = ledger_.find(id);
+    if (!found || !*found) {
+      const Error error = found ? fail(ErrorCode::kNotFound,
+                                       fmt::format("no request '{}'", id.value),
+                                       "use the value of x-minimill-request-id")
+                                      .error()
+                                : found.error();
+      co_await send_json_error(error, out);
+      co_return;
+    }
+  }
+  ledger_.record(ledger::Outcome{.request = id,
+                                 .at = clock_.wall(),
+                                 .kind = "feedback",
+                                 .ok = said->good,
+                                 .detail = std::move(said->comment)});
+  const boost::json::value answer =
+      boost::json::object{{"request_id", id.value}, {"recorded", true}, {"learnt", learnt}};
+  co_await send_json(kOk, answer, out);
+}
+
+bool FeedbackApi::learn(std::string_view id, bool good) {
+  const std::optional<RecentAnswer> answer = recent_.take(id);
+  if (!answer || answer->lane != route::Lane::kLocal) return false;
+  router_.learn(answer->input, answer->operation, good);
+  if (answer->mean_logprob) {
+    router_.learn_confidence(answer->p_before, *answer->mean_logprob, good);
+  }
+  learnt_();
+  return true;
+}
+
+}  // namespace minimill::daemon

@@ -1,0 +1,52 @@
+#pragma once
+
+// Ollama's paths: chats, embeddings, and the models on this machine.
+
+#include <boost/asio/io_context.hpp>
+
+#include "daemon/chat_api.h"
+#include "daemon/embedding_service.h"
+#include "daemon/offload.h"
+#include "protocol/ollama.h"
+
+namespace minimill::daemon {
+
+class OllamaApi {
+ public:
+  OllamaApi(const Clock& clock, ChatApi& chats, EmbeddingService& embeddings, Engines& engines,
+            ModelSelector& selector, http::Client& client)
+      : clock_(clock),
+        chats_(chats),
+        embeddings_(embeddings),
+        engines_(engines),
+        selector_(selector),
+        client_(client) {}
+
+  void add_to(Routes& routes);
+
+ private:
+  asio::awaitable<void> chat(http::Request& request, http::Responder& out,
+                             protocol::ollama::Shape shape);
+  asio::awaitable<void> embed(http::Request& request, http::Responder& out);
+  asio::awaitable<void> embed_one(http::Request& request, http::Responder& out);
+  asio::awaitable<void> pull(const http::Request& request, http::Responder& out);
+  asio::awaitable<void> tags(http::Responder& out) const;
+  asio::awaitable<void> loaded(http::Responder& out) const;
+  asio::awaitable<void> show(const http::Request& request, http::Responder& out) const;
+  asio::awaitable<void> remove(const http::Request& request, http::Responder& out);
+
+  /// Loads the model, or unloads it: what a request without a prompt asks for.
+  asio::awaitable<Result<>> load(std::string_view model, std::optional<std::chrono::seconds> keep_alive);
+  void keep_alive(std::string_view model, std::optional<std::chrono::seconds> time);
+  /// The local model a name stands for; nullptr where it is none.
+  engine::Backend* engine_of(std::string_view model);
+
+  const Clock& clock_;
+  ChatApi& chats_;
+  EmbeddingService& embeddings_;
+  Engines& engines_;
+  ModelSelector& selector_;
+  http::Client& client_;
+};
+
+}  // namespace minimill::daemon
