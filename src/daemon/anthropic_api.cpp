@@ -39,8 +39,8 @@ asio::awaitable<Result<AnthropicApi::Count>> AnthropicApi::count(const http::Req
   }
   Result<route::Decision> decision = gateway_.decide(ask);
   if (!decision) co_return std::unexpected(std::move(decision.error()));
-  Result<std::int64_t> counted = co_await backends_.count_tokens(
-      decision->lane, decision->model, ask.request, ask.privacy);
+  Result<std::int64_t> counted =
+      co_await backends_.count_tokens(decision->lane, decision->model, ask.request, ask.privacy);
   Count count;
   if (counted) {
     count.tokens = *counted;

@@ -36,8 +36,8 @@ class Relay {
  public:
   Relay(Exchange& exchange, http::Responder& out) : exchange_(exchange), out_(out) {}
 
-  /// From `event`, already taken, to the stream's end. An error of the stream goes to `failure()`; the
-  /// returned one says that the client is gone.
+  /// From `event`, already taken, to the stream's end. An error of the stream goes to `failure()`;
+  /// the returned one says that the client is gone.
   asio::awaitable<Result<>> run(chat::ChatStream& stream, std::optional<chat::ChatEvent> event) {
     while (event) {
       frames_.clear();

@@ -1,8 +1,8 @@
 #pragma once
 
-// Chats over HTTP, whatever the protocol: reads the request through its Exchange, has the Gateway answer
-// it, and writes the answer as the Exchange says. A backend that speaks the app's own protocol is passed
-// on frame by frame as it comes.
+// Chats over HTTP, whatever the protocol: reads the request through its Exchange, has the Gateway
+// answer it, and writes the answer as the Exchange says. A backend that speaks the app's own
+// protocol is passed on frame by frame as it comes.
 
 #include <functional>
 #include <memory>

@@ -36,9 +36,10 @@ asio::awaitable<Result<Embedded>> EmbeddingService::embed(const http::Request& r
   decision.lane = choice->lane.value_or(route::Lane::kLocal);
   decision.model = choice->model.empty() ? selector_.default_model(decision.lane) : choice->model;
   decision.p_local_ok = 1;
-  decision.reasons = {{.layer = "policy",
-                       .text = choice->lane ? "the app named it" : "embeddings are made on the device",
-                       .weight = 0}};
+  decision.reasons = {
+      {.layer = "policy",
+       .text = choice->lane ? "the app named it" : "embeddings are made on the device",
+       .weight = 0}};
   const route::Lane lane = decision.lane;
   const std::string model = decision.model;
   const policy::Privacy privacy = ask.privacy;
@@ -53,7 +54,8 @@ asio::awaitable<Result<Embedded>> EmbeddingService::embed(const http::Request& r
   open.begin_attempt(lane, model, std::move(*slot), false);
   Result<protocol::EmbeddingAnswer> answer =
       co_await backends_.embed(lane, model, wanted, privacy, deadline);
-  if (answer && wanted.dimensions) answer = protocol::shorten(std::move(*answer), *wanted.dimensions);
+  if (answer && wanted.dimensions)
+    answer = protocol::shorten(std::move(*answer), *wanted.dimensions);
   if (!answer) {
     open.close(answer.error());
     co_return std::unexpected(std::move(answer.error()));

@@ -1,7 +1,7 @@
 #pragma once
 
-// Vectors of texts, in whichever protocol they were asked for: on the device, unless the app names a
-// cloud model or the cloud. They wait in their lane like everything else, and go into the ledger.
+// Vectors of texts, in whichever protocol they were asked for: on the device, unless the app names
+// a cloud model or the cloud. They wait in their lane like everything else, and go into the ledger.
 
 #include "daemon/access.h"
 #include "daemon/backends.h"

@@ -65,11 +65,11 @@ asio::awaitable<void> FeedbackApi::feedback(const http::Request& request, http::
     // One that is still being written is in memory; anything older is in the ledger, or was never.
     const Result<std::optional<ledger::RequestRecord>> found = ledger_.find(id);
     if (!found || !*found) {
-      const Error error = found ? fail(ErrorCode::kNotFound,
-                                       fmt::format("no request '{}'", id.value),
-                                       "use the value of x-minimill-request-id")
-                                      .error()
-                                : found.error();
+      const Error error = found
+                              ? fail(ErrorCode::kNotFound, fmt::format("no request '{}'", id.value),
+                                     "use the value of x-minimill-request-id")
+                                    .error()
+                              : found.error();
       co_await send_json_error(error, out);
       co_return;
     }

@@ -1,7 +1,8 @@
 #pragma once
 
-// POST /v1/feedback: what an app thinks of an answer. {"request_id": "req_…", "outcome": "good" or "bad",
-// "comment": "…"}. It goes into the ledger, and the router learns from it where the device answered.
+// POST /v1/feedback: what an app thinks of an answer. {"request_id": "req_…", "outcome": "good" or
+// "bad", "comment": "…"}. It goes into the ledger, and the router learns from it where the device
+// answered.
 
 #include <functional>
 

@@ -46,6 +46,7 @@ struct Serving {
   route::Decision decision;
   route::Lane lane = route::Lane::kLocal;  // differs from the decision's after a fallback
   std::string model;
+  std::string escalated;  // why another backend's answer was not taken; empty: this is the first
   double queued_ms = 0;
   std::vector<std::string> emulated;  // fields of the request that minimill did itself
   std::vector<std::string> left_out;  // fields the backend knows nothing like

@@ -54,7 +54,8 @@ asio::awaitable<void> ModelsApi::list(const http::Request& request, http::Respon
   std::vector<protocol::openai::ModelEntry> shown;
   for (Entry& entry : entries()) {
     ids.push_back(entry.id);
-    shown.push_back({.id = std::move(entry.id), .created_s = 0, .owned_by = std::move(entry.owner)});
+    shown.push_back(
+        {.id = std::move(entry.id), .created_s = 0, .owned_by = std::move(entry.owner)});
   }
   std::string body = is_anthropic(request) ? protocol::anthropic::write_models(ids)
                                            : protocol::openai::write_models(shown);
@@ -67,17 +68,17 @@ asio::awaitable<void> ModelsApi::show(const http::Request& request, const PathPa
   std::string body;
   for (const Entry& entry : entries()) {
     if (entry.id != id) continue;
-    body = is_anthropic(request) ? protocol::anthropic::write_model(id)
-                                 : protocol::openai::write_model(
-                                       {.id = id, .created_s = 0, .owned_by = entry.owner});
+    body = is_anthropic(request)
+               ? protocol::anthropic::write_model(id)
+               : protocol::openai::write_model({.id = id, .created_s = 0, .owned_by = entry.owner});
   }
   if (!body.empty()) {
     co_await send_body(std::move(body), out);
     co_return;
   }
-  const Error error = fail(ErrorCode::kNotFound, fmt::format("no model '{}'", id),
-                           "GET /v1/models lists them")
-                          .error();
+  const Error error =
+      fail(ErrorCode::kNotFound, fmt::format("no model '{}'", id), "GET /v1/models lists them")
+          .error();
   body = is_anthropic(request) ? protocol::anthropic::write_error(error)
                                : protocol::openai::write_error(error);
   co_await send_error(error, std::move(body), out);

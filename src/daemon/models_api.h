@@ -1,7 +1,7 @@
 #pragma once
 
-// GET /v1/models and /v1/models/{id}: everything an app may ask for by name, in OpenAI's shape, or in
-// Anthropic's for clients that send its version header.
+// GET /v1/models and /v1/models/{id}: everything an app may ask for by name, in OpenAI's shape, or
+// in Anthropic's for clients that send its version header.
 
 #include <string>
 #include <vector>

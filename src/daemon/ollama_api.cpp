@@ -49,8 +49,7 @@ WallTime modified_at(const std::filesystem::path& file) {
   std::error_code ignored;
   const auto written = std::filesystem::last_write_time(file, ignored);
   if (ignored) return {};
-  return std::chrono::time_point_cast<WallTime::duration>(
-      std::chrono::file_clock::to_sys(written));
+  return std::chrono::time_point_cast<WallTime::duration>(std::chrono::file_clock::to_sys(written));
 }
 
 }  // namespace
@@ -74,9 +73,8 @@ void OllamaApi::add_to(Routes& routes) {
   add("POST", "/api/pull", &OllamaApi::pull);
   add("POST", "/api/show", &OllamaApi::show);
   add("DELETE", "/api/delete", &OllamaApi::remove);
-  routes.add("GET", "/api/tags", [this](http::Request&, http::Responder& out, const PathParts&) {
-    return tags(out);
-  });
+  routes.add("GET", "/api/tags",
+             [this](http::Request&, http::Responder& out, const PathParts&) { return tags(out); });
   routes.add("GET", "/api/ps", [this](http::Request&, http::Responder& out, const PathParts&) {
     return loaded(out);
   });
@@ -213,8 +211,7 @@ asio::awaitable<void> OllamaApi::loaded(http::Responder& out) const {
     }
     if (status.stops_at) {
       const auto left = *status.stops_at - clock_.steady();
-      model.expires_at =
-          clock_.wall() + std::chrono::duration_cast<WallTime::duration>(left);
+      model.expires_at = clock_.wall() + std::chrono::duration_cast<WallTime::duration>(left);
     }
     shown.push_back(std::move(model));
   }
@@ -232,9 +229,10 @@ asio::awaitable<void> OllamaApi::show(const http::Request& request, http::Respon
   const std::vector<models::Model> here = engines_.store().list();
   const auto found = std::ranges::find(here, asked->model, &models::Model::name);
   if (found == here.end()) {
-    const Error error = fail(ErrorCode::kNotFound, fmt::format("model '{}' not found", asked->model),
-                             "get it with: minimill pull")
-                            .error();
+    const Error error =
+        fail(ErrorCode::kNotFound, fmt::format("model '{}' not found", asked->model),
+             "get it with: minimill pull")
+            .error();
     co_await send_ollama_error(error, out);
     co_return;
   }
@@ -282,7 +280,8 @@ asio::awaitable<void> OllamaApi::pull(const http::Request& request, http::Respon
     co_await send_ollama_error(model.error(), out);
     co_return;
   }
-  std::string body = ollama::write_pull_progress({.status = "success", .digest = {}, .total_bytes = {}, .completed_bytes = {}});
+  std::string body = ollama::write_pull_progress(
+      {.status = "success", .digest = {}, .total_bytes = {}, .completed_bytes = {}});
   co_await send_body(std::move(body), out);
 }
 

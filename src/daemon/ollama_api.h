@@ -36,7 +36,8 @@ class OllamaApi {
   asio::awaitable<void> remove(const http::Request& request, http::Responder& out);
 
   /// Loads the model, or unloads it: what a request without a prompt asks for.
-  asio::awaitable<Result<>> load(std::string_view model, std::optional<std::chrono::seconds> keep_alive);
+  asio::awaitable<Result<>> load(std::string_view model,
+                                 std::optional<std::chrono::seconds> keep_alive);
   void keep_alive(std::string_view model, std::optional<std::chrono::seconds> time);
   /// The local model a name stands for; nullptr where it is none.
   engine::Backend* engine_of(std::string_view model);

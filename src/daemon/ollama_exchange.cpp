@@ -36,9 +36,7 @@ void OllamaExchange::write(const chat::ChatEvent& event, std::string& out) {
   writer_->write(event, clock_.wall(), out);
 }
 
-void OllamaExchange::finish(std::string& out) {
-  writer_->finish(clock_.wall(), durations(), out);
-}
+void OllamaExchange::finish(std::string& out) { writer_->finish(clock_.wall(), durations(), out); }
 
 void OllamaExchange::fail(const Error& error, std::string& out) {
   out += ollama::write_stream_error(error);

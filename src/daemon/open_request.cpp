@@ -134,10 +134,12 @@ RecentAnswer OpenRequest::recent() const {
 
 Serving OpenRequest::serving() const {
   const ledger::Attempt& attempt = record_.attempts.back();
+  const std::size_t before = record_.attempts.size() - 1;
   return {.id = record_.id,
           .decision = record_.decision,
           .lane = attempt.lane,
           .model = attempt.model,
+          .escalated = before > 0 ? record_.attempts[before - 1].error : std::string{},
           .queued_ms = attempt.queued_ms,
           .emulated = fit_.emulated,
           .left_out = fit_.left_out};

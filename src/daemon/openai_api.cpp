@@ -81,8 +81,9 @@ void OpenAiApi::add_to(Routes& routes) {
              [this](http::Request& request, http::Responder& out, const PathParts&) {
                return embed(request, out);
              });
-  routes.add("POST", "/v1/moderations",
-             [](http::Request&, http::Responder& out, const PathParts&) { return moderations(out); });
+  routes.add("POST", "/v1/moderations", [](http::Request&, http::Responder& out, const PathParts&) {
+    return moderations(out);
+  });
 }
 
 asio::awaitable<void> OpenAiApi::embed(http::Request& request, http::Responder& out) {

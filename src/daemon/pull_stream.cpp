@@ -54,9 +54,10 @@ PullStream::~PullStream() {
 
 Result<> PullStream::check_name() const {
   if (models::find_known_model(name_) != nullptr || name_.starts_with("hf.co/")) return {};
-  return fail(ErrorCode::kNotFound, "no model '" + name_ + "' is known",
-              "use a name that `minimill models` lists, or hf.co/USER/REPO/FILE.gguf; addresses and "
-              "files are pulled on the command line only");
+  return fail(
+      ErrorCode::kNotFound, "no model '" + name_ + "' is known",
+      "use a name that `minimill models` lists, or hf.co/USER/REPO/FILE.gguf; addresses and "
+      "files are pulled on the command line only");
 }
 
 void PullStream::start(const asio::any_io_executor& executor) {

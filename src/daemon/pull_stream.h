@@ -1,8 +1,9 @@
 #pragma once
 
-// A model being pulled for an app: progress as lines of JSON in Ollama's words, or the end alone. Only
-// what is known by name or comes from Hugging Face: no app may have files of this machine copied, or
-// servers in the house asked. Destroying it ends the download, which the next pull goes on with.
+// A model being pulled for an app: progress as lines of JSON in Ollama's words, or the end alone.
+// Only what is known by name or comes from Hugging Face: no app may have files of this machine
+// copied, or servers in the house asked. Destroying it ends the download, which the next pull goes
+// on with.
 
 #include <boost/asio/cancellation_signal.hpp>
 #include <memory>

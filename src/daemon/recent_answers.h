@@ -1,7 +1,7 @@
 #pragma once
 
-// What was asked lately, and how it was decided: kept so that an app's word on an answer teaches the
-// router something. In memory only, as prompts are not kept; bounded in number and in bytes.
+// What was asked lately, and how it was decided: kept so that an app's word on an answer teaches
+// the router something. In memory only, as prompts are not kept; bounded in number and in bytes.
 
 #include <cstddef>
 #include <deque>

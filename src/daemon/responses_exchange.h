@@ -1,6 +1,7 @@
 #pragma once
 
-// POST /v1/responses: OpenAI's responses, whose conversations minimill remembers where the app lets it.
+// POST /v1/responses: OpenAI's responses, whose conversations minimill remembers where the app lets
+// it.
 
 #include <optional>
 

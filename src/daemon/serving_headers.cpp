@@ -21,7 +21,8 @@ Result<double> number(std::string_view header, std::string_view text, double low
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   const bool whole = error == std::errc{} && end == text.data() + text.size();
   if (!whole || !std::isfinite(value) || value < low || value > high) {
-    return fail_field(std::string(header), fmt::format("must be a number from {} to {}", low, high));
+    return fail_field(std::string(header),
+                      fmt::format("must be a number from {} to {}", low, high));
   }
   return value;
 }
@@ -69,20 +70,25 @@ Result<> read_ask_headers(const http::Headers& headers, Ask& ask) {
 }
 
 http::Headers serving_headers(const Serving& serving, std::string_view content_type) {
-  http::Headers headers{{"content-type", std::string(content_type)},
-                        {"x-minimill-request-id", serving.id.value},
-                        {"x-minimill-lane", std::string(route::name(serving.lane))},
-                        {"x-minimill-model", header_text(serving.model)},
-                        {"x-minimill-probability", fmt::format("{:.3f}", serving.decision.p_local_ok)},
-                        {"x-minimill-queued-ms", fmt::format("{:.0f}", serving.queued_ms)}};
-  if (!serving.decision.reasons.empty()) {
+  http::Headers headers{
+      {"content-type", std::string(content_type)},
+      {"x-minimill-request-id", serving.id.value},
+      {"x-minimill-lane", std::string(route::name(serving.lane))},
+      {"x-minimill-model", header_text(serving.model)},
+      {"x-minimill-probability", fmt::format("{:.3f}", serving.decision.p_local_ok)},
+      {"x-minimill-queued-ms", fmt::format("{:.0f}", serving.queued_ms)}};
+  if (!serving.escalated.empty()) {
+    headers.add("x-minimill-reason", header_text(serving.escalated));
+  } else if (!serving.decision.reasons.empty()) {
     headers.add("x-minimill-reason", header_text(serving.decision.reasons.front().text));
   }
   if (!serving.emulated.empty()) {
-    headers.add("x-minimill-emulated", header_text(fmt::format("{}", fmt::join(serving.emulated, ", "))));
+    headers.add("x-minimill-emulated",
+                header_text(fmt::format("{}", fmt::join(serving.emulated, ", "))));
   }
   if (!serving.left_out.empty()) {
-    headers.add("x-minimill-left-out", header_text(fmt::format("{}", fmt::join(serving.left_out, ", "))));
+    headers.add("x-minimill-left-out",
+                header_text(fmt::format("{}", fmt::join(serving.left_out, ", "))));
   }
   return headers;
 }

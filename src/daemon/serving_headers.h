@@ -10,11 +10,12 @@
 
 namespace minimill::daemon {
 
-/// x-minimill-privacy, -max-cost, -deadline-ms and -trace into `ask`. kInvalidArgument names the header.
+/// x-minimill-privacy, -max-cost, -deadline-ms and -trace into `ask`. kInvalidArgument names the
+/// header.
 Result<> read_ask_headers(const http::Headers& headers, Ask& ask);
 
-/// Who answers and why: x-minimill-request-id, -lane, -model, -reason, -probability, -queued-ms and, where
-/// there is something to say, -emulated and -left-out.
+/// Who answers and why: x-minimill-request-id, -lane, -model, -reason, -probability, -queued-ms
+/// and, where there is something to say, -emulated and -left-out.
 http::Headers serving_headers(const Serving& serving, std::string_view content_type);
 
 /// Retry-After in whole seconds, rounded up, where the error says when to come again.

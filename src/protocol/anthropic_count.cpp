@@ -25,6 +25,8 @@ Result<std::int64_t> parse_count(std::string_view body) {
   return *tokens;
 }
 
-std::string write_count(std::int64_t tokens) { return fmt::format(R"({{"input_tokens":{}}})", tokens); }
+std::string write_count(std::int64_t tokens) {
+  return fmt::format(R"({{"input_tokens":{}}})", tokens);
+}
 
 }  // namespace minimill::protocol::anthropic

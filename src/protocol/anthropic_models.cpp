@@ -7,10 +7,8 @@ namespace json = boost::json;
 
 /// Nobody knows when a model of this machine was released; clients want a date.
 json::object model(const std::string& id) {
-  return {{"type", "model"},
-          {"id", id},
-          {"display_name", id},
-          {"created_at", "1970-01-01T00:00:00Z"}};
+  return {
+      {"type", "model"}, {"id", id}, {"display_name", id}, {"created_at", "1970-01-01T00:00:00Z"}};
 }
 
 }  // namespace

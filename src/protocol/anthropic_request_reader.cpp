@@ -230,6 +230,7 @@ Result<> parse_lists(Fields& fields, ChatRequest& request) {
   if (const json::object* output = fields.optional_object("output_config")) {
     Fields inner(*output, "output_config.");
     const json::object* format = inner.optional_object("format");
+    request.reasoning_effort = inner.string_or("effort", "");
     if (!inner.ok()) return std::unexpected(std::move(inner).error());
     Result<> read = format == nullptr ? Result<>{} : parse_output_format(*format, request);
     if (!read) return read;

@@ -169,7 +169,8 @@ std::string write_from_parts(const ChatRequest& request, std::string_view model,
 }
 
 std::string write_from_body(const ChatRequest& request, std::string_view model, bool stream) {
-  return write_passthrough(request, model, {"stream"}, stream ? R"(,"stream":true)" : "");
+  static constexpr std::array<std::string_view, 1> kOurs{"stream"};
+  return write_passthrough(request, model, kOurs, stream ? R"(,"stream":true)" : "");
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "protocol/openai.h"
 #include "protocol/passthrough.h"
+#include "protocol/translation.h"
 
 namespace minimill::protocol::openai {
 namespace {
@@ -111,6 +112,20 @@ void write_wishes(const ChatRequest& request, Target target, json::object& body)
   if (!request.logit_bias.empty()) body["logit_bias"] = request.logit_bias;
 }
 
+/// What OpenAI takes as it is from the apps of its other APIs: {"user": …}, {"text": {"verbosity":
+/// …}}.
+void write_passed(const ChatRequest& request, json::object& body) {
+  for (const FieldRule& rule : field_rules()) {
+    const std::string_view ours = rule.names.front();
+    const std::string_view theirs = rule.names[static_cast<std::size_t>(request.protocol)];
+    const bool passes =
+        rule.by_target[static_cast<std::size_t>(Target::kOpenAi)] == Treatment::kPassed;
+    if (!passes || ours.empty() || theirs.empty()) continue;
+    const json::value* value = field_at(request.body, theirs);
+    if (value != nullptr && !value->is_null()) body[ours] = *value;
+  }
+}
+
 std::string write_from_parts(const ChatRequest& request, std::string_view model, bool stream,
                              Target target) {
   json::object body{{"model", model}};
@@ -125,6 +140,7 @@ std::string write_from_parts(const ChatRequest& request, std::string_view model,
   } else if (request.response_format == chat::ResponseFormat::kJsonSchema) {
     body["response_format"] = {{"type", "json_schema"}, {"json_schema", request.json_schema}};
   }
+  if (target == Target::kOpenAi) write_passed(request, body);
   if (stream) {
     body["stream"] = true;
     body["stream_options"] = {{"include_usage", true}};
@@ -136,7 +152,21 @@ std::string write_from_parts(const ChatRequest& request, std::string_view model,
 constexpr std::string_view kStream = R"(,"stream":true,"stream_options":{"include_usage":true})";
 
 std::string write_from_body(const ChatRequest& request, std::string_view model, bool stream) {
-  return write_passthrough(request, model, {"stream", "stream_options"}, stream ? kStream : "");
+  static constexpr std::array<std::string_view, 2> kOurs{"stream", "stream_options"};
+  return write_passthrough(request, model, kOurs, stream ? kStream : "");
+}
+
+/// What minimill writes anew, and what llama-server, and servers like it, know nothing of.
+std::vector<std::string_view> not_for_llama_server() {
+  std::vector<std::string_view> fields{"stream",     "stream_options",        "n",
+                                       "max_tokens", "max_completion_tokens", "logprobs"};
+  for (const FieldRule& rule : field_rules()) {
+    const Treatment how = rule.by_target[static_cast<std::size_t>(Target::kLlamaServer)];
+    if (how == Treatment::kLeftOut && !rule.names.front().empty()) {
+      fields.push_back(rule.names.front());
+    }
+  }
+  return fields;
 }
 
 std::string write_for_llama_server(const ChatRequest& request, std::string_view model,
@@ -147,9 +177,8 @@ std::string write_for_llama_server(const ChatRequest& request, std::string_view 
   }
   if (request.logprobs) tail += R"(,"logprobs":true)";  // minimill may want them, too
   if (stream) tail += kStream;
-  return write_passthrough(
-      request, model,
-      {"stream", "stream_options", "n", "max_tokens", "max_completion_tokens", "logprobs"}, tail);
+  static const std::vector<std::string_view> replaced = not_for_llama_server();
+  return write_passthrough(request, model, replaced, tail);
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ std::size_t likely_bytes(const chat::ChatRequest& request) {
 }  // namespace
 
 std::string write_passthrough(const chat::ChatRequest& request, std::string_view model,
-                              std::initializer_list<std::string_view> ours, std::string_view tail) {
+                              std::span<const std::string_view> ours, std::string_view tail) {
   std::string out;
   out.reserve(likely_bytes(request));
   out += R"({"model":)";

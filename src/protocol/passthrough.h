@@ -4,7 +4,7 @@
 // few that are minimill's.
 
 #include <boost/json.hpp>
-#include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -16,6 +16,6 @@ namespace minimill::protocol {
 /// with a comma, or is empty) before the last brace. Written field by field into one string with
 /// room for all of it: the body is never copied as a tree.
 std::string write_passthrough(const chat::ChatRequest& request, std::string_view model,
-                              std::initializer_list<std::string_view> ours, std::string_view tail);
+                              std::span<const std::string_view> ours, std::string_view tail);
 
 }  // namespace minimill::protocol

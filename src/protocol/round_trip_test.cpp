@@ -135,7 +135,7 @@ TEST(OpenAi, WrongTypesNameTheirField) {
            {R"("top_p":2)", "top_p"},
            {R"("max_tokens":0)", "max_tokens"},
            {R"("max_tokens":1.5)", "max_tokens"},
-           {R"("n":2)", "n"},
+           {R"("n":0)", "n"},
            {R"("stream":"yes")", "stream"},
            {R"("stop":[1])", "stop"},
            {R"("tools":{})", "tools"},

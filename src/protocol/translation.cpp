@@ -19,19 +19,6 @@ bool speaks(chat::Protocol protocol, Target target) {
                                       : protocol == chat::Protocol::kOpenAi;
 }
 
-/// "options.seed" in {"options": {"seed": 7}}.
-const json::value* value_at(const json::object& body, std::string_view path) {
-  const json::object* object = &body;
-  while (true) {
-    const std::size_t dot = path.find('.');
-    const json::value* value = object->if_contains(path.substr(0, dot));
-    if (dot == std::string_view::npos || value == nullptr) return value;
-    object = value->if_object();
-    if (object == nullptr) return nullptr;
-    path.remove_prefix(dot + 1);
-  }
-}
-
 /// Marks for caching stand on blocks, not at the top.
 bool has_cache_control(const json::value& value, int depth) {
   constexpr int kDeepest = 5;  // messages, message, content, block
@@ -54,7 +41,7 @@ bool is_asked(const FieldRule& rule, std::string_view field, const json::object&
       return value != nullptr && has_cache_control(*value, 0);
     });
   }
-  const json::value* value = value_at(body, field);
+  const json::value* value = field_at(body, field);
   if (value == nullptr || value->is_null()) return false;
   return rule.neutral.empty() || *value != json::parse(rule.neutral);
 }
@@ -110,6 +97,18 @@ Result<> fit_blocks(const json::object& body, Target target, Fit& fit) {
 
 }  // namespace
 
+const json::value* field_at(const json::object& body, std::string_view path) {
+  const json::object* object = &body;
+  while (true) {
+    const std::size_t dot = path.find('.');
+    const json::value* value = object->if_contains(path.substr(0, dot));
+    if (dot == std::string_view::npos || value == nullptr) return value;
+    object = value->if_object();
+    if (object == nullptr) return nullptr;
+    path.remove_prefix(dot + 1);
+  }
+}
+
 std::string_view name(Treatment treatment) {
   switch (treatment) {
     case Treatment::kPassed:
@@ -129,10 +128,16 @@ std::string_view name(Treatment treatment) {
 Treatment treatment(const FieldRule& rule, chat::Protocol protocol, Target target) {
   const Treatment ruled = rule.by_target[static_cast<std::size_t>(target)];
   const bool provider = target != Target::kLlamaServer;
-  if (!speaks(protocol, target)) return ruled;
+  if (!speaks(protocol, target)) {
+    // The same thing by another name.
+    const std::string_view theirs = rule.names[target == Target::kAnthropic ? 1 : 0];
+    const bool renamed = rule.names[static_cast<std::size_t>(protocol)] != theirs;
+    return ruled == Treatment::kPassed && renamed ? Treatment::kTranslated : ruled;
+  }
   // A provider of the app's own protocol gets the body as it is, but for the model's name.
-  const bool ours = rule.names.front() == "model" || rule.names.front() == "stream" ||
-                    rule.names.front() == "stream_options";
+  const std::string_view first = rule.names.front();
+  const bool ours = first == "model" || first == "stream" || first == "stream_options" ||
+                    (first == "max_completion_tokens" && !provider);
   if (provider && !ours) return Treatment::kPassed;
   return ruled == Treatment::kTranslated && !ours ? Treatment::kPassed : ruled;
 }

@@ -36,11 +36,13 @@ struct FieldRule {
       names;  // by chat::Protocol; "" where it has no such field
   std::array<Treatment, kTargets> by_target;
   std::string_view how;      // of what is emulated or translated in an unexpected way
-  std::string_view sample;   // a value that means something, as JSON
   std::string_view neutral;  // a value that asks for nothing, as JSON; "": every value asks
 };
 
 std::span<const FieldRule> field_rules();
+
+/// The value at "options.seed", say; nullptr where there is none.
+const boost::json::value* field_at(const boost::json::object& body, std::string_view path);
 
 /// What happens to the rule's field of a request in `protocol`.
 Treatment treatment(const FieldRule& rule, chat::Protocol protocol, Target target);

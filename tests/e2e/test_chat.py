@@ -12,7 +12,8 @@ HARD = "Prove step by step that there are infinitely many primes, show your reas
 class Chat(MinimillTest):
     def setUp(self):
         super().setUp()
-        self.write_config("[sim_cloud]\nenabled = true\nfirst_token_ms = 1\ntokens_per_second = 0\n")
+        self.write_config("[sim_cloud]\nenabled = true\nfirst_token_ms = 1\ntokens_per_second = 0\n"
+                          "[watch]\nenabled = false\n")  # random weights are never sure of anything
         self.serve()
 
     def test_easy_request_is_answered_on_the_device(self):
