@@ -50,7 +50,7 @@ Result<Session> Session::open(const Context& context, daemon::Config config,
   auto own = std::make_unique<Own>();
   daemon::DaemonOptions daemon_options;
   daemon_options.config = std::move(config);
-  daemon_options.config.listen = {"127.0.0.1:0"};
+  daemon_options.config.listen = {};  // its Unix socket is enough
   daemon_options.environment = context.environment;
   daemon_options.program = context.program;
   daemon_options.carry_out_tasks = options.carry_out_tasks;

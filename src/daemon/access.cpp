@@ -1,14 +1,131 @@
 #include "daemon/access.h"
 
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "base/log.h"
+
 namespace minimill::daemon {
+namespace {
+
+/// The key a request brings, in whichever header its protocol has for it.
+std::string_view key_of(const http::Headers& headers) {
+  constexpr std::string_view kBearer = "bearer ";
+  const std::string_view authorization = headers.get("authorization");
+  if (authorization.size() > kBearer.size() &&
+      http::iequals(authorization.substr(0, kBearer.size()), kBearer)) {
+    return authorization.substr(kBearer.size());
+  }
+  return headers.get("x-api-key");
+}
+
+/// "unix:python3"; "unix" where the system does not tell.
+std::string program_of(int pid) {
+  std::string name;
+  if (pid > 0) {
+    std::ifstream file(fmt::format("/proc/{}/comm", pid));
+    std::getline(file, name);
+  }
+  return name.empty() ? "unix" : "unix:" + name;
+}
+
+bool is_ours(const http::Peer& peer) {
+  return peer.uid && (*peer.uid == ::geteuid() || *peer.uid == 0);
+}
+
+}  // namespace
+
+Access::Access(const Clock& clock, const Config& config, apps::AppStore& apps,
+               ledger::Ledger& ledger)
+    : clock_(clock), config_(config), apps_(apps), limits_(clock) {
+  const std::chrono::year_month_day today(std::chrono::floor<std::chrono::days>(clock.wall()));
+  const Result<std::vector<ledger::DayCost>> spent =
+      ledger.costs(std::chrono::sys_days(today.year() / today.month() / 1));
+  if (spent) {
+    for (const ledger::DayCost& each : *spent) limits_.spend(each.app, each.cost_usd, each.day);
+  } else {
+    log::error("what apps have spent cannot be read: {}", spent.error().to_string());
+  }
+  ledger.observe([this](const ledger::RequestRecord& record) {
+    double usd = 0;
+    for (const ledger::Attempt& attempt : record.attempts) usd += attempt.cost_usd;
+    if (usd > 0) limits_.spend(record.app, usd, record.at);
+  });
+}
+
+void Access::look_again() {
+  const SteadyTime now = clock_.steady();
+  if (now < look_at_) return;
+  look_at_ = now + kLookAgain;
+  if (const Result<> read = apps_.refresh(); !read) {
+    log::error("the apps' keys cannot be read again: {}", read.error().to_string());
+  }
+}
+
+Result<> Access::identify(http::Request& request) {
+  look_again();
+  const std::string_view key = key_of(request.headers);
+  if (apps_.has_keys()) {
+    if (const apps::App* app = key.empty() ? nullptr : apps_.find(key)) {
+      request.principal = app->name;
+      return {};
+    }
+  }
+  if (is_ours(request.peer)) {
+    request.principal = program_of(request.peer.pid);
+    return {};
+  }
+  if (!apps_.has_keys()) {
+    request.principal = request.headers.get("user-agent");
+    return {};
+  }
+  return fail(ErrorCode::kUnauthorized,
+              key.empty() ? "this minimill asks for a key" : "this key is not known here",
+              "make one with: minimill key add APP; send it as 'Authorization: Bearer mm-…'");
+}
 
 Ask Access::new_ask(const http::Request& request) const {
   Ask ask;
-  ask.app = request.headers.get("user-agent");
+  ask.app = request.principal;
   ask.privacy = config_.privacy;
+  const apps::App* app = apps_.named(ask.app);
+  if (app != nullptr && app->privacy) ask.privacy = *app->privacy;
   return ask;
 }
 
-Result<> Access::admit(const Ask& /*ask*/) { return {}; }
+Result<> Access::admit(Ask& ask) {
+  const apps::App* app = apps_.named(ask.app);
+  if (app == nullptr) return {};
+  if (!apps::may_ask_for(*app, ask.request.model)) {
+    return std::unexpected(
+        fail(ErrorCode::kForbidden,
+             fmt::format("the app '{}' may not ask for '{}'", app->name, ask.request.model),
+             "minimill key set says which models it may ask for")
+            .error()
+            .with_field("model"));
+  }
+  if (app->lane) {
+    if (ask.choice.lane && *ask.choice.lane != *app->lane) {
+      return std::unexpected(fail(ErrorCode::kForbidden,
+                                  fmt::format("the app '{}' may use the {} lane only", app->name,
+                                              route::name(*app->lane)),
+                                  "ask for 'auto'")
+                                 .error()
+                                 .with_field("model"));
+    }
+    ask.choice.lane = app->lane;
+  }
+  if (Result<> taken = limits_.take_request(*app); !taken) return taken;
+  const std::optional<double> left = limits_.left_usd(*app);
+  if (!left) return {};
+  if (ask.choice.lane == route::Lane::kCloud) {
+    if (Result<> within = limits_.check_budget(*app); !within) return within;
+  }
+  ask.max_cost_usd = std::min(ask.max_cost_usd.value_or(*left), *left);
+  return {};
+}
 
 }  // namespace minimill::daemon

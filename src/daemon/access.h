@@ -1,24 +1,44 @@
 #pragma once
 
 // Who asks, and what they may: apps by their keys, with their limits, budgets and defaults.
+//
+// Without any key, this machine's apps are let in and called what their User-Agent says. Once there
+// is a key, every app needs one; but for programs of the user's own on the Unix socket, whose names
+// the kernel tells. Event-loop thread only.
 
+#include "apps/app_store.h"
+#include "apps/limits.h"
 #include "daemon/config.h"
 #include "daemon/gateway.h"
 #include "http/server.h"
+#include "ledger/ledger.h"
 
 namespace minimill::daemon {
 
 class Access {
  public:
-  explicit Access(const Config& config) : config_(config) {}
+  /// What apps have spent this month is read from the ledger, and followed there.
+  Access(const Clock& clock, const Config& config, apps::AppStore& apps, ledger::Ledger& ledger);
+
+  /// Sets request.principal. kUnauthorized where a key is needed and there is none, or a wrong one.
+  Result<> identify(http::Request& request);
 
   /// An ask by whoever sent `request`, with their defaults.
   Ask new_ask(const http::Request& request) const;
-  /// kForbidden, kRateLimited: what the app may not ask for, or not now.
-  Result<> admit(const Ask& ask);
+  /// kForbidden, kRateLimited: what the app may not ask for, or not now. Puts the app's lane, and
+  /// what it may still spend, in the ask.
+  Result<> admit(Ask& ask);
 
  private:
+  static constexpr std::chrono::milliseconds kLookAgain{200};
+
+  void look_again();
+
+  const Clock& clock_;
   const Config& config_;
+  apps::AppStore& apps_;
+  apps::Limits limits_;
+  SteadyTime look_at_{};
 };
 
 }  // namespace minimill::daemon

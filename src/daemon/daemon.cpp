@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
+#include "apps/app_store.h"
 #include "base/log.h"
 #include "daemon/access.h"
 #include "daemon/anthropic_api.h"
@@ -34,14 +36,14 @@ namespace {
 constexpr std::string_view kSimCloud = "sim-cloud";
 constexpr std::string_view kSimModel = "sim-large";
 
-/// Only this machine, until apps have keys.
-Result<> check_address(std::string_view address) {
+/// Only this machine, unless apps need keys.
+Result<> check_address(std::string_view address, bool has_keys) {
   const bool loopback = address.starts_with("127.") || address.starts_with("localhost:") ||
                         address.starts_with("[::1]:") || address.starts_with("unix:");
-  if (loopback) return {};
+  if (loopback || has_keys) return {};
   return fail_field("server.listen", fmt::format("'{}' is not a loopback address", address),
-                    "minimill asks for no key yet, so it listens on this machine only: use "
-                    "127.0.0.1:PORT, [::1]:PORT or unix:/path");
+                    "without a key, minimill listens on this machine only: use 127.0.0.1:PORT, "
+                    "[::1]:PORT or unix:/path, or make a key first: minimill key add APP");
 }
 
 lane::SchedulerOptions scheduler_options(const Config& config) {
@@ -140,20 +142,21 @@ struct Readers {
 /// Everything, in the order it is built: a part may refer to those above it.
 struct Daemon::Parts {
   Parts(asio::io_context& loop, DaemonOptions given, DataFolder held,
-        std::unique_ptr<sqlite::Writer> the_writer, Readers the_readers, route::Router the_router,
-        std::filesystem::path sockets)
+        std::unique_ptr<sqlite::Writer> the_writer, Readers the_readers, apps::AppStore the_apps,
+        route::Router the_router, std::filesystem::path the_sockets)
       : io(loop),
         options(std::move(given)),
         folder(std::move(held)),
         writer(std::move(the_writer)),
         readers(std::move(the_readers)),
+        apps(std::move(the_apps)),
+        sockets(std::move(the_sockets)),
         router(std::move(the_router)),
         ids(clock),
         client(io),
-        engines(io, client, clock, options.config, options.environment, options.program,
-                std::move(sockets)),
+        engines(io, client, clock, options.config, options.environment, options.program, sockets),
         lanes(io.get_executor(), scheduler_options(options.config)),
-        access(options.config) {
+        access(clock, options.config, apps, readers.ledger) {
     for (const auto& [model, price] : options.config.prices) prices.set(model, price);
     for (const ProviderConfig& provider : options.config.providers) {
       add_provider(provider_options(provider, options.environment));
@@ -194,6 +197,14 @@ struct Daemon::Parts {
   }
 
   asio::awaitable<void> handle(http::Request& request, http::Responder& out) {
+    if (request.path != kHealthPath) {
+      if (const Result<> known = access.identify(request); !known) {
+        http::Headers headers{{"content-type", "application/json"}, {"www-authenticate", "Bearer"}};
+        std::string body = write_error_for(request.path, known.error());
+        co_await out.send(kUnauthorized, std::move(headers), std::move(body));
+        co_return;
+      }
+    }
     const Routes::Match match = routes.find(request.method, request.path);
     if (match.handler != nullptr) {
       co_await (*match.handler)(request, out, match.parts);
@@ -216,6 +227,8 @@ struct Daemon::Parts {
     return error;
   }
 
+  static constexpr std::string_view kHealthPath = "/healthz";
+  static constexpr int kUnauthorized = 401;
   static constexpr int kNotFound = 404;
   static constexpr int kMethodNotAllowed = 405;
 
@@ -225,6 +238,8 @@ struct Daemon::Parts {
   DataFolder folder;
   std::unique_ptr<sqlite::Writer> writer;
   Readers readers;
+  apps::AppStore apps;
+  std::filesystem::path sockets;
   Offload offload;
   route::Router router;
   IdSource ids;
@@ -258,11 +273,15 @@ Daemon::Daemon(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Daemon::~Daemon() = default;
 
 Result<std::unique_ptr<Daemon>> Daemon::create(asio::io_context& io, DaemonOptions options) {
-  for (const std::string& address : options.config.listen) {
-    if (Result<> good = check_address(address); !good) return std::unexpected(good.error());
-  }
   Result<DataFolder> folder = DataFolder::hold(options.config.data_dir);
   if (!folder) return std::unexpected(std::move(folder.error()));
+  Result<apps::AppStore> apps = apps::AppStore::open(apps_file(folder->path()));
+  if (!apps) return std::unexpected(std::move(apps.error()));
+  for (const std::string& address : options.config.listen) {
+    if (Result<> good = check_address(address, apps->has_keys()); !good) {
+      return std::unexpected(good.error());
+    }
+  }
   Result<std::filesystem::path> sockets = folder->socket_dir();
   if (!sockets) return std::unexpected(std::move(sockets.error()));
   Result<std::unique_ptr<sqlite::Writer>> writer = open_writer(folder->database());
@@ -274,9 +293,9 @@ Result<std::unique_ptr<Daemon>> Daemon::create(asio::io_context& io, DaemonOptio
       .threshold_checked = options.config.router.threshold_checked};
   Result<route::Router> router = load_router(readers->ledger, router_options);
   if (!router) return std::unexpected(std::move(router.error()));
-  return std::unique_ptr<Daemon>(new Daemon(
-      std::make_unique<Parts>(io, std::move(options), std::move(*folder), std::move(*writer),
-                              std::move(*readers), std::move(*router), std::move(*sockets))));
+  return std::unique_ptr<Daemon>(new Daemon(std::make_unique<Parts>(
+      io, std::move(options), std::move(*folder), std::move(*writer), std::move(*readers),
+      std::move(*apps), std::move(*router), std::move(*sockets))));
 }
 
 asio::awaitable<Result<std::vector<std::string>>> Daemon::start() {
@@ -300,6 +319,9 @@ asio::awaitable<Result<std::vector<std::string>>> Daemon::start() {
   parts.assemble();
 
   http::ServerOptions server_options;
+  // Where a key is needed, a page of the web that guesses our address gains nothing.
+  const auto is_open = [](const std::string& address) { return !check_address(address, false); };
+  server_options.check_host = std::ranges::none_of(parts.options.config.listen, is_open);
   http::Handler handler = [&parts](http::Request& request, http::Responder& out) {
     return parts.handle(request, out);
   };
@@ -317,7 +339,14 @@ asio::awaitable<Result<std::vector<std::string>>> Daemon::start() {
     if (!address) co_return std::unexpected(std::move(address.error()));
     addresses.push_back(std::move(*address));
   }
-  Result<> announced = parts.folder.announce(addresses);
+  const std::string own = "unix:" + (parts.sockets / "minimill.sock").string();
+  Result<std::string> socket = parts.server->listen(own);
+  if (!socket) co_return std::unexpected(std::move(socket.error()));
+  // The command line takes the first: it needs no key there.
+  std::vector<std::string> announced_at{*socket};
+  announced_at.insert(announced_at.end(), addresses.begin(), addresses.end());
+  addresses.push_back(std::move(*socket));
+  Result<> announced = parts.folder.announce(announced_at);
   if (!announced) co_return std::unexpected(std::move(announced.error()));
   if (parts.options.carry_out_tasks) {
     parts.runner->start();

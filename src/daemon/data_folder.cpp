@@ -116,6 +116,8 @@ Result<std::filesystem::path> DataFolder::socket_dir() const {
   return folder;
 }
 
+std::filesystem::path apps_file(const std::filesystem::path& folder) { return folder / "apps.db"; }
+
 std::optional<std::vector<std::string>> find_daemon(const std::filesystem::path& path) {
   if (is_free(path / "lock")) return std::nullopt;
   const Result<json::object> note = parse_json_object(read_file(note_of(path)));

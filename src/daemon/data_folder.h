@@ -35,6 +35,9 @@ class DataFolder {
   int lock_;
 };
 
+/// Where the apps and their keys are kept, in a data folder.
+std::filesystem::path apps_file(const std::filesystem::path& folder);
+
 /// Where the daemon that holds `path` listens; nullopt where none does.
 std::optional<std::vector<std::string>> find_daemon(const std::filesystem::path& path);
 

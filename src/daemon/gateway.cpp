@@ -89,8 +89,9 @@ Result<route::Decision> Gateway::decide(const Ask& ask) {
   if (decision->lane == route::Lane::kLocal || !is_too_dear(ask, decision->model)) return decision;
   if (ask.choice.lane || !input.local_available) {
     return std::unexpected(Error{.code = ErrorCode::kForbidden,
-                                 .message = "the cloud would cost more than x-minimill-max-cost",
-                                 .hint = "allow more, or ask for 'local'",
+                                 .message = "the cloud would cost more than is allowed",
+                                 .hint = "allow more in x-minimill-max-cost or in the app's "
+                                         "budget, or ask for 'local'",
                                  .field = "x-minimill-max-cost",
                                  .retry_after = {}});
   }

@@ -68,7 +68,7 @@ class HttpClient : public ::testing::Test {
   }
 
   static asio::awaitable<void> echo(Request& request, Responder& out) {
-    Headers headers{{"x-method", request.method}, {"x-remote", request.remote}};
+    Headers headers{{"x-method", request.method}, {"x-remote", request.peer.address}};
     for (const auto& [name, value] : request.headers) headers.add("echo-" + name, value);
     std::string body = request.body;
     co_await out.send(200, std::move(headers), std::move(body));

@@ -89,10 +89,9 @@ std::pair<int, std::string> parse_failure(const beast::error_code& ec) {
 
 }  // namespace
 
-Connection::Connection(StreamSocket socket, std::string remote,
-                       std::shared_ptr<ConnectionContext> context)
+Connection::Connection(StreamSocket socket, Peer peer, std::shared_ptr<ConnectionContext> context)
     : socket_(std::move(socket)),
-      remote_(std::move(remote)),
+      peer_(std::move(peer)),
       context_(std::move(context)),
       data_event_(socket_.get_executor(), Clock::time_point::max()),
       chunk_(kReadBytes) {
@@ -281,7 +280,7 @@ std::optional<Connection::Refusal> Connection::check_head() {
     return Refusal{kBadRequest, "a request has one Host header"};
   }
   const std::string_view host(message[field::host]);
-  if (context_->options.check_host && remote_ != "unix" && !host_is_ours(host)) {
+  if (context_->options.check_host && !peer_.uid && !host_is_ours(host)) {
     constexpr std::size_t kShown = 100;
     return Refusal{kForbidden, fmt::format("the Host header '{}' is not one minimill answers to",
                                            host.substr(0, kShown))};
@@ -323,7 +322,7 @@ Request Connection::take_request() {
     request.headers.add(std::string(field.name_string()), std::string(field.value()));
   }
   request.body = std::move(message.body());
-  request.remote = remote_;
+  request.peer = peer_;
   return request;
 }
 

@@ -34,7 +34,7 @@ struct ConnectionContext {
 
 class Connection final : public std::enable_shared_from_this<Connection>, private Responder {
  public:
-  Connection(StreamSocket socket, std::string remote, std::shared_ptr<ConnectionContext> context);
+  Connection(StreamSocket socket, Peer peer, std::shared_ptr<ConnectionContext> context);
   ~Connection() override;
 
   /// Serves until the connection ends; then calls `ended`.
@@ -87,7 +87,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   bool has_body() const { return !head_only_ && !bodiless_; }
 
   StreamSocket socket_;
-  std::string remote_;
+  Peer peer_;
   std::shared_ptr<ConnectionContext> context_;
   asio::steady_timer data_event_;
   asio::cancellation_signal cancel_;

@@ -22,6 +22,7 @@
 
 #include "base/log.h"
 #include "http/connection.h"
+#include "http/peer_credentials.h"
 
 namespace minimill::http {
 namespace {
@@ -173,8 +174,10 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
     boost::system::error_code ec;
     const auto peer = socket.remote_endpoint(ec);
     if (ec) return;
+    Peer who = peer_credentials(socket.native_handle());
+    who.address = text_of(peer);
     socket.set_option(tcp::no_delay(true), ec);  // fails on Unix sockets, which have no Nagle
-    auto connection = std::make_shared<Connection>(std::move(socket), text_of(peer), context);
+    auto connection = std::make_shared<Connection>(std::move(socket), std::move(who), context);
     connections.insert(connection);
     if (!sweeping) sweep();
     connection->start([self = shared_from_this(), raw = std::weak_ptr(connection)] {

@@ -21,6 +21,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,13 +47,22 @@ struct ServerOptions {
   std::vector<std::string> allowed_hosts;
 };
 
+/// Who is at a connection's other end.
+struct Peer {
+  std::string address;  // "127.0.0.1:51234", or "unix"
+  /// Of a Unix socket's other end, as the kernel says.
+  std::optional<std::uint32_t> uid;
+  int pid = 0;  // 0: not known
+};
+
 struct Request {
   std::string method;  // "POST"
   std::string path;    // decoded, without the query: "/v1/models/a b"
   std::string query;   // raw, without '?'
   Headers headers;
   std::string body;
-  std::string remote;  // "127.0.0.1:51234", or "unix"
+  Peer peer;
+  std::string principal;  // who asks, once somebody has found out
 };
 
 /// The value of `key` in a raw query string, percent-decoded; "" where absent.

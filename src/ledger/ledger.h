@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -74,6 +75,12 @@ struct Totals {
   double cost_usd = 0;
 };
 
+struct DayCost {
+  std::string app;
+  WallTime day{};  // its beginning
+  double cost_usd = 0;
+};
+
 class Ledger {
  public:
   static Result<Ledger> open(const std::filesystem::path& path, sqlite::Writer& writer);
@@ -87,6 +94,12 @@ class Ledger {
   Result<std::vector<Outcome>> outcomes(const RequestId& id);
   Result<std::vector<RequestRecord>> recent(std::size_t limit);
   Result<Totals> totals(WallTime since);
+  /// What each app has cost on each of UTC's days since then.
+  Result<std::vector<DayCost>> costs(WallTime since);
+  /// Called with every request recorded here, before it is written.
+  void observe(std::function<void(const RequestRecord&)> observer) {
+    observer_ = std::move(observer);
+  }
 
   /// Named states that outlive the daemon (the router's, say).
   void save_state(std::string name, std::string bytes);
@@ -96,6 +109,7 @@ class Ledger {
   Ledger(sqlite::Database reader, sqlite::Writer& writer);
   sqlite::Database reader_;
   sqlite::Writer* writer_;
+  std::function<void(const RequestRecord&)> observer_;
 };
 
 }  // namespace minimill::ledger

@@ -95,14 +95,17 @@ const std::map<std::string_view, std::string_view>& samples() {
       {"best_of", "2"},
       {"echo", "true"},
       {"suffix", R"("end")"},
-      {"tools", R"([{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}])"},
+      {"tools",
+       R"([{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}])"},
       {"anthropic/tools", R"([{"name": "f", "input_schema": {"type": "object"}}])"},
-      {"responses/tools", R"([{"type": "function", "name": "f", "parameters": {"type": "object"}}])"},
+      {"responses/tools",
+       R"([{"type": "function", "name": "f", "parameters": {"type": "object"}}])"},
       {"tool_choice", R"("required")"},
       {"anthropic/tool_choice", R"({"type": "any"})"},
       {"parallel_tool_calls", "false"},
       {"tool_choice.disable_parallel_tool_use", "true"},
-      {"response_format", R"({"type": "json_schema", "json_schema": {"name": "s", "schema": {"type": "object"}}})"},
+      {"response_format",
+       R"({"type": "json_schema", "json_schema": {"name": "s", "schema": {"type": "object"}}})"},
       {"output_format", R"({"type": "json_schema", "schema": {"type": "object"}})"},
       {"output_config.format", R"({"type": "json_schema", "schema": {"type": "object"}})"},
       {"text.format", R"({"type": "json_schema", "name": "s", "schema": {"type": "object"}})"},
@@ -135,9 +138,8 @@ const std::map<std::string_view, std::string_view>& samples() {
 /// What else has to be there for the field to be allowed.
 std::string_view companions(Protocol protocol, std::string_view field) {
   if (field == "top_logprobs") {
-    return protocol == Protocol::kResponses
-               ? R"({"include": ["message.output_text.logprobs"]})"
-               : R"({"logprobs": true})";
+    return protocol == Protocol::kResponses ? R"({"include": ["message.output_text.logprobs"]})"
+                                            : R"({"logprobs": true})";
   }
   const bool of_tools = field.starts_with("tool_choice") || field == "parallel_tool_calls";
   if (of_tools && protocol == Protocol::kAnthropic) {
@@ -157,7 +159,8 @@ std::string_view companions(Protocol protocol, std::string_view field) {
 }
 
 json::object plain_body(Protocol protocol) {
-  constexpr std::string_view kMessages = R"({"model": "m", "messages": [{"role": "user", "content": "x"}]})";
+  constexpr std::string_view kMessages =
+      R"({"model": "m", "messages": [{"role": "user", "content": "x"}]})";
   switch (protocol) {
     case Protocol::kAnthropic: {
       json::object body = json::parse(kMessages).as_object();

@@ -1,0 +1,68 @@
+#pragma once
+
+// The apps and the hashes of their keys, in a file of their own that only its owner may read.
+//
+//   Result<AppStore> store = AppStore::open(path);
+//   Result<std::string> key = store->add_key(app);      // shown once
+//   const App* app = store->find(key);
+//
+// The daemon and the command line each have it open: what one changes, the other finds at its next
+// refresh(). Calls read and write a small file at once; not for every request.
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "apps/app.h"
+#include "sqlite/database.h"
+
+namespace minimill::apps {
+
+struct KeyInfo {
+  std::string id;   // the key's first characters
+  std::string app;  // whose it is
+  WallTime made_at{};
+};
+
+class AppStore {
+ public:
+  static Result<AppStore> open(const std::filesystem::path& path);
+
+  /// Makes the app, or changes it to this, and returns a new key for it.
+  Result<std::string> add_key(const App& app, WallTime now);
+  /// Makes the app, or changes it, without a key.
+  Result<> set(const App& app);
+  /// The app with its keys, or one key by its id. kNotFound.
+  Result<> remove_app(std::string_view name);
+  Result<> remove_key(std::string_view id);
+
+  /// Reads the file again if somebody else has written to it.
+  Result<> refresh();
+
+  /// The app a key belongs to; nullptr where there is none. Compares with every key there is, in
+  /// constant time each, so that its time says nothing of which one came close.
+  const App* find(std::string_view key) const;
+  const App* named(std::string_view name) const;
+  bool has_keys() const { return !keys_.empty(); }
+  std::vector<App> apps() const;
+  std::vector<KeyInfo> keys() const;
+
+ private:
+  struct StoredKey {
+    KeyInfo info;
+    std::string hash;
+  };
+
+  explicit AppStore(sqlite::Database db) : db_(std::move(db)) {}
+  Result<> load();
+  Result<std::int64_t> data_version();
+
+  sqlite::Database db_;
+  std::map<std::string, App, std::less<>> apps_;
+  std::vector<StoredKey> keys_;
+  std::int64_t version_ = 0;
+};
+
+}  // namespace minimill::apps
