@@ -12,9 +12,7 @@ bool is_name_char(char c) {
   return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
 }
 
-bool is_sum(const std::optional<double>& usd) {
-  return !usd || (std::isfinite(*usd) && *usd >= 0);
-}
+bool is_sum(const std::optional<double>& usd) { return !usd || (std::isfinite(*usd) && *usd >= 0); }
 
 }  // namespace
 

@@ -16,13 +16,15 @@
 namespace minimill::apps {
 
 struct App {
-  std::string name;                                // [a-z0-9._-]{1,64}
+  std::string name;                                 // [a-z0-9._-]{1,64}
   std::optional<std::int64_t> requests_per_minute;  // unset: no limit; so with those below
   std::optional<double> usd_per_day;
   std::optional<double> usd_per_month;  // both of UTC's calendar
-  std::optional<route::Lane> lane;       // the only one it may use; unset: either
-  std::vector<std::string> models;       // names it may ask for, "gpt-*" for all that begin so; empty: any
-  std::optional<policy::Privacy> privacy;  // of its requests that say nothing; unset: the daemon's own
+  std::optional<route::Lane> lane;      // the only one it may use; unset: either
+  std::vector<std::string>
+      models;  // names it may ask for, "gpt-*" for all that begin so; empty: any
+  std::optional<policy::Privacy>
+      privacy;  // of its requests that say nothing; unset: the daemon's own
   bool operator==(const App&) const = default;
 };
 

@@ -42,7 +42,8 @@ Result<App> read_app(const Statement& row) {
   app.usd_per_day = row.optional_real(2);
   app.usd_per_month = row.optional_real(3);
   if (const std::optional<std::string> lane = row.optional_text(4)) {
-    app.lane = *lane == route::name(route::Lane::kLocal) ? route::Lane::kLocal : route::Lane::kCloud;
+    app.lane =
+        *lane == route::name(route::Lane::kLocal) ? route::Lane::kLocal : route::Lane::kCloud;
   }
   const Result<boost::json::value> models = parse_json(row.text(5));
   if (!models || !models->is_array()) {
@@ -62,7 +63,8 @@ Result<App> read_app(const Statement& row) {
 
 Result<> write_app(Database& db, const App& app) {
   Result<Statement*> statement = db.cached(
-      "INSERT INTO apps(name, requests_per_minute, usd_per_day, usd_per_month, lane, models, privacy)"
+      "INSERT INTO apps(name, requests_per_minute, usd_per_day, usd_per_month, lane, models, "
+      "privacy)"
       " VALUES(?1,?2,?3,?4,?5,?6,?7) ON CONFLICT(name) DO UPDATE SET"
       " requests_per_minute=?2, usd_per_day=?3, usd_per_month=?4, lane=?5, models=?6, privacy=?7");
   if (!statement) return std::unexpected(std::move(statement.error()));
@@ -173,7 +175,11 @@ Result<std::string> AppStore::add_key(const App& app, WallTime now) {
       db_.cached("INSERT INTO keys(id, app, made_ms, hash) VALUES(?1,?2,?3,?4)");
   if (!statement) return std::unexpected(std::move(statement.error()));
   const std::string hash = hash_of(*key);
-  (*statement)->bind(1, key->substr(0, kIdBytes)).bind(2, app.name).bind(3, unix_ms(now)).bind(4, hash);
+  (*statement)
+      ->bind(1, key->substr(0, kIdBytes))
+      .bind(2, app.name)
+      .bind(3, unix_ms(now))
+      .bind(4, hash);
   if (Result<> ran = (*statement)->run(); !ran) return std::unexpected(std::move(ran.error()));
   if (Result<> loaded = load(); !loaded) return std::unexpected(std::move(loaded.error()));
   return key;

@@ -60,7 +60,7 @@ TEST(AppStore, FileHoldsNoKeyAndIsItsOwnersOnly) {
     key = store.add_key(app_named("mail"), kNow).value();
   }
 
-  struct stat status {};
+  struct stat status{};
   ASSERT_EQ(::stat(path.c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777U, 0600U);
   for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {

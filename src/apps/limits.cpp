@@ -65,9 +65,9 @@ Result<> Limits::take_request(const App& app) {
     return {};
   }
   const double wait_s = (1 - bucket.requests) * kSecondsPerMinute / capacity;
-  return limited(fmt::format("the app '{}' may make {} requests a minute", app.name,
-                             *app.requests_per_minute),
-                 milliseconds{static_cast<std::int64_t>(std::ceil(wait_s * kMsPerSecond))});
+  return limited(
+      fmt::format("the app '{}' may make {} requests a minute", app.name, *app.requests_per_minute),
+      milliseconds{static_cast<std::int64_t>(std::ceil(wait_s * kMsPerSecond))});
 }
 
 Limits::Account& Limits::account(std::string_view app, WallTime at) {
@@ -114,9 +114,9 @@ Result<> Limits::check_budget(const App& app) {
                    until_next_month(now));
   }
   if (app.usd_per_day && used.day_usd >= *app.usd_per_day) {
-    return limited(fmt::format("the app '{}' has spent its {:.2f} USD of today", app.name,
-                               *app.usd_per_day),
-                   until_tomorrow(now));
+    return limited(
+        fmt::format("the app '{}' has spent its {:.2f} USD of today", app.name, *app.usd_per_day),
+        until_tomorrow(now));
   }
   return {};
 }

@@ -1,7 +1,7 @@
 #pragma once
 
-// What apps have used of what they may: requests per minute, and money per day and month. In memory;
-// the ledger knows what was spent before. Event-loop thread only.
+// What apps have used of what they may: requests per minute, and money per day and month. In
+// memory; the ledger knows what was spent before. Event-loop thread only.
 
 #include <map>
 #include <string>
@@ -22,8 +22,8 @@ class Limits {
  public:
   explicit Limits(const Clock& clock) : clock_(clock) {}
 
-  /// Takes one request out of the app's minute; a bucket that fills evenly, so that what was not used
-  /// may come at once. kRateLimited says when the next may come.
+  /// Takes one request out of the app's minute; a bucket that fills evenly, so that what was not
+  /// used may come at once. kRateLimited says when the next may come.
   Result<> take_request(const App& app);
 
   /// kRateLimited, until the day or the month ends, where nothing is left.

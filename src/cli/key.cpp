@@ -109,7 +109,8 @@ json::object to_json(const apps::App& app, const std::vector<apps::KeyInfo>& key
 
 std::string limits_of(const apps::App& app) {
   std::vector<std::string> limits;
-  if (app.requests_per_minute) limits.push_back(fmt::format("{} a minute", *app.requests_per_minute));
+  if (app.requests_per_minute)
+    limits.push_back(fmt::format("{} a minute", *app.requests_per_minute));
   if (app.usd_per_day) limits.push_back(fmt::format("{:.2f} USD a day", *app.usd_per_day));
   if (app.usd_per_month) limits.push_back(fmt::format("{:.2f} USD a month", *app.usd_per_month));
   if (app.lane) limits.push_back(fmt::format("{} only", route::name(*app.lane)));
@@ -129,8 +130,9 @@ int list(const Context& context, const KeyFlags& flags) {
     return kExitOk;
   }
   if (store->apps().empty()) {
-    fmt::print("No app has a key: every program of this machine is let in.\n"
-               "Make one with: minimill key add APP\n");
+    fmt::print(
+        "No app has a key: every program of this machine is let in.\n"
+        "Make one with: minimill key add APP\n");
     return kExitOk;
   }
   for (const apps::App& app : store->apps()) {
@@ -167,11 +169,14 @@ void add_key(CLI::App& app, Context& context) {
       "  minimill key set mail --lane local\n"
       "  minimill key list\n"
       "  minimill key remove mail");
-  const auto choose = [&context, flags](CLI::App* sub, int (*run)(const Context&, const KeyFlags&)) {
-    sub->callback(
-        [&context, flags, run] { context.chosen = [&context, flags, run] { return run(context, *flags); }; });
+  const auto choose = [&context, flags](CLI::App* sub,
+                                        int (*run)(const Context&, const KeyFlags&)) {
+    sub->callback([&context, flags, run] {
+      context.chosen = [&context, flags, run] { return run(context, *flags); };
+    });
   };
-  CLI::App* adding = command->add_subcommand("add", "Make a key; the app is made or changed with it");
+  CLI::App* adding =
+      command->add_subcommand("add", "Make a key; the app is made or changed with it");
   add_limits(*adding, *flags);
   choose(adding, add);
   CLI::App* setting = command->add_subcommand("set", "Change what an app may");

@@ -14,7 +14,8 @@ Result<AnswerFormat> AnswerFormat::of(const chat::ChatRequest& request) {
     return format;
   }
   if (!schema->is_object()) return fail_field("response_format", "a schema must be an object");
-  Result<lane::JsonSchema> parsed = lane::JsonSchema::parse(schema->get_object());
+  Result<lane::JsonSchema> parsed =
+      lane::JsonSchema::parse(schema->get_object(), lane::Unknown::kIgnored);
   if (!parsed) {
     return std::unexpected(
         std::move(parsed.error()).with_field("response_format").context("response_format"));

@@ -261,7 +261,9 @@ asio::awaitable<void> OllamaApi::remove(const http::Request& request, http::Resp
     co_await send_ollama_error(removed.error(), out);
     co_return;
   }
-  co_await send_body({}, out);
+  http::Headers headers;
+  std::string nothing;
+  co_await out.send(kOk, std::move(headers), std::move(nothing));
 }
 
 asio::awaitable<void> OllamaApi::pull(const http::Request& request, http::Responder& out) {

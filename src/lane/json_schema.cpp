@@ -25,7 +25,8 @@ constexpr std::int64_t kMaxPatternMemory = 1 << 20;
 /// Looks at every schema in the document once, so that validation may trust their shapes.
 class Inspection {
  public:
-  explicit Inspection(JsonSchema::Impl& impl) : impl_(impl) {}
+  Inspection(JsonSchema::Impl& impl, Unknown unknown)
+      : impl_(impl), lenient_(unknown == Unknown::kIgnored) {}
 
   Result<> document() {
     if (Result<> fine = schema(impl_.document, "#"); !fine) return fine;
@@ -50,7 +51,10 @@ class Inspection {
     for (const auto& [key, operand] : value.get_object()) {
       const std::string at = fmt::format("{}/{}", path, std::string_view(key));
       const auto* keyword = std::ranges::find(kKeywords, std::string_view(key), &Keyword::name);
-      if (keyword == kKeywords.end()) return bad(at, "a keyword we do not know");
+      if (keyword == kKeywords.end()) {
+        if (lenient_) continue;
+        return bad(at, "a keyword we do not know");
+      }
       if (Result<> fine = check(keyword->operand, operand, at); !fine) return fine;
     }
     return {};
@@ -123,6 +127,7 @@ class Inspection {
           std::ranges::find(kFormats, std::string_view(value.get_string()), &Format::name);
       if (found != kFormats.end()) return compile(found->pattern, path);
     }
+    if (lenient_ && value.is_string()) return {};
     std::vector<std::string_view> known;
     for (const Format& each : kFormats) known.push_back(each.name);
     return bad(path, fmt::format("a format we do not check (we do: {})", fmt::join(known, ", ")));
@@ -137,6 +142,9 @@ class Inspection {
     options.set_max_mem(kMaxPatternMemory);
     options.set_log_errors(false);
     auto compiled = std::make_unique<RE2>(re2::StringPiece(text.data(), text.size()), options);
+    if (!compiled->ok() && lenient_) {
+      compiled = std::make_unique<RE2>("");  // found in every text
+    }
     if (!compiled->ok()) {
       return bad(path, fmt::format("is no pattern RE2 knows: {}", compiled->error()));
     }
@@ -175,16 +183,17 @@ class Inspection {
   }
 
   JsonSchema::Impl& impl_;
+  bool lenient_;
   std::unordered_set<const json::value*> schemas_;
   std::vector<std::pair<std::string, std::string>> references_;  // and where they stand
 };
 
 }  // namespace
 
-Result<JsonSchema> JsonSchema::parse(const json::object& schema) {
+Result<JsonSchema> JsonSchema::parse(const json::object& schema, Unknown unknown) {
   auto impl = std::make_shared<Impl>();
   impl->document = schema;
-  if (Result<> fine = Inspection(*impl).document(); !fine) {
+  if (Result<> fine = Inspection(*impl, unknown).document(); !fine) {
     return std::unexpected(std::move(fine.error()));
   }
   return JsonSchema(std::move(impl));

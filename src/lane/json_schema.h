@@ -7,8 +7,10 @@
 // which takes exponential time and a stack frame a character, and follow a `$ref` to itself until
 // the stack ends. Here patterns are RE2 and every validation has a budget of steps.
 //
-// A keyword we do not know is an error, not ignored, since a misspelt "requird" would pass
-// everything. Not done: `dependencies`, and a `$ref` that leaves the document.
+// In a task's check, a keyword we do not know is an error, not ignored, since a misspelt "requird"
+// would pass everything. In an app's request it is ignored, as the standard says: the libraries
+// that write those have keywords of their own, and of later drafts. Not done: `dependencies`,
+// `prefixItems`, and a `$ref` that leaves the document.
 
 #include <boost/json.hpp>
 #include <cstddef>
@@ -18,10 +20,16 @@
 
 namespace minimill::lane {
 
+enum class Unknown {
+  kRefused,  // keywords, formats and patterns that we do not know are errors
+  kIgnored,  // they say nothing about the value
+};
+
 class JsonSchema {
  public:
   /// kInvalidArgument says what is wrong and where, as a JSON pointer.
-  static Result<JsonSchema> parse(const boost::json::object& schema);
+  static Result<JsonSchema> parse(const boost::json::object& schema,
+                                  Unknown unknown = Unknown::kRefused);
 
   /// The first violation, with its path; kTooLarge where the budget is spent.
   Result<> validate(const boost::json::value& value) const;

@@ -109,6 +109,29 @@ TEST(JsonSchema, WhatIsNoSchemaIsRefusedNamingThePlace) {
   }
 }
 
+TEST(JsonSchema, WhatClientLibrariesWriteIsTakenInAnAppsRequest) {
+  // As pydantic and zod write them, later drafts' keywords and all.
+  const json::object schema =
+      parse_json_object(
+          R"json({"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Order",
+              "type": "object", "additionalProperties": false, "required": ["id", "who"],
+              "$defs": {"Who": {"type": "object", "properties": {"name": {"type": "string"}}}},
+              "properties": {"id": {"type": "integer", "format": "int64", "deprecated": true},
+                             "code": {"type": "string", "pattern": "^(?=.*x)"},
+                             "note": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+                             "who": {"$ref": "#/$defs/Who"}}})json")
+          .value();
+  EXPECT_FALSE(JsonSchema::parse(schema).has_value());
+
+  const Result<JsonSchema> taken = JsonSchema::parse(schema, Unknown::kIgnored);
+
+  ASSERT_TRUE(taken.has_value()) << taken.error().to_string();
+  EXPECT_TRUE(taken->validate(
+      parse_json(R"({"id": 1, "who": {"name": "x"}, "note": null, "code": "y"})").value()));
+  EXPECT_FALSE(taken->validate(parse_json(R"({"id": 1, "who": {"name": 2}})").value()));
+  EXPECT_FALSE(taken->validate(parse_json(R"({"id": 1})").value()));
+}
+
 // Each of these took exponential time or the whole stack in the library we had before.
 
 TEST(JsonSchema, PatternsTakeLinearTimeWhateverTheyAre) {

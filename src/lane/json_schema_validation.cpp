@@ -241,7 +241,7 @@ class Validation {
     if (const json::value* format = schema.if_contains("format")) {
       const auto* known =
           std::ranges::find(kFormats, std::string_view(format->get_string()), &Format::name);
-      if (!matches(text, known->pattern)) {
+      if (known != kFormats.end() && !matches(text, known->pattern)) {
         return violated(fmt::format("{} is no {}", shown(value), known->name));
       }
     }

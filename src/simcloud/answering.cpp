@@ -4,10 +4,12 @@
 #include <cmath>
 #include <functional>
 #include <numbers>
+#include <optional>
 #include <ranges>
 
 #include "base/json.h"
 #include "simcloud/sample_json.h"
+#include "simcloud/tool_calls.h"
 
 namespace minimill::simcloud {
 namespace {
@@ -33,18 +35,11 @@ std::string last_user_text(const chat::ChatRequest& request) {
   return {};
 }
 
-bool ends_with_tool_result(const chat::ChatRequest& request) {
-  const auto& parts = request.messages.back().parts;
-  return std::ranges::any_of(
-      parts, [](const chat::Part& part) { return std::holds_alternative<chat::ToolResult>(part); });
-}
-
-/// A tool is called where the app insists, or the prompt asks in so many words.
-bool wants_tool(const chat::ChatRequest& request, const std::string& prompt) {
-  if (request.tools.empty() || request.tool_choice == chat::ToolChoice::kNone) return false;
-  if (ends_with_tool_result(request)) return false;
-  return request.tool_choice != chat::ToolChoice::kAuto ||
-         prompt.find("use the tool") != std::string::npos;
+/// Up to where the app wants it to stop.
+void stop_at(const std::vector<std::string>& stops, std::string& text) {
+  std::size_t end = text.size();
+  for (const std::string& stop : stops) end = std::min(end, text.find(stop));
+  text.resize(end);
 }
 
 std::string filler(std::int64_t tokens) {
@@ -82,6 +77,9 @@ std::string Answering::text_for(const chat::ChatRequest& request, const std::str
     return json::serialize(schema == nullptr ? json::value(json::object{}) : sample_of(*schema));
   }
   if (request.response_format == chat::ResponseFormat::kJsonObject) return R"({"simulated":true})";
+  if (const std::optional<std::string> results = what_tools_said(request)) {
+    return std::string(kMark) + *results;
+  }
   return filler(options_.answer_tokens);
 }
 
@@ -90,15 +88,16 @@ chat::ChatAnswer Answering::answer(const chat::ChatRequest& request) const {
   answer.model = request.model.starts_with("sim-") ? request.model : "sim-" + request.model;
   const std::string prompt = last_user_text(request);
   answer.usage.prompt_tokens = tokens_in(chat::prompt_text(request).size());
-  if (wants_tool(request, prompt)) {
-    const chat::Tool& tool = request.tools.front();
-    const std::string arguments = json::serialize(sample_of(tool.parameters));
-    answer.tool_calls.push_back({.id = "call_sim", .name = tool.name, .arguments = arguments});
+  answer.tool_calls = calls_for(request);
+  if (!answer.tool_calls.empty()) {
     answer.finish = chat::FinishReason::kToolCalls;
-    answer.usage.completion_tokens = tokens_in(arguments.size());
+    for (const chat::ToolCall& call : answer.tool_calls) {
+      answer.usage.completion_tokens += tokens_in(call.arguments.size());
+    }
     return answer;
   }
   answer.text = text_for(request, prompt);
+  stop_at(request.sampling.stop, answer.text);
   answer.usage.completion_tokens = tokens_in(answer.text.size());
   const std::int64_t most = request.sampling.max_tokens.value_or(answer.usage.completion_tokens);
   if (answer.usage.completion_tokens > most) {

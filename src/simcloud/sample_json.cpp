@@ -19,30 +19,50 @@ std::int64_t bound(const json::object& schema, std::string_view key, std::int64_
   return ec ? otherwise : number;
 }
 
-json::object sample_object(const json::object& schema, int depth) {
-  json::object sample;
-  const json::value* properties = schema.if_contains("properties");
+/// A schema and the document its references mean.
+class Sampler {
+ public:
+  explicit Sampler(const json::value& document) : document_(document) {}
+
+  json::value sample(const json::value& value, int depth);
+
+ private:
+  json::object sample_object(const json::object& schema, int depth);
+  json::array sample_array(const json::object& schema, int depth);
+
+  const json::value& document_;
+};
+
+json::object Sampler::sample_object(const json::object& schema, int depth) {
+  json::object made;
   const json::value* required = schema.if_contains("required");
-  if (required == nullptr || !required->is_array()) return sample;
+  const json::value* properties = schema.if_contains("properties");
+  if (properties != nullptr && properties->is_object()) {
+    for (const auto& [name, property] : properties->get_object()) {
+      // What may be left out is left out where it would go on for ever.
+      if (depth < kMaxDepth / 2) made[name] = sample(property, depth + 1);
+    }
+  }
+  if (required == nullptr || !required->is_array()) return made;
   for (const json::value& name : required->get_array()) {
-    if (!name.is_string()) continue;
+    if (!name.is_string() || made.contains(name.get_string())) continue;
     const json::value* property = properties != nullptr && properties->is_object()
                                       ? properties->get_object().if_contains(name.get_string())
                                       : nullptr;
-    sample[name.get_string()] =
-        property == nullptr ? json::value("simulated") : sample_of(*property, depth + 1);
+    made[name.get_string()] =
+        property == nullptr ? json::value("simulated") : sample(*property, depth + 1);
   }
-  return sample;
+  return made;
 }
 
-json::array sample_array(const json::object& schema, int depth) {
-  json::array sample;
+json::array Sampler::sample_array(const json::object& schema, int depth) {
+  json::array made;
   const std::int64_t count = std::clamp<std::int64_t>(bound(schema, "minItems", 0), 0, kMaxItems);
   const json::value* items = schema.if_contains("items");
   for (std::int64_t i = 0; i < count; ++i) {
-    sample.push_back(items == nullptr ? json::value("simulated") : sample_of(*items, depth + 1));
+    made.push_back(items == nullptr ? json::value("simulated") : sample(*items, depth + 1));
   }
-  return sample;
+  return made;
 }
 
 std::string sample_string(const json::object& schema) {
@@ -57,11 +77,23 @@ std::string sample_string(const json::object& schema) {
   return text;
 }
 
-}  // namespace
-
-json::value sample_of(const json::value& value, int depth) {
+json::value Sampler::sample(const json::value& value, int depth) {
   const json::object* schema = value.if_object();
   if (schema == nullptr || depth > kMaxDepth) return nullptr;
+  if (const json::value* reference = schema->if_contains("$ref");
+      reference && reference->is_string()) {
+    const std::string_view path = reference->get_string();
+    json::error_code ec;
+    const json::value* target =
+        path.starts_with('#') ? document_.find_pointer(path.substr(1), ec) : nullptr;
+    return target == nullptr ? json::value() : sample(*target, depth + 1);
+  }
+  for (const char* choice : {"anyOf", "oneOf", "allOf"}) {
+    const json::value* choices = schema->if_contains(choice);
+    if (choices != nullptr && choices->is_array() && !choices->get_array().empty()) {
+      return sample(choices->get_array().front(), depth + 1);
+    }
+  }
   if (const json::value* fixed = schema->if_contains("const")) return *fixed;
   if (const json::value* choices = schema->if_contains("enum");
       choices != nullptr && choices->is_array() && !choices->get_array().empty()) {
@@ -83,5 +115,9 @@ json::value sample_of(const json::value& value, int depth) {
   if (name == "null") return nullptr;
   return json::value(sample_string(*schema));
 }
+
+}  // namespace
+
+json::value sample_of(const json::value& schema) { return Sampler(schema).sample(schema, 0); }
 
 }  // namespace minimill::simcloud

@@ -7,6 +7,6 @@
 
 namespace minimill::simcloud {
 
-boost::json::value sample_of(const boost::json::value& schema, int depth = 0);
+boost::json::value sample_of(const boost::json::value& schema);
 
 }  // namespace minimill::simcloud

@@ -12,9 +12,11 @@
 #include "base/clock.h"
 #include "http/server.h"
 #include "protocol/anthropic.h"
+#include "protocol/embeddings.h"
 #include "protocol/http_status.h"
 #include "protocol/openai.h"
 #include "simcloud/answering.h"
+#include "simcloud/embedding.h"
 
 namespace minimill::simcloud {
 namespace {
@@ -78,7 +80,17 @@ class Frames {
   anthropic::StreamWriter anthropic_;
 };
 
-std::vector<chat::ChatEvent> events_of(const chat::ChatAnswer& answer) {
+/// Sure of everything, with one other token far behind.
+chat::TokenLogprob logprob_of(std::string_view piece) {
+  constexpr double kSure = -0.01;
+  constexpr double kUnlikely = -5;
+  return {.token = std::string(piece),
+          .logprob = kSure,
+          .top = {{.token = std::string(piece), .logprob = kSure, .top = {}},
+                  {.token = " other", .logprob = kUnlikely, .top = {}}}};
+}
+
+std::vector<chat::ChatEvent> events_of(const chat::ChatAnswer& answer, bool with_logprobs) {
   std::vector<chat::ChatEvent> events;
   for (std::size_t i = 0; i < answer.tool_calls.size(); ++i) {
     const chat::ToolCall& call = answer.tool_calls[i];
@@ -91,7 +103,9 @@ std::vector<chat::ChatEvent> events_of(const chat::ChatAnswer& answer) {
     }
   }
   for (const std::string_view piece : pieces_of(answer.text)) {
-    events.emplace_back(chat::TextDelta{std::string(piece)});
+    chat::TextDelta delta{.text = std::string(piece)};
+    if (with_logprobs) delta.logprobs.push_back(logprob_of(piece));
+    events.emplace_back(std::move(delta));
   }
   events.emplace_back(chat::UsageReport{answer.usage});
   events.emplace_back(chat::Finish{answer.finish});
@@ -129,12 +143,41 @@ struct SimCloud::Impl {
       co_await chat(request, Protocol::kOpenAi, out);
     } else if (request.method == "POST" && request.path == "/v1/messages") {
       co_await chat(request, Protocol::kAnthropic, out);
+    } else if (request.method == "POST" && request.path == "/v1/embeddings") {
+      co_await embeddings(request, out);
+    } else if (request.method == "POST" && request.path == "/v1/messages/count_tokens") {
+      co_await count_tokens(request, out);
     } else {
       Error error;
       error.code = ErrorCode::kNotFound;
       error.message = "sim-cloud has no " + request.path;
       co_await send_error(error, Protocol::kOpenAi, out);
     }
+  }
+
+  asio::awaitable<void> embeddings(http::Request& request, http::Responder& out) {
+    ++requests;
+    Result<protocol::EmbeddingRequest> parsed = protocol::parse_embedding_request(request.body);
+    std::optional<Error> refused = refusal(request, Protocol::kOpenAi);
+    if (!parsed) refused = parsed.error();
+    if (refused) {
+      co_await send_error(*refused, Protocol::kOpenAi, out);
+      co_return;
+    }
+    co_await send(kOk, protocol::write_embedding_answer(embed(*parsed), parsed->base64), out);
+  }
+
+  asio::awaitable<void> count_tokens(http::Request& request, http::Responder& out) {
+    ++requests;
+    Result<chat::ChatRequest> parsed = anthropic::parse_count_request(request.body);
+    std::optional<Error> refused = refusal(request, Protocol::kAnthropic);
+    if (!parsed) refused = parsed.error();
+    if (refused) {
+      co_await send_error(*refused, Protocol::kAnthropic, out);
+      co_return;
+    }
+    const chat::ChatAnswer answer = answering.answer(*parsed);
+    co_await send(kOk, anthropic::write_count(answer.usage.prompt_tokens), out);
   }
 
   asio::awaitable<void> send(int status, std::string body, http::Responder& out) {
@@ -241,6 +284,11 @@ struct SimCloud::Impl {
       co_await sleep_for(io, kStall);
       co_return;
     }
+    if (parsed->stream && parsed->choices > 1) {
+      const Error error = fail_field("n", "sim-cloud streams one choice").error();
+      co_await send_error(error, protocol, out);
+      co_return;
+    }
     const chat::ChatAnswer answer = answering.answer(*parsed);
     co_await sleep_for(io, answering.first_token_after(scrambled(options.seed) ^ number));
     if (fault == Fault::kGarbage) {
@@ -248,7 +296,7 @@ struct SimCloud::Impl {
     } else if (parsed->stream) {
       co_await stream(*parsed, answer, protocol, fault, out);
     } else {
-      co_await whole(answer, protocol, fault, out);
+      co_await whole(*parsed, answer, protocol, fault, out);
     }
   }
 
@@ -259,13 +307,18 @@ struct SimCloud::Impl {
     return std::chrono::duration_cast<std::chrono::nanoseconds>(time);
   }
 
-  asio::awaitable<void> whole(const chat::ChatAnswer& answer, Protocol protocol, Fault fault,
-                              http::Responder& out) {
+  asio::awaitable<void> whole(const chat::ChatRequest& request, const chat::ChatAnswer& answer,
+                              Protocol protocol, Fault fault, http::Responder& out) {
     co_await sleep_for(io, generation_time(answer.usage.completion_tokens));
     const std::string id = fmt::format("sim-{}", requests);
+    chat::ChatAnswer choice = plain(answer);
+    for (const std::string_view piece : pieces_of(answer.text)) {
+      if (request.logprobs) choice.logprobs.push_back(logprob_of(piece));
+    }
+    const std::vector<chat::ChatAnswer> choices(static_cast<std::size_t>(request.choices), choice);
     std::string body = protocol == Protocol::kOpenAi
-                           ? openai::write_answer(plain(answer), id, unix_ms(clock.wall()) / 1000)
-                           : anthropic::write_answer(plain(answer), id);
+                           ? openai::write_answers(choices, id, unix_s(clock.wall()))
+                           : anthropic::write_answer(choice, id);
     if (fault == Fault::kDisconnect || fault == Fault::kHalfEvent) {
       http::Headers headers = marked("application/json");
       co_await out.start(kOk, std::move(headers));
@@ -285,9 +338,8 @@ struct SimCloud::Impl {
                                Protocol protocol, Fault fault, http::Responder& out) {
     http::Headers headers = marked("text/event-stream");
     Result<> sent = co_await out.start(kOk, std::move(headers));
-    Frames frames(protocol, fmt::format("sim-{}", requests), request, answer,
-                  unix_ms(clock.wall()) / 1000);
-    const std::vector<chat::ChatEvent> events = events_of(answer);
+    Frames frames(protocol, fmt::format("sim-{}", requests), request, answer, unix_s(clock.wall()));
+    const std::vector<chat::ChatEvent> events = events_of(answer, request.logprobs);
     const SteadyTime began = clock.steady();
     for (std::size_t i = 0; i < events.size() && sent; ++i) {
       // Against the whole answer's schedule, so that late timers do not add up.
