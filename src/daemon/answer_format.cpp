@@ -2,12 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/json.h"
 
 namespace minimill::daemon {
 
 Result<AnswerFormat> AnswerFormat::of(const chat::ChatRequest& request) {
   AnswerFormat format;
+  format.must_call_ = request.tool_choice == chat::ToolChoice::kRequired ||
+                      request.tool_choice == chat::ToolChoice::kNamed;
+  if (request.tool_choice == chat::ToolChoice::kNamed) format.tool_ = request.tool_name;
   format.json_ = request.response_format != chat::ResponseFormat::kText;
   const json::value* schema = request.json_schema.if_contains("schema");
   if (request.response_format != chat::ResponseFormat::kJsonSchema || schema == nullptr) {
@@ -25,13 +30,20 @@ Result<AnswerFormat> AnswerFormat::of(const chat::ChatRequest& request) {
 }
 
 Result<> AnswerFormat::check(const chat::ChatAnswer& answer) const {
-  if (!json_ || !answer.tool_calls.empty()) return {};
   const auto broken = [&answer](const std::string& what) {
     const bool cut = answer.finish == chat::FinishReason::kLength;
     return fail(ErrorCode::kUpstream,
                 fmt::format("the answer is not in the form asked for: {}", what),
                 cut ? "it was cut off: allow more tokens" : "ask again, or ask another model");
   };
+  const auto is_wanted = [this](const chat::ToolCall& call) {
+    return tool_.empty() || call.name == tool_;
+  };
+  if (must_call_ && std::ranges::none_of(answer.tool_calls, is_wanted)) {
+    return broken(tool_.empty() ? "it calls no tool"
+                                : fmt::format("it does not call the tool '{}'", tool_));
+  }
+  if (!json_ || !answer.tool_calls.empty()) return {};
   const Result<json::value> value = parse_json(answer.text);
   if (!value) return broken(value.error().message);
   if (!schema_) return value->is_object() ? Result<>{} : broken("it is no JSON object");

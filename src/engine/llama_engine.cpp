@@ -6,9 +6,11 @@
 #include <utility>
 
 #include "base/log.h"
+#include "engine/call_stream.h"
 #include "engine/continuation.h"
 #include "engine/llama_engine_impl.h"
 #include "engine/openai_transport.h"
+#include "protocol/forced_call.h"
 #include "protocol/openai.h"
 
 namespace minimill::engine {
@@ -258,6 +260,7 @@ asio::awaitable<Result<chat::ChatAnswer>> LlamaEngine::complete(const chat::Chat
   if (!said) co_return std::unexpected(std::move(said.error()));
   Result<chat::ChatAnswer> answer = protocol::openai::parse_answer(std::move(*said));
   if (!answer) co_return std::unexpected(std::move(answer.error()).context(impl_->options.name));
+  if (protocol::demands_call(request)) protocol::take_call(*answer);
   co_return answer;
 }
 
@@ -268,6 +271,7 @@ asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> LlamaEngine::stream(
   auto stream = std::make_unique<LlamaStream<Impl>>(impl_, std::move(body), request.deadline);
   Result<> opened = co_await stream->open();
   if (!opened) co_return std::unexpected(std::move(opened.error()));
+  if (protocol::demands_call(request)) co_return std::make_unique<CallStream>(std::move(stream));
   co_return std::move(stream);
 }
 

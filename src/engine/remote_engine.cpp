@@ -2,7 +2,9 @@
 
 #include <utility>
 
+#include "engine/call_stream.h"
 #include "engine/openai_transport.h"
+#include "protocol/forced_call.h"
 #include "protocol/openai.h"
 
 namespace minimill::engine {
@@ -68,7 +70,9 @@ asio::awaitable<Result<chat::ChatAnswer>> RemoteEngine::complete(const chat::Cha
   std::string path(kChatPath);
   Result<std::string> said = co_await post(std::move(path), std::move(body), request.deadline);
   if (!said) co_return std::unexpected(std::move(said.error()));
-  co_return parse(options_.name, std::move(*said));
+  Result<chat::ChatAnswer> answer = parse(options_.name, std::move(*said));
+  if (answer && protocol::demands_call(request)) protocol::take_call(*answer);
+  co_return answer;
 }
 
 asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> RemoteEngine::stream(
@@ -82,7 +86,9 @@ asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> RemoteEngine::stream(
   if (!opened) {
     co_return std::unexpected(with_advice(std::move(opened.error()), options_.base_url));
   }
-  co_return std::make_unique<RemoteStream>(std::move(*opened));
+  auto stream = std::make_unique<RemoteStream>(std::move(*opened));
+  if (protocol::demands_call(request)) co_return std::make_unique<CallStream>(std::move(stream));
+  co_return std::move(stream);
 }
 
 EngineStatus RemoteEngine::status() const {

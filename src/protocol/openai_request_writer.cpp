@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/json.h"
+#include "protocol/forced_call.h"
 #include "protocol/openai.h"
 #include "protocol/passthrough.h"
 #include "protocol/translation.h"
@@ -185,6 +186,9 @@ std::string write_for_llama_server(const ChatRequest& request, std::string_view 
 
 std::string write_chat_request(const ChatRequest& request, std::string_view model, bool stream,
                                Target target) {
+  if (target == Target::kLlamaServer && demands_call(request)) {
+    return write_chat_request(call_as_json(request), model, stream, target);
+  }
   const bool same = request.protocol == chat::Protocol::kOpenAi && !request.body.empty();
   if (!same) return write_from_parts(request, model, stream, target);
   return target == Target::kLlamaServer ? write_for_llama_server(request, model, stream)

@@ -137,7 +137,7 @@ Treatment treatment(const FieldRule& rule, chat::Protocol protocol, Target targe
   // A provider of the app's own protocol gets the body as it is, but for the model's name.
   const std::string_view first = rule.names.front();
   const bool ours = first == "model" || first == "stream" || first == "stream_options" ||
-                    (first == "max_completion_tokens" && !provider);
+                    ((first == "max_completion_tokens" || first == "tool_choice") && !provider);
   if (provider && !ours) return Treatment::kPassed;
   return ruled == Treatment::kTranslated && !ours ? Treatment::kPassed : ruled;
 }

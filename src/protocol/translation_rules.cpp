@@ -99,7 +99,7 @@ constexpr std::array kRules{
               "[]"},
     FieldRule{{"tool_choice", "tool_choice", "tool_choice", "", ""},
               {kTranslated, kTranslated, kTranslated},
-              "",
+              "a call that is demanded is a grammar at llama-server",
               ""},
     FieldRule{{"parallel_tool_calls", "tool_choice.disable_parallel_tool_use",
                "parallel_tool_calls", "", ""},

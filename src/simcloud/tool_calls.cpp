@@ -59,14 +59,15 @@ std::vector<chat::ToolCall> calls_for(const chat::ChatRequest& request) {
   std::vector<std::pair<std::size_t, const chat::Tool*>> wanted;
   for (const chat::Tool& tool : request.tools) {
     const std::size_t place = place_of(said, tool.name);
-    if (place != std::string::npos && !called.contains(tool.name)) wanted.emplace_back(place, &tool);
+    if (place != std::string::npos && !called.contains(tool.name))
+      wanted.emplace_back(place, &tool);
   }
   std::ranges::sort(wanted);
   if (wanted.empty() && request.tool_choice == chat::ToolChoice::kRequired) {
     wanted.emplace_back(0, &request.tools.front());
   }
-  const bool together = said.find("parallel") != std::string::npos &&
-                        request.parallel_tool_calls.value_or(true);
+  const bool together =
+      said.find("parallel") != std::string::npos && request.parallel_tool_calls.value_or(true);
   if (!together && wanted.size() > 1) wanted.resize(1);
   std::vector<chat::ToolCall> calls;
   for (const auto& [place, tool] : wanted) {

@@ -2,9 +2,9 @@
 
 // Which tools the simulated cloud calls, and what it says once they have answered.
 //
-// Where the app insists it calls the tool named, or the first. Else it calls those whose names the last
-// user's message has ("get_weather", or "get weather"), one a turn in the order they are named, all at
-// once where it says "parallel"; then it repeats what they answered.
+// Where the app insists it calls the tool named, or the first. Else it calls those whose names the
+// last user's message has ("get_weather", or "get weather"), one a turn in the order they are
+// named, all at once where it says "parallel"; then it repeats what they answered.
 
 #include <optional>
 #include <string>

@@ -175,6 +175,8 @@ void write_metadata(Writer& head, const std::vector<Token>& tokens) {
   head.entry("tokenizer.ggml.bos_token_id", std::uint32_t{1});
   head.entry("tokenizer.ggml.eos_token_id", std::uint32_t{2});
   head.entry("tokenizer.ggml.add_bos_token", true);
+  // So that the template's words are read back as they were written, as grammars want it.
+  head.entry("tokenizer.ggml.add_space_prefix", false);
   head.entry(
       "tokenizer.chat_template",
       std::string("{% for message in messages %}{{ message['role'] }}: {{ message['content'] }}\n"
