@@ -17,11 +17,13 @@
 #include "daemon/engines.h"
 #include "daemon/feedback_api.h"
 #include "daemon/gateway.h"
+#include "daemon/json_response.h"
 #include "daemon/model_selector.h"
 #include "daemon/models_api.h"
 #include "daemon/offload.h"
 #include "daemon/ollama_api.h"
 #include "daemon/openai_api.h"
+#include "daemon/openapi.h"
 #include "daemon/routes.h"
 #include "daemon/status_api.h"
 #include "daemon/task_api.h"
@@ -192,6 +194,12 @@ struct Daemon::Parts {
     ollama->add_to(routes);
     models_api->add_to(routes);
     feedback->add_to(routes);
+    routes.add("GET", "/openapi.json", {"This document"},
+               [this](http::Request&, http::Responder& out,
+                      const PathParts&) -> asio::awaitable<void> {
+                 const boost::json::value document = openapi_document(routes);
+                 co_await send_json(kOk, document, out);
+               });
     task_api->add_to(routes);
     status_api->add_to(routes);
   }
@@ -228,6 +236,7 @@ struct Daemon::Parts {
   }
 
   static constexpr std::string_view kHealthPath = "/healthz";
+  static constexpr int kOk = 200;
   static constexpr int kUnauthorized = 401;
   static constexpr int kNotFound = 404;
   static constexpr int kMethodNotAllowed = 405;
@@ -357,6 +366,7 @@ asio::awaitable<Result<std::vector<std::string>>> Daemon::start() {
 
 asio::awaitable<void> Daemon::stop(std::chrono::milliseconds grace) {
   Parts& parts = *parts_;
+  parts.lanes.turn_away();
   if (parts.server) co_await parts.server->stop(grace);
   if (parts.carrying_out) co_await parts.runner->stop();
   co_await parts.engines.stop();

@@ -48,6 +48,7 @@ FeedbackApi::FeedbackApi(const Clock& clock, route::Router& router, RecentAnswer
 
 void FeedbackApi::add_to(Routes& routes) {
   routes.add("POST", "/v1/feedback",
+             {"How good an answer was: {request_id, outcome: good or bad, comment}"},
              [this](http::Request& request, http::Responder& out, const PathParts&) {
                return feedback(request, out);
              });

@@ -57,30 +57,32 @@ WallTime modified_at(const std::filesystem::path& file) {
 void OllamaApi::add_to(Routes& routes) {
   for (const auto& [path, shape] : {std::pair{"/api/chat", ollama::Shape::kChat},
                                     std::pair{"/api/generate", ollama::Shape::kGenerate}}) {
-    routes.add("POST", path,
+    routes.add("POST", path, {"A chat in Ollama's format", chat::Protocol::kOllama},
                [this, shape](http::Request& request, http::Responder& out, const PathParts&) {
                  return chat(request, out, shape);
                });
   }
-  const auto add = [this, &routes](const char* method, const char* path, auto handler) {
-    routes.add(method, path,
+  const auto add = [this, &routes](const char* method, const char* path, const char* summary,
+                                   auto handler) {
+    routes.add(method, path, {summary},
                [this, handler](http::Request& request, http::Responder& out, const PathParts&) {
                  return (this->*handler)(request, out);
                });
   };
-  add("POST", "/api/embed", &OllamaApi::embed);
-  add("POST", "/api/embeddings", &OllamaApi::embed_one);
-  add("POST", "/api/pull", &OllamaApi::pull);
-  add("POST", "/api/show", &OllamaApi::show);
-  add("DELETE", "/api/delete", &OllamaApi::remove);
-  routes.add("GET", "/api/tags",
+  add("POST", "/api/embed", "Vectors of texts", &OllamaApi::embed);
+  add("POST", "/api/embeddings", "The vector of one text", &OllamaApi::embed_one);
+  add("POST", "/api/pull", "Gets a model, with its progress as lines", &OllamaApi::pull);
+  add("POST", "/api/show", "What a model is like", &OllamaApi::show);
+  add("DELETE", "/api/delete", "Removes a model", &OllamaApi::remove);
+  routes.add("GET", "/api/tags", {"The models on this machine"},
              [this](http::Request&, http::Responder& out, const PathParts&) { return tags(out); });
-  routes.add("GET", "/api/ps", [this](http::Request&, http::Responder& out, const PathParts&) {
-    return loaded(out);
-  });
-  routes.add("GET", "/api/version", [](http::Request&, http::Responder& out, const PathParts&) {
-    return send_body(ollama::write_version(kOllamaVersion), out);
-  });
+  routes.add(
+      "GET", "/api/ps", {"The models that are loaded"},
+      [this](http::Request&, http::Responder& out, const PathParts&) { return loaded(out); });
+  routes.add("GET", "/api/version", {"The release of Ollama whose API this is"},
+             [](http::Request&, http::Responder& out, const PathParts&) {
+               return send_body(ollama::write_version(kOllamaVersion), out);
+             });
 }
 
 engine::Backend* OllamaApi::engine_of(std::string_view model) {

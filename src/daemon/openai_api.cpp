@@ -58,32 +58,33 @@ asio::awaitable<void> moderations(http::Responder& out) {
 }  // namespace
 
 void OpenAiApi::add_to(Routes& routes) {
-  routes.add("POST", "/v1/chat/completions",
+  routes.add("POST", "/v1/chat/completions", {"A chat in OpenAI's format", chat::Protocol::kOpenAi},
              chats_.route([this] { return std::make_unique<OpenAiExchange>(clock_); }));
   routes.add("POST", "/v1/completions",
+             {"A completion of a plain prompt", chat::Protocol::kCompletions},
              chats_.route([this] { return std::make_unique<CompletionsExchange>(clock_); }));
-  routes.add("POST", "/v1/responses", chats_.route([this] {
-    return std::make_unique<ResponsesExchange>(clock_, responses_);
-  }));
-  routes.add("GET", "/v1/responses/{id}",
+  routes.add(
+      "POST", "/v1/responses", {"A response in OpenAI's newer format", chat::Protocol::kResponses},
+      chats_.route([this] { return std::make_unique<ResponsesExchange>(clock_, responses_); }));
+  routes.add("GET", "/v1/responses/{id}", {"A stored response"},
              [this](http::Request&, http::Responder& out, const PathParts& parts) {
                return response(parts, out);
              });
-  routes.add("GET", "/v1/responses/{id}/input_items",
+  routes.add("GET", "/v1/responses/{id}/input_items", {"What was asked for it"},
              [this](http::Request& request, http::Responder& out, const PathParts& parts) {
                return input_items(request, parts, out);
              });
-  routes.add("DELETE", "/v1/responses/{id}",
+  routes.add("DELETE", "/v1/responses/{id}", {"Forgets a stored response"},
              [this](http::Request&, http::Responder& out, const PathParts& parts) {
                return forget(parts, out);
              });
-  routes.add("POST", "/v1/embeddings",
+  routes.add("POST", "/v1/embeddings", {"Vectors of texts"},
              [this](http::Request& request, http::Responder& out, const PathParts&) {
                return embed(request, out);
              });
-  routes.add("POST", "/v1/moderations", [](http::Request&, http::Responder& out, const PathParts&) {
-    return moderations(out);
-  });
+  routes.add(
+      "POST", "/v1/moderations", {"Not served: answers 501"},
+      [](http::Request&, http::Responder& out, const PathParts&) { return moderations(out); });
 }
 
 asio::awaitable<void> OpenAiApi::embed(http::Request& request, http::Responder& out) {

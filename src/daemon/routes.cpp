@@ -37,8 +37,9 @@ bool matches(const std::vector<std::string>& pattern, const std::vector<std::str
 
 }  // namespace
 
-void Routes::add(std::string method, std::string_view pattern, RouteHandler handler) {
-  entries_.push_back({std::move(method), split(pattern), std::move(handler)});
+void Routes::add(std::string method, std::string_view pattern, RouteAbout about,
+                 RouteHandler handler) {
+  entries_.push_back({std::move(method), split(pattern), std::move(about), std::move(handler)});
 }
 
 Routes::Match Routes::find(std::string_view method, std::string_view path) const {

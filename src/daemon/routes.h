@@ -6,10 +6,12 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "chat/chat_request.h"
 #include "http/server.h"
 
 namespace minimill::daemon {
@@ -20,9 +22,23 @@ using PathParts = std::vector<std::string>;  // what the pattern's braces matche
 using RouteHandler =
     std::function<asio::awaitable<void>(http::Request&, http::Responder&, const PathParts&)>;
 
+/// What is said of a route in GET /openapi.json.
+struct RouteAbout {
+  std::string summary;
+  std::optional<chat::Protocol> body = std::nullopt;  // whose chats it takes
+};
+
 class Routes {
  public:
-  void add(std::string method, std::string_view pattern, RouteHandler handler);
+  void add(std::string method, std::string_view pattern, RouteAbout about, RouteHandler handler);
+
+  struct Entry {
+    std::string method;
+    std::vector<std::string> segments;
+    RouteAbout about;
+    RouteHandler handler;
+  };
+  const std::vector<Entry>& entries() const { return entries_; }
 
   struct Match {
     const RouteHandler* handler = nullptr;  // nullptr: no such path, or not with this method
@@ -32,11 +48,6 @@ class Routes {
   Match find(std::string_view method, std::string_view path) const;
 
  private:
-  struct Entry {
-    std::string method;
-    std::vector<std::string> segments;
-    RouteHandler handler;
-  };
   std::vector<Entry> entries_;
 };
 

@@ -39,10 +39,10 @@ StatusApi::StatusApi(const Clock& clock, lane::Lanes& lanes, TaskRunner& runner,
       offload_(offload) {}
 
 void StatusApi::add_to(Routes& routes) {
-  routes.add("GET", "/healthz",
+  routes.add("GET", "/healthz", {"Is it up? Needs no key"},
              [](http::Request&, http::Responder& out, const PathParts&) { return healthz(out); });
   routes.add(
-      "GET", "/minimill/v1/status",
+      "GET", "/minimill/v1/status", {"Lanes, engines, providers and totals"},
       [this](http::Request&, http::Responder& out, const PathParts&) { return status(out); });
 }
 

@@ -137,38 +137,38 @@ TaskApi::TaskApi(const Clock& clock, IdSource& ids, lane::TaskStore& store, lane
 void TaskApi::add_to(Routes& routes) {
   using http::Request;
   using http::Responder;
-  routes.add("POST", "/minimill/v1/tasks",
+  routes.add("POST", "/minimill/v1/tasks", {"Adds a task"},
              [this](Request& request, Responder& out, const PathParts&) {
                return add_task(request, out);
              });
-  routes.add("GET", "/minimill/v1/tasks",
+  routes.add("GET", "/minimill/v1/tasks", {"Lists tasks"},
              [this](Request& request, Responder& out, const PathParts&) {
                return list_tasks(request, out);
              });
-  routes.add("GET", "/minimill/v1/tasks/{id}",
+  routes.add("GET", "/minimill/v1/tasks/{id}", {"One task"},
              [this](Request& request, Responder& out, const PathParts& parts) {
                return show_task(request, out, parts[0]);
              });
-  routes.add("POST", "/minimill/v1/tasks/{id}/cancel",
+  routes.add("POST", "/minimill/v1/tasks/{id}/cancel", {"Cancels a task"},
              [this](Request& request, Responder& out, const PathParts& parts) {
                return cancel_task(request, out, parts[0]);
              });
-  routes.add("POST", "/minimill/v1/runs/{id}/tasks",
+  routes.add("POST", "/minimill/v1/runs/{id}/tasks", {"Adds a file of tasks to a run"},
              [this](Request& request, Responder& out, const PathParts& parts) {
                return add_tasks(request, out, parts[0]);
              });
-  routes.add("GET", "/minimill/v1/runs",
+  routes.add("GET", "/minimill/v1/runs", {"Lists runs"},
              [this](Request& request, Responder& out, const PathParts&) {
                return list_runs(request, out);
              });
   routes.add(
-      "GET", "/minimill/v1/runs/{id}",
+      "GET", "/minimill/v1/runs/{id}", {"One run and how far it is"},
       [this](Request&, Responder& out, const PathParts& parts) { return show_run(out, parts[0]); });
-  routes.add("GET", "/minimill/v1/runs/{id}/report",
+  routes.add("GET", "/minimill/v1/runs/{id}/report", {"What a run was worth"},
              [this](Request& request, Responder& out, const PathParts& parts) {
                return report(request, out, parts[0]);
              });
-  routes.add("GET", "/minimill/v1/why/{id}",
+  routes.add("GET", "/minimill/v1/why/{id}", {"Why a request or a task went where it went"},
              [this](Request& request, Responder& out, const PathParts& parts) {
                return why(request, out, parts[0]);
              });

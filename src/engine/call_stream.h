@@ -1,7 +1,7 @@
 #pragma once
 
-// The stream of a demanded call (protocol/forced_call.h): what is written as text comes out as a call.
-// It comes at once, when it is whole: half a call is of no use to anybody.
+// The stream of a demanded call (protocol/forced_call.h): what is written as text comes out as a
+// call. It comes at once, when it is whole: half a call is of no use to anybody.
 
 #include <memory>
 #include <utility>

@@ -1,5 +1,7 @@
 #include "lane/lanes.h"
 
+#include <algorithm>
+#include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/post.hpp>
@@ -17,8 +19,19 @@ struct Waiter {
   explicit Waiter(const asio::any_io_executor& executor)
       : timer(executor, asio::steady_timer::time_point::max()) {}
   asio::steady_timer timer;
+  bool interactive = false;
   bool started = false;
+  bool turned_away = false;
 };
+
+constexpr double kForget = 0.2;  // of the past, with every slot given back
+constexpr std::chrono::milliseconds kShortestRetry{1'000};
+constexpr std::chrono::milliseconds kLongestRetry{300'000};
+
+std::unexpected<Error> stopping() {
+  return fail(ErrorCode::kUnavailable, "minimill is stopping",
+              "try again once it has started anew");
+}
 
 }  // namespace
 
@@ -30,6 +43,7 @@ struct Slot::State {
   void start_waiting(route::Lane lane) {
     if (closed) return;
     while (const std::optional<TicketId> ticket = scheduler.start_next(lane)) {
+      running.emplace(*ticket, Running{lane, std::chrono::steady_clock::now()});
       const auto waiter = waiters.find(*ticket);
       waiter->second->started = true;
       waiter->second->timer.cancel();
@@ -38,15 +52,37 @@ struct Slot::State {
 
   void finish(TicketId ticket) {
     scheduler.finish(ticket);
+    if (const auto node = running.extract(ticket)) {
+      const auto held = std::chrono::steady_clock::now() - node.mapped().since;
+      double& usual = usual_hold_s[route::index(node.mapped().lane)];
+      const double seconds = std::chrono::duration<double>(held).count();
+      usual = usual == 0 ? seconds : usual + kForget * (seconds - usual);
+    }
     start_waiting(route::Lane::kLocal);
     start_waiting(route::Lane::kCloud);
   }
 
+  /// When a place in the lane's queue is likely to be free: as soon as the next of its slots is.
+  std::chrono::milliseconds retry_after(route::Lane lane) const {
+    const int slots = scheduler.options().slots[route::index(lane)];
+    const double seconds = usual_hold_s[route::index(lane)] / std::max(slots, 1);
+    const auto wait = std::chrono::milliseconds{static_cast<std::int64_t>(seconds * 1000)};
+    return std::clamp(wait, kShortestRetry, kLongestRetry);
+  }
+
+  struct Running {
+    route::Lane lane;
+    std::chrono::steady_clock::time_point since;
+  };
+
   asio::any_io_executor executor;
   Scheduler scheduler;
   std::unordered_map<TicketId, std::shared_ptr<Waiter>> waiters;
+  std::unordered_map<TicketId, Running> running;
+  std::array<double, route::kLaneCount> usual_hold_s{};  // a decaying mean
   TicketId next_ticket = 1;
   bool closed = false;
+  bool turning_away = false;  // whoever is not a background task
 };
 
 Slot::Slot(Slot&& other) noexcept
@@ -80,11 +116,14 @@ asio::awaitable<Result<Slot>> Lanes::enter(
     std::optional<std::chrono::steady_clock::time_point> deadline) {
   const auto state = state_;  // outlives this object while somebody waits
   const TicketId ticket = state->next_ticket++;
+  if (state->turning_away && priority == Priority::kInteractive) co_return stopping();
   if (Result<> queued = state->scheduler.enqueue(ticket, lane, priority); !queued) {
+    queued.error().retry_after = state->retry_after(lane);
     co_return std::unexpected(std::move(queued.error()));
   }
   Slot slot;
   const auto waiter = std::make_shared<Waiter>(state->executor);
+  waiter->interactive = priority == Priority::kInteractive;
   if (deadline) waiter->timer.expires_at(*deadline);
   state->waiters.emplace(ticket, waiter);
   state->start_waiting(lane);
@@ -105,12 +144,21 @@ asio::awaitable<Result<Slot>> Lanes::enter(
     co_return slot;
   }
   state->scheduler.withdraw(ticket);
-  if (state->closed) co_return fail(ErrorCode::kUnavailable, "minimill is stopping");
+  if (state->closed || waiter->turned_away) co_return stopping();
   if (deadline && std::chrono::steady_clock::now() >= *deadline) {
     co_return fail(ErrorCode::kTimeout, "the deadline passed while the request waited its turn",
                    "allow more time, or come back when there is less to do");
   }
   co_return fail(ErrorCode::kCancelled, "left the queue");
+}
+
+void Lanes::turn_away() {
+  state_->turning_away = true;
+  for (auto& [ticket, waiter] : state_->waiters) {
+    if (waiter->started || !waiter->interactive) continue;
+    waiter->turned_away = true;
+    waiter->timer.cancel();
+  }
 }
 
 std::size_t Lanes::waiting(route::Lane lane) const { return state_->scheduler.waiting(lane); }

@@ -44,11 +44,15 @@ class Lanes {
   Lanes(asio::any_io_executor executor, SchedulerOptions options);
   ~Lanes();  // whoever waits gets kUnavailable
 
-  /// kRateLimited when the queue is full, kTimeout at `deadline`, kCancelled when the caller is
-  /// cancelled.
+  /// kRateLimited when the queue is full, with when a place in it is likely to be free; kTimeout at
+  /// `deadline`; kCancelled when the caller is cancelled.
   asio::awaitable<Result<Slot>> enter(
       route::Lane lane, Priority priority,
       std::optional<std::chrono::steady_clock::time_point> deadline = std::nullopt);
+
+  /// Interactive requests that wait, and those that come from now on, get kUnavailable; what runs
+  /// goes on. Background tasks are their runner's to stop.
+  void turn_away();
 
   std::size_t waiting(route::Lane lane) const;
   int running(route::Lane lane) const;

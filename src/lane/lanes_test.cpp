@@ -181,6 +181,28 @@ TEST(Lanes, FullQueueIsRefusedAtOnce) {
 
   ASSERT_TRUE(refused.result);
   EXPECT_EQ(refused.result->error().code, ErrorCode::kRateLimited);
+  EXPECT_GE(refused.result->error().retry_after, std::chrono::seconds{1});
+}
+
+TEST(Lanes, WhoeverIsTurnedAwayIsToldAtOnceAndWhatRunsGoesOn) {
+  asio::io_context io;
+  Lanes lanes(io.get_executor(), kOneSlot);
+  Entry running;
+  Entry waiting;
+  Entry late;
+  enter(io, lanes, running);
+  enter(io, lanes, waiting);
+
+  lanes.turn_away();
+  run_ready(io);
+  enter(io, lanes, late);
+
+  ASSERT_TRUE(waiting.result);
+  EXPECT_EQ(waiting.result->error().code, ErrorCode::kUnavailable);
+  ASSERT_TRUE(late.result);
+  EXPECT_EQ(late.result->error().code, ErrorCode::kUnavailable);
+  EXPECT_TRUE(running.has_slot());
+  EXPECT_EQ(lanes.running(Lane::kLocal), 1);
 }
 
 TEST(Lanes, AssigningOverASlotGivesItBackOnce) {

@@ -66,9 +66,8 @@ void take_call(chat::ChatAnswer& answer) {
   const json::value* name = call->if_contains("name");
   const json::value* arguments = call->if_contains("arguments");
   if (name == nullptr || !name->is_string() || arguments == nullptr) return;
-  chat::ToolCall taken{.id = {},
-                       .name = std::string(name->get_string()),
-                       .arguments = json::serialize(*arguments)};
+  chat::ToolCall taken{
+      .id = {}, .name = std::string(name->get_string()), .arguments = json::serialize(*arguments)};
   taken.id = "call_" + sha256_hex(answer.body + answer.text).substr(0, kIdDigits);
   answer.tool_calls.push_back(std::move(taken));
   answer.text.clear();

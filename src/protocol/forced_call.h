@@ -1,9 +1,9 @@
 #pragma once
 
-// A tool's call that the app demands of a local model. llama-server's own way lets the model talk for as
-// long as it likes before it calls, and needs a chat template that knows tools; small models then talk, and
-// do not call. So they are asked for JSON that fits {"name": …, "arguments": …} of one of the tools, which
-// a grammar enforces, and their answer is read as the call that it is.
+// A tool's call that the app demands of a local model. llama-server's own way lets the model talk
+// for as long as it likes before it calls, and needs a chat template that knows tools; small models
+// then talk, and do not call. So they are asked for JSON that fits {"name": …, "arguments": …} of
+// one of the tools, which a grammar enforces, and their answer is read as the call that it is.
 
 #include "base/error.h"
 #include "chat/chat_event.h"

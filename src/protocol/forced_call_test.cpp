@@ -19,14 +19,16 @@ TEST(ForcedCall, IsAskedForAsJsonOfAnyOfTheTools) {
   ASSERT_TRUE(demands_call(request));
 
   const json::object sent =
-      json::parse(openai::write_chat_request(request, "m", false, Target::kLlamaServer)).as_object();
+      json::parse(openai::write_chat_request(request, "m", false, Target::kLlamaServer))
+          .as_object();
 
   EXPECT_EQ(sent.at("tool_choice"), "none");
   const json::value& schema = sent.at("response_format").at("json_schema").at("schema");
   EXPECT_EQ(schema.at("anyOf").as_array().size(), 2U);
   EXPECT_EQ(schema.at("$defs").at("A").at("type"), "integer");
   EXPECT_EQ(schema.at("anyOf").at(0).at("properties").at("name").at("enum").at(0), "f");
-  EXPECT_FALSE(schema.at("anyOf").at(0).at("properties").at("arguments").as_object().contains("$defs"));
+  EXPECT_FALSE(
+      schema.at("anyOf").at(0).at("properties").at("arguments").as_object().contains("$defs"));
   EXPECT_EQ(sent.at("tools").as_array().size(), 2U);
 }
 
@@ -63,7 +65,8 @@ TEST(ForcedCall, AnswerIsReadAsTheCall) {
 }
 
 TEST(ForcedCall, AnswerThatIsNoneStaysWhatItIs) {
-  for (const char* text : {"", "sorry", R"({"name": "f", "argum)", R"({"name": 1, "arguments": {}})"}) {
+  for (const char* text :
+       {"", "sorry", R"({"name": "f", "argum)", R"({"name": 1, "arguments": {}})"}) {
     chat::ChatAnswer answer;
     answer.text = text;
     answer.finish = chat::FinishReason::kLength;

@@ -69,6 +69,7 @@ class MinimillTest(unittest.TestCase):
         self.model = self.folder / "tiny.gguf"
         subprocess.run([TINY_GGUF, self.model], check=True)
         self.config = self.folder / "minimill.toml"
+        self.programs = []  # started by this test, oldest first
         self.write_config()
 
     def write_config(self, text=""):
@@ -84,6 +85,7 @@ class MinimillTest(unittest.TestCase):
     def start(self, *arguments):
         program = Program(["--config", str(self.config), *arguments], self.env, self.folder / "log.txt")
         self.addCleanup(program.close)
+        self.programs.append(program)
         return program
 
     def serve(self, *arguments):

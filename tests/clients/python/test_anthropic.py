@@ -26,7 +26,7 @@ def streaming(lane):
 
 
 def tools(lane):
-    message = create(model=lane, max_tokens=200, temperature=0, messages=ASK, tools=TOOLS, tool_choice={"type": "any"})
+    message = create(model=lane, max_tokens=200, messages=ASK, tools=TOOLS, tool_choice={"type": "any"})
     call = next(block for block in message.content if block.type == "tool_use")
     check_unit(call.input)
     results = [{"type": "tool_result", "tool_use_id": call.id, "content": "21 degrees"}]
@@ -36,7 +36,7 @@ def tools(lane):
 
 
 def structured_output(lane):
-    message = create(model=lane, max_tokens=200, temperature=0, messages=HI,
+    message = create(model=lane, max_tokens=200, messages=HI,
                      output_config={"format": {"type": "json_schema", "schema": VERDICT_SCHEMA}})
     check_verdict(text_of(message))
 
@@ -51,14 +51,14 @@ def errors(lane):
 
 
 def cancellation(lane):
-    with client.messages.stream(model=lane, max_tokens=600, temperature=0, messages=STORY) as stream:
+    with client.messages.stream(model=lane, max_tokens=600, messages=STORY) as stream:
         next(iter(stream.text_stream))
     daemon_is_idle()
 
 
 def time_out(lane):
     model = STALLING_MODEL if lane == "cloud" else lane
-    raises(anthropic.APITimeoutError, lambda: create(model=model, max_tokens=600, temperature=0, messages=STORY, timeout=0.03))
+    raises(anthropic.APITimeoutError, lambda: create(model=model, max_tokens=600, messages=STORY, timeout=0.03))
     daemon_is_idle()
 
 
