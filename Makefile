@@ -7,7 +7,7 @@ CONFIG ?=
 RELEASE := build/release/src/minimill
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test serve bench bench-gateway fuzz format lint install clean help llama
+.PHONY: build demo test test-clients serve bench bench-gateway fuzz format lint install clean help llama
 
 build: llama ## build the release binary (and llama-server, where there is none)
 	@scripts/bootstrap build
@@ -21,6 +21,11 @@ test: llama ## build and run all tests, unit and end to end (PRESET=asan or tsan
 	@scripts/build $(PRESET)
 	@scripts/run-tests $(PRESET)
 
+test-clients: llama ## other people's client libraries against the binary, on both lanes: prints a table
+	@scripts/bootstrap build test clients
+	@scripts/build $(PRESET) minimill minimill-tiny-gguf
+	@MINIMILL=build/$(PRESET)/src/minimill MINIMILL_TINY_GGUF=build/$(PRESET)/tests/support/minimill-tiny-gguf tests/clients/run
+
 serve: build ## run the daemon in the foreground (CONFIG=path for a configuration file)
 	@$(RELEASE) serve $(if $(CONFIG),--config $(CONFIG))
 
@@ -31,7 +36,7 @@ bench: llama ## build and run every benchmark beside its peers
 
 fuzz: ## run each fuzz target for 60 s from its kept corpus
 	@scripts/bootstrap build fuzz
-	@scripts/build fuzz
+	@scripts/build fuzz fuzzers
 	@scripts/run-fuzz
 
 format: ## reformat our sources
@@ -53,4 +58,4 @@ llama:
 	@scripts/build-llama >/dev/null
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

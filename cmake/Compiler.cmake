@@ -14,6 +14,9 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(minimill_options INTERFACE
     -Wno-maybe-uninitialized -Wno-dangling-pointer -Wno-restrict -Wno-stringop-overflow -Wno-array-bounds -Wno-mismatched-new-delete
     -fcoroutines)
+else()
+  # libstdc++ 12 itself uses what C++23 has deprecated; g++ does not look into system headers.
+  target_compile_options(minimill_options INTERFACE -Wno-deprecated-declarations)
 endif()
 if(MINIMILL_SANITIZE)
   target_compile_options(minimill_options INTERFACE -fsanitize=${MINIMILL_SANITIZE} -fno-sanitize-recover=all)

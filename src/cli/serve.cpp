@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <sys/resource.h>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -85,7 +86,16 @@ class Serving {
   int exit_code_ = kExitOk;
 };
 
+/// Two descriptors a request: the usual soft limit of 1024 is for programs that use select().
+void allow_many_files() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int serve(const Context& context, const ServeFlags& flags) {
+  allow_many_files();
   Result<daemon::Config> config = context.config();
   if (!config) return report_error(config.error());
   if (!flags.listen.empty()) config->listen = flags.listen;

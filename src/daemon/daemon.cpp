@@ -194,12 +194,12 @@ struct Daemon::Parts {
     ollama->add_to(routes);
     models_api->add_to(routes);
     feedback->add_to(routes);
-    routes.add("GET", "/openapi.json", {"This document"},
-               [this](http::Request&, http::Responder& out,
-                      const PathParts&) -> asio::awaitable<void> {
-                 const boost::json::value document = openapi_document(routes);
-                 co_await send_json(kOk, document, out);
-               });
+    routes.add(
+        "GET", "/openapi.json", {"This document"},
+        [this](http::Request&, http::Responder& out, const PathParts&) -> asio::awaitable<void> {
+          const boost::json::value document = openapi_document(routes);
+          co_await send_json(kOk, document, out);
+        });
     task_api->add_to(routes);
     status_api->add_to(routes);
   }

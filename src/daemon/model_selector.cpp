@@ -56,6 +56,9 @@ Result<ModelChoice> ModelSelector::resolve(std::string_view asked) const {
   if (asked == engines_.default_model() || (!is_path && engines_.find(asked))) {
     return ModelChoice{.lane = route::Lane::kLocal, .model = std::string(asked), .quality = {}};
   }
+  // As Ollama's clients complete a name that has no tag.
+  constexpr std::string_view kLatest = ":latest";
+  if (asked.ends_with(kLatest)) return resolve(asked.substr(0, asked.size() - kLatest.size()));
   std::vector<std::string> names{std::string(kAuto), std::string(kLocal), std::string(kCloud)};
   for (std::string& name : engines_.model_names()) names.push_back(std::move(name));
   for (const cloud::Provider* provider : providers_) {

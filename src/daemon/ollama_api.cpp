@@ -186,8 +186,23 @@ asio::awaitable<void> OllamaApi::embed_one(http::Request& request, http::Respond
   co_await send_body(std::move(body), out);
 }
 
+std::vector<std::string> OllamaApi::names_beyond_the_device() const {
+  std::vector<std::string> names{std::string(kAuto), std::string(kLocal), std::string(kCloud)};
+  for (const cloud::Provider* provider : selector_.providers()) {
+    const std::vector<std::string>& models = provider->options().models;
+    names.insert(names.end(), models.begin(), models.end());
+  }
+  return names;
+}
+
 asio::awaitable<void> OllamaApi::tags(http::Responder& out) const {
   std::vector<ollama::LocalModel> shown;
+  for (std::string& name : names_beyond_the_device()) {
+    ollama::LocalModel model;
+    model.name = std::move(name);
+    model.details.format.clear();
+    shown.push_back(std::move(model));
+  }
   for (const models::Model& model : engines_.store().list()) {
     shown.push_back({.name = model.name,
                      .modified_at = modified_at(model.file),
@@ -230,6 +245,15 @@ asio::awaitable<void> OllamaApi::show(const http::Request& request, http::Respon
   // By its name only: a path would let apps look at the disk.
   const std::vector<models::Model> here = engines_.store().list();
   const auto found = std::ranges::find(here, asked->model, &models::Model::name);
+  const std::vector<std::string> others = names_beyond_the_device();
+  if (found == here.end() && std::ranges::find(others, asked->model) != others.end()) {
+    ollama::ShownModel known;
+    known.details.format.clear();
+    known.capabilities = {"completion", "tools"};
+    std::string body = ollama::write_show(known);
+    co_await send_body(std::move(body), out);
+    co_return;
+  }
   if (found == here.end()) {
     const Error error =
         fail(ErrorCode::kNotFound, fmt::format("model '{}' not found", asked->model),

@@ -35,6 +35,9 @@ class OllamaApi {
   asio::awaitable<void> show(const http::Request& request, http::Responder& out) const;
   asio::awaitable<void> remove(const http::Request& request, http::Responder& out);
 
+  /// What apps may ask for besides the models in the store.
+  std::vector<std::string> names_beyond_the_device() const;
+
   /// Loads the model, or unloads it: what a request without a prompt asks for.
   asio::awaitable<Result<>> load(std::string_view model,
                                  std::optional<std::chrono::seconds> keep_alive);

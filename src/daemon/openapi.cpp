@@ -100,8 +100,7 @@ json::object operation_of(const Routes::Entry& entry) {
   }
   if (entry.method == "POST") {
     operation["requestBody"] = {
-        {"required", true},
-        {"content", {{"application/json", {{"schema", std::move(schema)}}}}}};
+        {"required", true}, {"content", {{"application/json", {{"schema", std::move(schema)}}}}}};
   }
   operation["responses"] = {{"200", std::move(answer)},
                             {"default", {{"description", "an error in the path's own protocol"}}}};
@@ -119,12 +118,12 @@ json::object openapi_document(const Routes& routes) {
     if (!path.is_object()) path.emplace_object();
     path.get_object()[method] = operation_of(entry);
   }
-  return {{"openapi", "3.1.0"},
-          {"info", {{"title", "minimill"}, {"version", kVersion}}},
-          {"components",
-           {{"securitySchemes", {{"key", {{"type", "http"}, {"scheme", "bearer"}}}}}}},
-          {"security", json::array{json::object{}, {{"key", json::array{}}}}},
-          {"paths", std::move(paths)}};
+  return {
+      {"openapi", "3.1.0"},
+      {"info", {{"title", "minimill"}, {"version", kVersion}}},
+      {"components", {{"securitySchemes", {{"key", {{"type", "http"}, {"scheme", "bearer"}}}}}}},
+      {"security", json::array{json::object{}, {{"key", json::array{}}}}},
+      {"paths", std::move(paths)}};
 }
 
 }  // namespace minimill::daemon

@@ -1,7 +1,7 @@
 #pragma once
 
-// GET /openapi.json: what this daemon serves, in OpenAPI 3.1, made of the routes themselves and of the
-// table of fields (protocol/translation.h), so that it cannot say anything else than they do.
+// GET /openapi.json: what this daemon serves, in OpenAPI 3.1, made of the routes themselves and of
+// the table of fields (protocol/translation.h), so that it cannot say anything else than they do.
 
 #include <boost/json.hpp>
 

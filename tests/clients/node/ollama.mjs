@@ -45,7 +45,10 @@ await run("npm ollama", {
     assert.ok(answer.embeddings[0].length > 8);
   },
   models: ["local", async () => {
-    assert.ok(Array.isArray((await client.list()).models));
+    const names = (await client.list()).models.map((model) => model.name);
+    assert.ok(["auto", "local", "cloud", "sim-large"].every((name) => names.includes(name)), names.join());
+    assert.ok((await client.show({ model: "auto" })).capabilities.includes("tools"));
+    assert.ok((await client.chat({ model: "local:latest", messages: hi, options: { num_predict: 1 } })).done);
     await client.chat({ model: "local", messages: hi, keep_alive: "5m", options: { num_predict: 1 } });
     assert.ok((await client.ps()).models.length > 0);
     await assert.rejects(client.show({ model: "none" }), /not found/);
