@@ -114,15 +114,16 @@ Result<Message> parse_message(const json::value& value, const std::string& path)
   if (object == nullptr) return fail_object(path);
   Fields fields(*object, path + ".");
   const std::string role = fields.required_string("role");
-  if (role != "user" && role != "assistant") {
+  // Words of the system between the others: Claude Code sends them.
+  if (role != "user" && role != "assistant" && role != "system") {
     fields.reject("role", fmt::format("'{}' is no role", utf8_prefix(role, 40)),
-                  "use user or assistant");
+                  "use user, assistant or system");
   }
   const json::value* content = fields.find("content");
   if (content == nullptr) fields.reject("content", "is required");
   if (!fields.ok()) return std::unexpected(std::move(fields).error());
   Message message;
-  message.role = role == "user" ? Role::kUser : Role::kAssistant;
+  message.role = role == "user" ? Role::kUser : role == "system" ? Role::kSystem : Role::kAssistant;
   if (content->is_string()) {
     message.parts.emplace_back(chat::Text{std::string(content->get_string())});
     return message;

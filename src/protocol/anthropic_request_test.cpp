@@ -34,7 +34,7 @@ TEST(AnthropicRequest, EveryWrongFieldIsNamed) {
       {R"({"model":"m","max_tokens":1})", "messages"},
       {R"({"model":"m","max_tokens":1,"messages":[]})", "messages"},
       {R"({"max_tokens":1,"messages":[]})", "model"},
-      {R"({"model":"m","max_tokens":1,"messages":[{"role":"system","content":"x"}]})",
+      {R"({"model":"m","max_tokens":1,"messages":[{"role":"tool","content":"x"}]})",
        "messages[0].role"},
       {R"({"model":"m","max_tokens":1,"messages":[{"role":"user"}]})", "messages[0].content"},
       {saying("1"), "messages[0].content[0]"},
@@ -127,6 +127,18 @@ TEST(AnthropicRequest, SamplingIsMadeToFit) {
   EXPECT_EQ(sent.at("temperature"), 1.0);
   EXPECT_FALSE(sent.contains("top_p"));
   EXPECT_EQ(json::serialize(sent.at("stop_sequences")), R"(["a"])");
+}
+
+TEST(AnthropicRequest, SystemMayHaveWordsBetweenTheOthers) {
+  // As Claude Code sends them.
+  const auto request = anthropic::parse_messages_request(
+      R"({"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "x"},
+          {"role": "system", "content": "Remember the time."}]})");
+
+  ASSERT_TRUE(request.has_value()) << request.error().to_string();
+  ASSERT_EQ(request->messages.size(), 2U);
+  EXPECT_EQ(request->messages[1].role, chat::Role::kSystem);
+  EXPECT_EQ(request->messages[1].text(), "Remember the time.");
 }
 
 }  // namespace
