@@ -38,9 +38,9 @@ bool is_ours(const http::Peer& peer) {
 
 }  // namespace
 
-Access::Access(const Clock& clock, const Config& config, apps::AppStore& apps,
+Access::Access(const Clock& clock, const Config& config, bool always_keyed, apps::AppStore& apps,
                ledger::Ledger& ledger)
-    : clock_(clock), config_(config), apps_(apps), limits_(clock) {
+    : clock_(clock), config_(config), always_keyed_(always_keyed), apps_(apps), limits_(clock) {
   const std::chrono::year_month_day today(std::chrono::floor<std::chrono::days>(clock.wall()));
   const Result<std::vector<ledger::DayCost>> spent =
       ledger.costs(std::chrono::sys_days(today.year() / today.month() / 1));
@@ -78,7 +78,7 @@ Result<> Access::identify(http::Request& request) {
     request.principal = program_of(request.peer.pid);
     return {};
   }
-  if (!apps_.has_keys()) {
+  if (!apps_.has_keys() && !always_keyed_) {
     request.principal = request.headers.get("user-agent");
     return {};
   }
@@ -94,6 +94,12 @@ Ask Access::new_ask(const http::Request& request) const {
   const apps::App* app = apps_.named(ask.app);
   if (app != nullptr && app->privacy) ask.privacy = *app->privacy;
   return ask;
+}
+
+Result<> Access::may_change_models(const http::Request& request) const {
+  if (apps_.named(request.principal) == nullptr) return {};
+  return fail(ErrorCode::kForbidden, "an app with a key may not get or delete models",
+              "use minimill pull, or minimill models rm, on the machine itself");
 }
 
 Result<> Access::admit(Ask& ask) {

@@ -17,8 +17,11 @@ namespace minimill::daemon {
 
 class Access {
  public:
-  /// What apps have spent this month is read from the ledger, and followed there.
-  Access(const Clock& clock, const Config& config, apps::AppStore& apps, ledger::Ledger& ledger);
+  /// What apps have spent this month is read from the ledger, and followed there. `always_keyed`:
+  /// others than this machine can reach us, so that a key is needed even where there is none any
+  /// more.
+  Access(const Clock& clock, const Config& config, bool always_keyed, apps::AppStore& apps,
+         ledger::Ledger& ledger);
 
   /// Sets request.principal. kUnauthorized where a key is needed and there is none, or a wrong one.
   Result<> identify(http::Request& request);
@@ -28,6 +31,8 @@ class Access {
   /// kForbidden, kRateLimited: what the app may not ask for, or not now. Puts the app's lane, and
   /// what it may still spend, in the ask.
   Result<> admit(Ask& ask);
+  /// kForbidden for apps with keys: which models this machine has is its owner's to say.
+  Result<> may_change_models(const http::Request& request) const;
 
  private:
   static constexpr std::chrono::milliseconds kLookAgain{200};
@@ -36,6 +41,7 @@ class Access {
 
   const Clock& clock_;
   const Config& config_;
+  bool always_keyed_;
   apps::AppStore& apps_;
   apps::Limits limits_;
   SteadyTime look_at_{};

@@ -30,11 +30,14 @@ Result<AnswerFormat> AnswerFormat::of(const chat::ChatRequest& request) {
 }
 
 Result<> AnswerFormat::check(const chat::ChatAnswer& answer) const {
-  const auto broken = [&answer](const std::string& what) {
+  // The message goes into the ledger, where no word of an answer belongs; the hint goes to the app.
+  const auto broken = [&answer](const std::string& what, std::string_view detail = {}) {
     const bool cut = answer.finish == chat::FinishReason::kLength;
+    std::string hint(detail);
+    if (!hint.empty()) hint += "; ";
+    hint += cut ? "it was cut off: allow more tokens" : "ask again, or ask another model";
     return fail(ErrorCode::kUpstream,
-                fmt::format("the answer is not in the form asked for: {}", what),
-                cut ? "it was cut off: allow more tokens" : "ask again, or ask another model");
+                fmt::format("the answer is not in the form asked for: {}", what), std::move(hint));
   };
   const auto is_wanted = [this](const chat::ToolCall& call) {
     return tool_.empty() || call.name == tool_;
@@ -45,9 +48,10 @@ Result<> AnswerFormat::check(const chat::ChatAnswer& answer) const {
   }
   if (!json_ || !answer.tool_calls.empty()) return {};
   const Result<json::value> value = parse_json(answer.text);
-  if (!value) return broken(value.error().message);
+  if (!value) return broken("it is no JSON", value.error().message);
   if (!schema_) return value->is_object() ? Result<>{} : broken("it is no JSON object");
-  if (Result<> fits = schema_->validate(*value); !fits) return broken(fits.error().message);
+  if (Result<> fits = schema_->validate(*value); !fits)
+    return broken("it does not fit the schema", fits.error().message);
   return {};
 }
 

@@ -48,6 +48,13 @@ Result<> check_address(std::string_view address, bool has_keys) {
                     "[::1]:PORT or unix:/path, or make a key first: minimill key add APP");
 }
 
+/// Only this machine can reach us.
+bool is_private(const Config& config) {
+  return std::ranges::all_of(config.listen, [](const std::string& address) {
+    return check_address(address, false).has_value();
+  });
+}
+
 lane::SchedulerOptions scheduler_options(const Config& config) {
   lane::SchedulerOptions options;
   options.slots = {config.local.slots, config.lanes.cloud_slots};
@@ -158,7 +165,7 @@ struct Daemon::Parts {
         client(io),
         engines(io, client, clock, options.config, options.environment, options.program, sockets),
         lanes(io.get_executor(), scheduler_options(options.config)),
-        access(clock, options.config, apps, readers.ledger) {
+        access(clock, options.config, !is_private(options.config), apps, readers.ledger) {
     for (const auto& [model, price] : options.config.prices) prices.set(model, price);
     for (const ProviderConfig& provider : options.config.providers) {
       add_provider(provider_options(provider, options.environment));
@@ -183,7 +190,7 @@ struct Daemon::Parts {
     embeddings.emplace(clock, ids, *selector, *backends, lanes, readers.ledger, access);
     openai.emplace(clock, *chats, *embeddings, readers.responses);
     anthropic.emplace(*chats, *gateway, *selector, *backends, access);
-    ollama.emplace(clock, *chats, *embeddings, engines, *selector, client);
+    ollama.emplace(clock, *chats, *embeddings, engines, *selector, client, access);
     models_api.emplace(engines, *selector);
     feedback.emplace(clock, router, recent, readers.ledger, [this] { runner->note_learnt(); });
     task_api.emplace(clock, ids, readers.tasks, readers.offload_tasks, readers.offload_ledger,
@@ -328,9 +335,8 @@ asio::awaitable<Result<std::vector<std::string>>> Daemon::start() {
   parts.assemble();
 
   http::ServerOptions server_options;
-  // Where a key is needed, a page of the web that guesses our address gains nothing.
-  const auto is_open = [](const std::string& address) { return !check_address(address, false); };
-  server_options.check_host = std::ranges::none_of(parts.options.config.listen, is_open);
+  // Where a key is always needed, a page of the web that guesses our address gains nothing.
+  server_options.check_host = is_private(parts.options.config);
   http::Handler handler = [&parts](http::Request& request, http::Responder& out) {
     return parts.handle(request, out);
   };

@@ -276,6 +276,10 @@ asio::awaitable<void> OllamaApi::show(const http::Request& request, http::Respon
 }
 
 asio::awaitable<void> OllamaApi::remove(const http::Request& request, http::Responder& out) {
+  if (const Result<> may = access_.may_change_models(request); !may) {
+    co_await send_ollama_error(may.error(), out);
+    co_return;
+  }
   const Result<ollama::ModelRequest> asked = ollama::parse_model_request(request.body);
   if (!asked) {
     co_await send_ollama_error(asked.error(), out);
@@ -293,6 +297,10 @@ asio::awaitable<void> OllamaApi::remove(const http::Request& request, http::Resp
 }
 
 asio::awaitable<void> OllamaApi::pull(const http::Request& request, http::Responder& out) {
+  if (const Result<> may = access_.may_change_models(request); !may) {
+    co_await send_ollama_error(may.error(), out);
+    co_return;
+  }
   const Result<ollama::ModelRequest> asked = ollama::parse_model_request(request.body);
   if (!asked) {
     co_await send_ollama_error(asked.error(), out);

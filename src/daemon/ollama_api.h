@@ -14,13 +14,14 @@ namespace minimill::daemon {
 class OllamaApi {
  public:
   OllamaApi(const Clock& clock, ChatApi& chats, EmbeddingService& embeddings, Engines& engines,
-            ModelSelector& selector, http::Client& client)
+            ModelSelector& selector, http::Client& client, const Access& access)
       : clock_(clock),
         chats_(chats),
         embeddings_(embeddings),
         engines_(engines),
         selector_(selector),
-        client_(client) {}
+        client_(client),
+        access_(access) {}
 
   void add_to(Routes& routes);
 
@@ -51,6 +52,7 @@ class OllamaApi {
   Engines& engines_;
   ModelSelector& selector_;
   http::Client& client_;
+  const Access& access_;
 };
 
 }  // namespace minimill::daemon

@@ -36,8 +36,9 @@ class Confidence {
   static Result<Confidence> parse(std::string_view text);
 
  private:
-  double slope_ = 2.0;   // per nat
-  double offset_ = 1.4;  // slope · usual, usual being −0.7: a geometric mean of one half
+  double slope_ = 1.0;  // per nat
+  double offset_ =
+      1.2;  // −slope · usual: a small model at its usual temperature writes tokens of −1.2
   double slope_squares_ = 1;
   double offset_squares_ = 1;
   std::int64_t outcomes_ = 0;

@@ -102,6 +102,9 @@ class Access(MinimillTest):
         self.port = int(program.first_line.split(":")[1].split(" ")[0])
         self.assertEqual(self.ask(key)[0], 200)
         self.assertEqual(self.ask()[0], 401)
+        self.run_minimill("key", "remove", "mail")
+        eventually(lambda: self.ask(key)[0] == 401, "without the last key nobody is let in from outside")
+        self.assertEqual(self.ask()[0], 401)
 
     def test_who_asked_is_in_the_ledger_and_no_key_is_in_any_file(self):
         key = self.key("mail")
@@ -113,6 +116,13 @@ class Access(MinimillTest):
         for file in self.folder.rglob("*"):
             if file.is_file() and file != self.model:
                 self.assertNotIn(key.encode(), file.read_bytes(), file)
+
+    def test_models_are_the_owners_to_change(self):
+        key = self.key("mail")
+        self.serve()
+        for method, path in (("POST", "/api/pull"), ("DELETE", "/api/delete")):
+            status, _, body = self.request(method, path, {"model": "smollm2:135m"}, {"authorization": f"Bearer {key}"})
+            self.assertEqual(status, 403, body)
 
     def test_keys_are_listed_without_their_secret(self):
         key = self.key("mail", "--usd-per-month", 5)
