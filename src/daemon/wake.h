@@ -4,10 +4,8 @@
 // point in time, whichever comes first. Notifications are not counted.
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 namespace minimill::daemon {
 
@@ -19,18 +17,10 @@ class Wake {
   void notify() { timer_.cancel(); }
 
   /// Any number may wait so at a time.
-  boost::asio::awaitable<void> wait() {
-    constexpr auto kNever = boost::asio::steady_timer::time_point::max();
-    // Setting the expiry would wake whoever waits already.
-    if (timer_.expiry() != kNever) timer_.expires_at(kNever);
-    co_await timer_.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
-  }
+  boost::asio::awaitable<void> wait();
 
   /// One at a time, and nobody in wait() meanwhile.
-  boost::asio::awaitable<void> wait_until(boost::asio::steady_timer::time_point deadline) {
-    timer_.expires_at(deadline);
-    co_await timer_.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
-  }
+  boost::asio::awaitable<void> wait_until(boost::asio::steady_timer::time_point deadline);
 
  private:
   boost::asio::steady_timer timer_;

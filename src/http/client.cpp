@@ -162,8 +162,13 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
              const boost::system::error_code& ec) {
     if (ec == asio::error::operation_aborted || (watch->wanted & direction) == 0) return;
     act(fd, ec ? CURL_CSELECT_ERR : event);
-    const auto found = watches.find(fd);  // curl may have closed it, and opened another
-    if (found != watches.end() && found->second == watch) arm(fd, watch);
+    // Waiting again costs two system calls; whoever has just got a token goes first.
+    asio::post(io, [weak = weak_from_this(), fd, watch] {
+      const auto self = weak.lock();
+      if (!self) return;
+      const auto found = self->watches.find(fd);  // curl may have closed it, and opened another
+      if (found != self->watches.end() && found->second == watch) self->arm(fd, watch);
+    });
   }
 
   void set_timer(long timeout_ms) {
