@@ -18,6 +18,23 @@ std::unexpected<Error> fail_no_provider(std::string_view model) {
               "add it to a provider's models in the configuration");
 }
 
+/// What policy let pass, and who is to get it.
+template <class T>
+struct Outgoing {
+  policy::Cleared<T> request;
+  cloud::Provider* provider;
+};
+
+template <class T>
+Result<Outgoing<T>> outgoing(const ModelSelector& selector, std::string_view model,
+                             const T& request, policy::Privacy privacy) {
+  Result<policy::Cleared<T>> cleared = policy::clear_for_cloud(request, privacy);
+  if (!cleared) return std::unexpected(std::move(cleared.error()));
+  cloud::Provider* provider = selector.provider_of(model);
+  if (provider == nullptr) return fail_no_provider(model);
+  return Outgoing<T>{std::move(*cleared), provider};
+}
+
 }  // namespace
 
 asio::awaitable<Result<chat::ChatAnswer>> Backends::complete(route::Lane lane,
@@ -29,11 +46,9 @@ asio::awaitable<Result<chat::ChatAnswer>> Backends::complete(route::Lane lane,
     if (!engine) co_return std::unexpected(std::move(engine.error()));
     co_return co_await (*engine)->complete(request);
   }
-  Result<policy::Cleared<chat::ChatRequest>> cleared = policy::clear_for_cloud(request, privacy);
-  if (!cleared) co_return std::unexpected(std::move(cleared.error()));
-  cloud::Provider* provider = selector_.provider_of(model);
-  if (provider == nullptr) co_return fail_no_provider(model);
-  co_return co_await provider->complete(*cleared, model);
+  auto out = outgoing(selector_, model, request, privacy);
+  if (!out) co_return std::unexpected(std::move(out.error()));
+  co_return co_await out->provider->complete(out->request, model);
 }
 
 asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> Backends::stream(
@@ -44,11 +59,9 @@ asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> Backends::stream(
     if (!engine) co_return std::unexpected(std::move(engine.error()));
     co_return co_await (*engine)->stream(request);
   }
-  Result<policy::Cleared<chat::ChatRequest>> cleared = policy::clear_for_cloud(request, privacy);
-  if (!cleared) co_return std::unexpected(std::move(cleared.error()));
-  cloud::Provider* provider = selector_.provider_of(model);
-  if (provider == nullptr) co_return fail_no_provider(model);
-  co_return co_await provider->stream(*cleared, model);
+  auto out = outgoing(selector_, model, request, privacy);
+  if (!out) co_return std::unexpected(std::move(out.error()));
+  co_return co_await out->provider->stream(out->request, model);
 }
 
 asio::awaitable<Result<protocol::EmbeddingAnswer>> Backends::embed(
@@ -63,12 +76,9 @@ asio::awaitable<Result<protocol::EmbeddingAnswer>> Backends::embed(
     if (!said) co_return std::unexpected(std::move(said.error()));
     co_return protocol::parse_embedding_answer(*said, request.inputs());
   }
-  Result<policy::Cleared<protocol::EmbeddingRequest>> cleared =
-      policy::clear_for_cloud(request, privacy);
-  if (!cleared) co_return std::unexpected(std::move(cleared.error()));
-  cloud::Provider* provider = selector_.provider_of(model);
-  if (provider == nullptr) co_return fail_no_provider(model);
-  co_return co_await provider->embed(*cleared, model, deadline);
+  auto out = outgoing(selector_, model, request, privacy);
+  if (!out) co_return std::unexpected(std::move(out.error()));
+  co_return co_await out->provider->embed(out->request, model, deadline);
 }
 
 asio::awaitable<Result<std::int64_t>> Backends::count_tokens(route::Lane lane,
@@ -85,11 +95,9 @@ asio::awaitable<Result<std::int64_t>> Backends::count_tokens(route::Lane lane,
     if (!said) co_return std::unexpected(std::move(said.error()));
     co_return protocol::anthropic::parse_count(*said);
   }
-  Result<policy::Cleared<chat::ChatRequest>> cleared = policy::clear_for_cloud(request, privacy);
-  if (!cleared) co_return std::unexpected(std::move(cleared.error()));
-  cloud::Provider* provider = selector_.provider_of(model);
-  if (provider == nullptr) co_return fail_no_provider(model);
-  co_return co_await provider->count_tokens(*cleared, model);
+  auto out = outgoing(selector_, model, request, privacy);
+  if (!out) co_return std::unexpected(std::move(out.error()));
+  co_return co_await out->provider->count_tokens(out->request, model);
 }
 
 Result<protocol::Fit> Backends::fit(route::Lane lane, std::string_view model,

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/json.h"
+#include "protocol/function_tools.h"
 #include "protocol/ollama.h"
 #include "protocol/ollama_fields.h"
 #include "protocol/ollama_messages.h"
@@ -16,43 +17,6 @@ using chat::Message;
 using chat::Role;
 
 constexpr std::int64_t kMaxTopLogprobs = 20;
-
-std::unexpected<Error> fail_object(const std::string& path) {
-  return fail_field(path, fmt::format("'{}' must be an object", path));
-}
-
-Result<chat::Tool> parse_tool(const json::value& value, const std::string& path) {
-  const json::object* tool = value.if_object();
-  if (tool == nullptr) return fail_object(path);
-  Fields fields(*tool, path + ".");
-  if (fields.string_or("type", "function") != "function") {
-    fields.reject("type", "is no kind of tool minimill knows", "use function");
-  }
-  const json::object* function = fields.optional_object("function");
-  if (function == nullptr) fields.reject("function", "is required");
-  if (!fields.ok()) return std::unexpected(std::move(fields).error());
-  Fields inner(*function, path + ".function.");
-  chat::Tool parsed;
-  parsed.name = inner.required_string("name");
-  parsed.description = inner.string_or("description", "");
-  if (const json::object* parameters = inner.optional_object("parameters")) {
-    parsed.parameters = *parameters;
-  }
-  if (!inner.ok()) return std::unexpected(std::move(inner).error());
-  return parsed;
-}
-
-Result<> parse_tools(const json::array& tools, ChatRequest& request) {
-  if (tools.size() > kMaxTools) {
-    return fail_field("tools", fmt::format("'tools' has more than {} entries", kMaxTools));
-  }
-  for (std::size_t i = 0; i < tools.size(); ++i) {
-    Result<chat::Tool> tool = parse_tool(tools[i], fmt::format("tools[{}]", i));
-    if (!tool) return std::unexpected(std::move(tool.error()));
-    request.tools.push_back(std::move(*tool));
-  }
-  return {};
-}
 
 /// "json", or the schema that the answer has to follow.
 void read_format(Fields& fields, ChatRequest& request) {
@@ -109,7 +73,7 @@ Result<> parse_chat(const json::object& body, Request& request) {
     if (Result<> read = parse_messages(*messages, request.chat); !read) return read;
   }
   if (tools == nullptr) return {};
-  return parse_tools(*tools, request.chat);
+  return parse_function_tools(*tools, request.chat);
 }
 
 std::unexpected<Error> refuse(std::string_view field, std::string_view why, std::string hint) {

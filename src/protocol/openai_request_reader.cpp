@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/json.h"
+#include "protocol/function_tools.h"
 #include "protocol/openai.h"
 #include "protocol/request_limits.h"
 #include "protocol/utf8.h"
@@ -152,39 +153,6 @@ Result<> parse_messages(const json::array& messages, ChatRequest& request) {
   return {};
 }
 
-Result<chat::Tool> parse_tool(const json::value& value, const std::string& path) {
-  const json::object* tool = value.if_object();
-  if (tool == nullptr) return fail_object(path);
-  Fields fields(*tool, path + ".");
-  if (fields.string_or("type", "function") != "function") {
-    fields.reject("type", "is no kind of tool minimill knows", "use function");
-  }
-  const json::object* function = fields.optional_object("function");
-  if (function == nullptr) fields.reject("function", "is required");
-  if (!fields.ok()) return std::unexpected(std::move(fields).error());
-  Fields inner(*function, path + ".function.");
-  chat::Tool parsed;
-  parsed.name = inner.required_string("name");
-  parsed.description = inner.string_or("description", "");
-  if (const json::object* parameters = inner.optional_object("parameters")) {
-    parsed.parameters = *parameters;
-  }
-  if (!inner.ok()) return std::unexpected(std::move(inner).error());
-  return parsed;
-}
-
-Result<> parse_tools(const json::array& tools, ChatRequest& request) {
-  if (tools.size() > kMaxTools) {
-    return fail_field("tools", fmt::format("'tools' has more than {} entries", kMaxTools));
-  }
-  for (std::size_t i = 0; i < tools.size(); ++i) {
-    Result<chat::Tool> tool = parse_tool(tools[i], fmt::format("tools[{}]", i));
-    if (!tool) return std::unexpected(std::move(tool.error()));
-    request.tools.push_back(std::move(*tool));
-  }
-  return {};
-}
-
 Result<> parse_named_tool(const json::object& choice, ChatRequest& request) {
   Fields fields(choice, "tool_choice.");
   const json::object* function = fields.optional_object("function");
@@ -283,7 +251,7 @@ void parse_wishes(Fields& fields, ChatRequest& request) {
 /// What is a string or a list, an object or a string: kinds that Fields has no getter for.
 Result<> parse_mixed(Fields& fields, ChatRequest& request) {
   if (const json::array* tools = fields.optional_array("tools")) {
-    if (Result<> read = parse_tools(*tools, request); !read) return read;
+    if (Result<> read = parse_function_tools(*tools, request); !read) return read;
   }
   if (const json::value* choice = fields.find("tool_choice")) {
     if (Result<> read = parse_tool_choice(*choice, request); !read) return read;
