@@ -75,11 +75,16 @@ asio::awaitable<void> FeedbackApi::feedback(const http::Request& request, http::
       co_return;
     }
   }
-  ledger_.record(ledger::Outcome{.request = id,
-                                 .at = clock_.wall(),
-                                 .kind = "feedback",
-                                 .ok = said->good,
-                                 .detail = std::move(said->comment)});
+  ledger::Outcome outcome{.request = id,
+                          .at = clock_.wall(),
+                          .kind = "feedback",
+                          .ok = said->good,
+                          .detail = std::move(said->comment)};
+  const Result<> stored = co_await ledger_.store(std::move(outcome));
+  if (!stored) {
+    co_await send_json_error(stored.error(), out);
+    co_return;
+  }
   const boost::json::value answer =
       boost::json::object{{"request_id", id.value}, {"recorded", true}, {"learnt", learnt}};
   co_await send_json(kOk, answer, out);

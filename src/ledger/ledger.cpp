@@ -209,6 +209,13 @@ void Ledger::record(Outcome outcome) {
   writer_->post([outcome = std::move(outcome)](Database& db) { return insert(db, outcome); });
 }
 
+asio::awaitable<Result<>> Ledger::store(Outcome outcome) {
+  sqlite::Writer::Job job = [outcome = std::move(outcome)](Database& db) {
+    return insert(db, outcome);
+  };
+  co_return co_await writer_->run(std::move(job));
+}
+
 Result<std::optional<RequestRecord>> Ledger::find(const RequestId& id) {
   static const std::string kSql =
       "SELECT " + std::string(kRequestColumns) + " FROM requests WHERE id = ?1";

@@ -4,7 +4,8 @@
 // One row per request, one per attempt at a backend, one per outcome; prompts and answers are not
 // kept.
 //
-// Writes never wait: they are posted to the one sqlite::Writer. Reads use a read-only connection.
+// record() never waits: it posts to the one sqlite::Writer. Reads use a read-only connection, and
+// so may not see yet what was recorded a moment before.
 // Event-loop thread only.
 
 #include <cstdint>
@@ -81,12 +82,16 @@ struct DayCost {
   double cost_usd = 0;
 };
 
+namespace asio = boost::asio;
+
 class Ledger {
  public:
   static Result<Ledger> open(const std::filesystem::path& path, sqlite::Writer& writer);
 
   void record(RequestRecord record);
   void record(Outcome outcome);
+  /// The same, and waits until it is on disk: for an outcome whose sender is told so.
+  asio::awaitable<Result<>> store(Outcome outcome);
 
   Result<std::optional<RequestRecord>> find(const RequestId& id);
   /// Every request of a task, oldest first. `run` empty: the newest run that has the task.
