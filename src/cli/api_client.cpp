@@ -124,6 +124,15 @@ Result<json::object> ApiClient::post(const std::string& path, const json::value&
   return parse_json_object(response->body);
 }
 
+Result<json::object> ApiClient::put_bytes(const std::string& path, std::string bytes) {
+  http::ClientRequest put = request("PUT", path);
+  put.headers.add("content-type", "application/octet-stream");
+  put.body = std::move(bytes);
+  Result<http::Response> response = fetch(std::move(put));
+  if (!response) return std::unexpected(std::move(response.error()));
+  return parse_json_object(response->body);
+}
+
 Result<ApiClient::Answered> ApiClient::stream(
     const std::string& path, const json::value& body, http::Headers headers,
     const std::function<Result<>(std::string_view)>& on_bytes) {

@@ -25,6 +25,7 @@ class ApiClient {
   Result<json::object> get(const std::string& path);
   Result<json::object> post(const std::string& path, const json::value& body);
   Result<std::string> get_text(const std::string& path);
+  Result<json::object> put_bytes(const std::string& path, std::string bytes);
 
   struct Answered {
     http::Headers headers;

@@ -13,6 +13,7 @@ Result<AnswerFormat> AnswerFormat::of(const chat::ChatRequest& request) {
   format.must_call_ = request.tool_choice == chat::ToolChoice::kRequired ||
                       request.tool_choice == chat::ToolChoice::kNamed;
   if (request.tool_choice == chat::ToolChoice::kNamed) format.tool_ = request.tool_name;
+  for (const chat::Tool& tool : request.tools) format.tools_.push_back(tool.name);
   format.json_ = request.response_format != chat::ResponseFormat::kText;
   const json::value* schema = request.json_schema.if_contains("schema");
   if (request.response_format != chat::ResponseFormat::kJsonSchema || schema == nullptr) {
@@ -45,6 +46,13 @@ Result<> AnswerFormat::check(const chat::ChatAnswer& answer) const {
   if (must_call_ && std::ranges::none_of(answer.tool_calls, is_wanted)) {
     return broken(tool_.empty() ? "it calls no tool"
                                 : fmt::format("it does not call the tool '{}'", tool_));
+  }
+  for (const chat::ToolCall& call : answer.tool_calls) {
+    if (std::ranges::find(tools_, call.name) == tools_.end()) {
+      return broken("it calls a tool that there is not");
+    }
+    const Result<json::value> arguments = parse_json(call.arguments.empty() ? "{}" : call.arguments);
+    if (!arguments || !arguments->is_object()) return broken("a tool's arguments are no JSON object");
   }
   if (!json_ || !answer.tool_calls.empty()) return {};
   const Result<json::value> value = parse_json(answer.text);

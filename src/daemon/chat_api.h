@@ -23,8 +23,10 @@ class ChatApi {
   /// A route that answers each request through an Exchange of its own.
   RouteHandler route(std::function<std::unique_ptr<Exchange>()> make);
 
- private:
+  /// The ask that the request is, by whom it comes from.
   Result<Ask> read(const http::Request& request, Exchange& exchange) const;
+
+ private:
   asio::awaitable<Result<>> respond(Ask ask, Exchange& exchange, http::Responder& out);
   asio::awaitable<Result<>> respond_streaming(Ask ask, Exchange& exchange, http::Responder& out);
 

@@ -53,6 +53,19 @@ void read_local(TomlReader table, LocalConfig& local) {
   table.finish();
 }
 
+route::QualityBound read_bound(TomlReader table) {
+  route::QualityBound bound;
+  bound.app = table.string("app", "");
+  bound.operation = route::operation_slug(table.string("operation", ""));
+  if (!bound.app.empty() && !bound.operation.empty()) {
+    table.reject("app", "a bound is of an app or of an operation", "write two of them");
+  }
+  bound.risk.max_loss = table.number("max_loss", bound.risk.max_loss, 0.001, 1);
+  bound.risk.confidence = table.number("confidence", bound.risk.confidence, 0.5, 0.999);
+  table.finish();
+  return bound;
+}
+
 EngineConfig read_engine(TomlReader table) {
   EngineConfig engine;
   engine.name = table.required_string("name");
@@ -140,7 +153,16 @@ void read_root(TomlReader& root, Config& config) {
   config.router.threshold = router.number("threshold", config.router.threshold, 0, 1);
   config.router.threshold_checked =
       router.number("threshold_checked", config.router.threshold_checked, 0, 1);
+  for (TomlReader& bound : router.tables("bound")) {
+    config.router.bounds.push_back(read_bound(std::move(bound)));
+  }
   router.finish();
+
+  TomlReader shadow = root.table("shadow");
+  config.shadow.share = shadow.number("share", config.shadow.share, 0, 1);
+  config.shadow.usd_per_day = shadow.number("usd_per_day", config.shadow.usd_per_day, 0, 1e6);
+  config.shadow.judge = shadow.string("judge", config.shadow.judge);
+  shadow.finish();
 
   TomlReader watch = root.table("watch");
   config.watch.enabled = watch.boolean("enabled", config.watch.enabled);
@@ -298,6 +320,13 @@ std::string to_toml(const Config& config) {
        config.lanes.max_queued);
   line("[router]\nthreshold = {}\nthreshold_checked = {}\n", config.router.threshold,
        config.router.threshold_checked);
+  for (const route::QualityBound& bound : config.router.bounds) {
+    line("[[router.bound]]\napp = {}\noperation = {}\nmax_loss = {}\nconfidence = {}\n",
+         in_quotes(bound.app), in_quotes(bound.operation), bound.risk.max_loss,
+         bound.risk.confidence);
+  }
+  line("[shadow]\nshare = {}\nusd_per_day = {}\njudge = {}\n", config.shadow.share,
+       config.shadow.usd_per_day, in_quotes(config.shadow.judge));
   line("[watch]\nenabled = {}\ntokens = {}\nms = {}\n", config.watch.enabled, config.watch.tokens,
        config.watch.ms);
   line("[tasks]\nmax_attempts = {}\nlease_s = {}\nmax_tokens = {}\n", config.tasks.max_attempts,

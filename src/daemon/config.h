@@ -15,6 +15,7 @@
 #include "chat/chat_request.h"
 #include "cloud/price_table.h"
 #include "policy/privacy.h"
+#include "route/router.h"
 
 namespace minimill::daemon {
 
@@ -54,6 +55,14 @@ struct LanesConfig {
 struct RouterConfig {
   double threshold = 0.6;
   double threshold_checked = 0.4;  // of tasks with a check
+  std::vector<route::QualityBound> bounds;
+};
+
+/// A share of requests is answered by both lanes, and compared.
+struct ShadowConfig {
+  double share = 0;
+  double usd_per_day = 0.1;
+  std::string judge;  // a cloud model; empty: compared by words
 };
 
 /// A local answer's first tokens are held back and watched, where the cloud may answer instead.
@@ -89,6 +98,7 @@ struct Config {
   LanesConfig lanes;
   RouterConfig router;
   WatchConfig watch;
+  ShadowConfig shadow;
   TasksConfig tasks;
   SimCloudConfig sim_cloud;
 };

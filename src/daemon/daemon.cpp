@@ -24,7 +24,10 @@
 #include "daemon/ollama_api.h"
 #include "daemon/openai_api.h"
 #include "daemon/openapi.h"
+#include "daemon/outcomes.h"
+#include "daemon/router_api.h"
 #include "daemon/routes.h"
+#include "daemon/shadow.h"
 #include "daemon/status_api.h"
 #include "daemon/task_api.h"
 #include "daemon/task_runner.h"
@@ -87,6 +90,12 @@ WatchOptions watch_options(const Config& config) {
   return {.enabled = config.watch.enabled,
           .tokens = static_cast<std::size_t>(config.watch.tokens),
           .time = std::chrono::milliseconds{config.watch.ms}};
+}
+
+ShadowOptions shadow_options(const Config& config) {
+  return {.share = config.shadow.share,
+          .usd_per_day = config.shadow.usd_per_day,
+          .judge = config.shadow.judge};
 }
 
 /// For what is opened before the daemon's parts are built, and outlives them all the same.
@@ -165,6 +174,7 @@ struct Daemon::Parts {
         client(io),
         engines(io, client, clock, options.config, options.environment, options.program, sockets),
         lanes(io.get_executor(), scheduler_options(options.config)),
+        outcomes(clock, router, readers.ledger),
         access(clock, options.config, !is_private(options.config), apps, readers.ledger) {
     for (const auto& [model, price] : options.config.prices) prices.set(model, price);
     for (const ProviderConfig& provider : options.config.providers) {
@@ -182,25 +192,31 @@ struct Daemon::Parts {
     for (const auto& provider : providers) all.push_back(provider.get());
     selector.emplace(engines, std::move(all));
     backends.emplace(engines, *selector, prices);
+    shadow.emplace(io, clock, ids, shadow_options(options.config), *selector, engines, *backends,
+                   lanes, readers.ledger, outcomes);
     gateway.emplace(clock, ids, router, *selector, engines, *backends, lanes, readers.ledger,
-                    recent, watch_options(options.config));
-    runner.emplace(io, clock, ids, options.config, router, *selector, engines, *backends, lanes,
-                   readers.tasks, readers.ledger);
+                    outcomes, *shadow, watch_options(options.config));
+    runner.emplace(io, clock, ids, options.config, router, outcomes, *selector, engines, *backends,
+                   lanes, readers.tasks, readers.ledger);
+    outcomes.on_learnt([this] { runner->note_learnt(); });
+    note_local_model();
     chats.emplace(*gateway, *selector, access);
     embeddings.emplace(clock, ids, *selector, *backends, lanes, readers.ledger, access);
     openai.emplace(clock, *chats, *embeddings, readers.responses);
     anthropic.emplace(*chats, *gateway, *selector, *backends, access);
     ollama.emplace(clock, *chats, *embeddings, engines, *selector, client, access);
     models_api.emplace(engines, *selector);
-    feedback.emplace(clock, router, recent, readers.ledger, [this] { runner->note_learnt(); });
+    feedback.emplace(clock, outcomes, readers.ledger);
     task_api.emplace(clock, ids, readers.tasks, readers.offload_tasks, readers.offload_ledger,
                      offload, *runner, lanes, *selector, engines);
     status_api.emplace(clock, lanes, *runner, engines, *selector, readers.offload_ledger, offload);
+    router_api.emplace(clock, *chats, *gateway, router, [this] { runner->note_learnt(); });
     openai->add_to(routes);
     anthropic->add_to(routes);
     ollama->add_to(routes);
     models_api->add_to(routes);
     feedback->add_to(routes);
+    router_api->add_to(routes);
     routes.add(
         "GET", "/openapi.json", {"This document"},
         [this](http::Request&, http::Responder& out, const PathParts&) -> asio::awaitable<void> {
@@ -209,6 +225,13 @@ struct Daemon::Parts {
         });
     task_api->add_to(routes);
     status_api->add_to(routes);
+  }
+
+  /// A model that the router has not met may do better where others failed.
+  void note_local_model() {
+    const std::vector<std::string> met = router.models();
+    const bool known = std::ranges::find(met, engines.default_model()) != met.end();
+    if (!met.empty() && !known) router.expect_change();
   }
 
   asio::awaitable<void> handle(http::Request& request, http::Responder& out) {
@@ -263,13 +286,14 @@ struct Daemon::Parts {
   cloud::PriceTable prices;
   Engines engines;
   lane::Lanes lanes;
+  Outcomes outcomes;
   std::unique_ptr<simcloud::SimCloud> sim_cloud;
   std::vector<std::unique_ptr<cloud::Provider>> providers;
   std::optional<ModelSelector> selector;
   std::optional<Backends> backends;
+  std::optional<Shadow> shadow;
   std::optional<Gateway> gateway;
   std::optional<TaskRunner> runner;
-  RecentAnswers recent;
   Access access;
   std::optional<ChatApi> chats;
   std::optional<EmbeddingService> embeddings;
@@ -278,6 +302,7 @@ struct Daemon::Parts {
   std::optional<OllamaApi> ollama;
   std::optional<ModelsApi> models_api;
   std::optional<FeedbackApi> feedback;
+  std::optional<RouterApi> router_api;
   std::optional<TaskApi> task_api;
   std::optional<StatusApi> status_api;
   Routes routes;
@@ -306,7 +331,8 @@ Result<std::unique_ptr<Daemon>> Daemon::create(asio::io_context& io, DaemonOptio
   if (!readers) return std::unexpected(std::move(readers.error()));
   const route::RouterOptions router_options{
       .threshold = options.config.router.threshold,
-      .threshold_checked = options.config.router.threshold_checked};
+      .threshold_checked = options.config.router.threshold_checked,
+      .bounds = options.config.router.bounds};
   Result<route::Router> router = load_router(readers->ledger, router_options);
   if (!router) return std::unexpected(std::move(router.error()));
   return std::unique_ptr<Daemon>(new Daemon(std::make_unique<Parts>(
@@ -374,7 +400,9 @@ asio::awaitable<void> Daemon::stop(std::chrono::milliseconds grace) {
   Parts& parts = *parts_;
   parts.lanes.turn_away();
   if (parts.server) co_await parts.server->stop(grace);
+  if (parts.shadow) co_await parts.shadow->stop();
   if (parts.carrying_out) co_await parts.runner->stop();
+  if (parts.runner) parts.runner->save_learnt();
   co_await parts.engines.stop();
   if (parts.sim_cloud) co_await parts.sim_cloud->stop();
   parts.writer->flush();

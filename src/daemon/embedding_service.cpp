@@ -45,7 +45,7 @@ asio::awaitable<Result<Embedded>> EmbeddingService::embed(const http::Request& r
   const policy::Privacy privacy = ask.privacy;
   const chat::Deadline deadline = ask.request.deadline;
   OpenRequest open(clock_, backends_, ledger_, ids_.request(), std::move(ask));
-  open.decided(std::move(decision));
+  open.decided({}, std::move(decision));
   Result<lane::Slot> slot = co_await lanes_.enter(lane, lane::Priority::kInteractive, deadline);
   if (!slot) {
     open.close(slot.error());

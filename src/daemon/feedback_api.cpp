@@ -38,13 +38,8 @@ Result<Feedback> parse(std::string_view body) {
 
 }  // namespace
 
-FeedbackApi::FeedbackApi(const Clock& clock, route::Router& router, RecentAnswers& recent,
-                         ledger::Ledger& ledger, std::function<void()> learnt)
-    : clock_(clock),
-      router_(router),
-      recent_(recent),
-      ledger_(ledger),
-      learnt_(std::move(learnt)) {}
+FeedbackApi::FeedbackApi(const Clock& clock, Outcomes& outcomes, ledger::Ledger& ledger)
+    : clock_(clock), outcomes_(outcomes), ledger_(ledger) {}
 
 void FeedbackApi::add_to(Routes& routes) {
   routes.add("POST", "/v1/feedback",
@@ -61,7 +56,7 @@ asio::awaitable<void> FeedbackApi::feedback(const http::Request& request, http::
     co_return;
   }
   const RequestId id{said->request_id};
-  const bool learnt = learn(id.value, said->good);
+  const bool learnt = outcomes_.said(id.value, route::OutcomeKind::kFeedback, said->good);
   if (!learnt) {
     // One that is still being written is in memory; anything older is in the ledger, or was never.
     const Result<std::optional<ledger::RequestRecord>> found = ledger_.find(id);
@@ -77,7 +72,7 @@ asio::awaitable<void> FeedbackApi::feedback(const http::Request& request, http::
   }
   ledger::Outcome outcome{.request = id,
                           .at = clock_.wall(),
-                          .kind = "feedback",
+                          .kind = std::string(route::name(route::OutcomeKind::kFeedback)),
                           .ok = said->good,
                           .detail = std::move(said->comment)};
   const Result<> stored = co_await ledger_.store(std::move(outcome));
@@ -88,17 +83,6 @@ asio::awaitable<void> FeedbackApi::feedback(const http::Request& request, http::
   const boost::json::value answer =
       boost::json::object{{"request_id", id.value}, {"recorded", true}, {"learnt", learnt}};
   co_await send_json(kOk, answer, out);
-}
-
-bool FeedbackApi::learn(std::string_view id, bool good) {
-  const std::optional<RecentAnswer> answer = recent_.take(id);
-  if (!answer || answer->lane != route::Lane::kLocal) return false;
-  router_.learn(answer->input, answer->operation, good);
-  if (answer->mean_logprob) {
-    router_.learn_confidence(answer->p_before, *answer->mean_logprob, good);
-  }
-  learnt_();
-  return true;
 }
 
 }  // namespace minimill::daemon

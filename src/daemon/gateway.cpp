@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <functional>
 #include <utility>
 
 #include "daemon/answer_format.h"
@@ -16,9 +17,13 @@ namespace {
 /// A backend's stream that keeps the request's place in its lane and writes its row when it ends.
 class LedgeredStream final : public chat::ChatStream {
  public:
+  /// `given` is told the answer when it has ended well, whole if it is `gathered`, else empty.
   LedgeredStream(std::unique_ptr<OpenRequest> open, std::unique_ptr<chat::ChatStream> inner,
-                 RecentAnswers& recent)
-      : open_(std::move(open)), inner_(std::move(inner)), recent_(recent) {}
+                 bool gathered, std::function<void(OpenRequest&, chat::ChatAnswer)> given)
+      : open_(std::move(open)),
+        inner_(std::move(inner)),
+        gathered_(gathered),
+        given_(std::move(given)) {}
 
   asio::awaitable<Result<std::optional<chat::ChatEvent>>> next() override {
     Result<std::optional<chat::ChatEvent>> event = co_await inner_->next();
@@ -26,13 +31,14 @@ class LedgeredStream final : public chat::ChatStream {
       open_->close(event.error());
     } else if (!*event) {
       open_->end_attempt(usage_);
-      recent_.remember(open_->id(), open_->recent());
+      given_(*open_, std::move(answer_));
       open_->close();
     } else if (const auto* report = std::get_if<chat::UsageReport>(&**event)) {
       usage_ = report->usage;
     } else {
       open_->first_token();
       open_->trim_logprobs(**event);
+      if (gathered_) chat::accumulate(answer_, **event);
     }
     co_return event;
   }
@@ -42,7 +48,9 @@ class LedgeredStream final : public chat::ChatStream {
  private:
   std::unique_ptr<OpenRequest> open_;  // outlives the backend's stream: members go in reverse order
   std::unique_ptr<chat::ChatStream> inner_;
-  RecentAnswers& recent_;
+  bool gathered_;
+  std::function<void(OpenRequest&, chat::ChatAnswer)> given_;
+  chat::ChatAnswer answer_;
   chat::Usage usage_;
 };
 
@@ -57,7 +65,7 @@ bool is_device_failure(const Error& error) {
 
 Gateway::Gateway(const Clock& clock, IdSource& ids, route::Router& router, ModelSelector& selector,
                  Engines& engines, Backends& backends, lane::Lanes& lanes, ledger::Ledger& ledger,
-                 RecentAnswers& recent, WatchOptions watch)
+                 Outcomes& outcomes, Shadow& shadow, WatchOptions watch)
     : clock_(clock),
       ids_(ids),
       router_(router),
@@ -66,11 +74,14 @@ Gateway::Gateway(const Clock& clock, IdSource& ids, route::Router& router, Model
       backends_(backends),
       lanes_(lanes),
       ledger_(ledger),
-      recent_(recent),
+      outcomes_(outcomes),
+      shadow_(shadow),
       watch_(watch) {}
 
-Result<route::Decision> Gateway::decide(const Ask& ask) {
+route::RouteInput Gateway::route_input(const Ask& ask) {
   route::RouteInput input = route::route_input(ask.request);
+  input.app = ask.app;
+  input.model = engines_.default_model();
   input.privacy = ask.privacy;
   input.forced = ask.choice.lane;
   input.threshold = ask.threshold;
@@ -80,6 +91,10 @@ Result<route::Decision> Gateway::decide(const Ask& ask) {
   input.local_available = named_local || engines_.default_available();
   input.cloud_available = selector_.cloud_available();
   input.local_context_tokens = engines_.context_tokens();
+  return input;
+}
+
+Result<route::Decision> Gateway::decide(const Ask& ask, const route::RouteInput& input) {
   Result<route::Decision> decision = router_.decide(input);
   if (!decision) return decision;
   const auto model_of = [&](route::Lane lane) {
@@ -130,6 +145,7 @@ asio::awaitable<Result<Gateway::Reply>> Gateway::attempt(OpenRequest& open,
         co_await backends_.complete(lane, model, ask.request, ask.privacy);
     if (!answer) co_return std::unexpected(std::move(answer.error()));
     if (Result<> fits = format.check(*answer); !fits) {
+      learn_failure(open, format.broken_kind(*answer), fits.error());
       co_return std::unexpected(std::move(fits.error()));
     }
     reply.answer = std::move(*answer);
@@ -150,11 +166,15 @@ asio::awaitable<Result<Gateway::Reply>> Gateway::attempt(OpenRequest& open,
     const double p = router_.p_after_tokens(p_before, mean);
     open.held(held->tokens, held->took, mean, p);
     if (p < open.decision().threshold) {
-      co_return fail(
-          ErrorCode::kUpstream,
-          fmt::format("after {} tokens the local answer looked good enough with {:.0f} % "
-                      "only: escalated to the cloud",
-                      held->tokens, 100 * p));
+      Error unsure{.code = ErrorCode::kUpstream,
+                   .message = fmt::format("after {} tokens the local answer looked good enough with "
+                                          "{:.0f} % only: escalated to the cloud",
+                                          held->tokens, 100 * p),
+                   .hint = {},
+                   .field = {},
+                   .retry_after = {}};
+      learn_failure(open, route::OutcomeKind::kConfidence, unsure);
+      co_return std::unexpected(std::move(unsure));
     }
   }
   if ((whole || format.demands()) && !held->whole) {
@@ -167,6 +187,7 @@ asio::awaitable<Result<Gateway::Reply>> Gateway::attempt(OpenRequest& open,
     chat::ChatAnswer answer = held->answer();
     answer.model = reply.stream->model();
     if (Result<> fits = format.check(answer); !fits) {
+      learn_failure(open, format.broken_kind(answer), fits.error());
       co_return std::unexpected(std::move(fits.error()));
     }
     if (whole) reply.answer = std::move(answer);
@@ -181,11 +202,15 @@ asio::awaitable<Result<Gateway::Reply>> Gateway::serve(OpenRequest& open, bool w
   const Ask& ask = open.ask();
   Result<AnswerFormat> format = AnswerFormat::of(ask.request);
   if (!format) co_return std::unexpected(std::move(format.error()));
-  Result<route::Decision> decision = decide(ask);
+  route::RouteInput input = route_input(ask);
+  Result<route::Decision> decision = decide(ask, input);
   if (!decision) co_return std::unexpected(std::move(decision.error()));
   route::Lane lane = decision->lane;
   std::string model = decision->model;
-  open.decided(std::move(*decision));
+  std::string operation = router_.recognise(input);
+  if (decision->operation.empty()) decision->operation = std::move(operation);
+  if (ask.choice.lane == route::Lane::kCloud) outcomes_.asked_cloud(ask.app, input.text);
+  open.decided(std::move(input), std::move(*decision));
   std::optional<Error> from_device;  // why the device's answer was not taken
   bool last_resort = false;
   while (true) {
@@ -231,8 +256,8 @@ asio::awaitable<Result<Served>> Gateway::complete(Ask ask) {
   open.end_attempt(answer.usage);
   open.trim_logprobs(answer);
   Served served{.serving = open.serving(), .answers = {}, .cost_usd = open.cost_usd()};
+  given(open, is_compared(open) ? answer : chat::ChatAnswer{});
   served.answers.push_back(std::move(answer));
-  recent_.remember(open.id(), open.recent());
   open.close();
   co_return served;
 }
@@ -246,9 +271,36 @@ asio::awaitable<Result<ServedStream>> Gateway::stream(Ask ask) {
     co_return std::unexpected(std::move(reply.error()));
   }
   ServedStream served{.serving = open->serving(), .stream = nullptr};
-  served.stream =
-      std::make_unique<LedgeredStream>(std::move(open), std::move(reply->stream), recent_);
+  const bool gathered = is_compared(*open);
+  auto when_given = [this](OpenRequest& ended, chat::ChatAnswer answer) {
+    given(ended, std::move(answer));
+  };
+  served.stream = std::make_unique<LedgeredStream>(std::move(open), std::move(reply->stream),
+                                                   gathered, std::move(when_given));
   co_return served;
+}
+
+void Gateway::learn_failure(const OpenRequest& open, route::OutcomeKind kind, const Error& error) {
+  if (open.lane() != route::Lane::kLocal) return;
+  outcomes_.local(open.id(), open.input(), open.decision().operation, kind, false, error.message);
+}
+
+bool Gateway::is_compared(const OpenRequest& open) const {
+  const Ask& ask = open.ask();
+  return !ask.choice.lane && ask.privacy == policy::Privacy::kAllow && ask.request.choices == 1 &&
+         shadow_.picks(open.id());
+}
+
+void Gateway::given(OpenRequest& open, chat::ChatAnswer answer) {
+  outcomes_.remember(open.id(), open.recent());
+  if (!is_compared(open) || (answer.text.empty() && answer.tool_calls.empty())) return;
+  ShadowWork work{.id = open.id(),
+                  .request = open.ask().request,
+                  .input = open.input(),
+                  .operation = open.decision().operation,
+                  .answered = open.lane(),
+                  .answer = std::move(answer)};
+  shadow_.compare(std::move(work));
 }
 
 }  // namespace minimill::daemon

@@ -23,7 +23,8 @@
 #include "chat/chat_event.h"
 #include "daemon/backends.h"
 #include "daemon/model_selector.h"
-#include "daemon/recent_answers.h"
+#include "daemon/outcomes.h"
+#include "daemon/shadow.h"
 #include "lane/lanes.h"
 #include "ledger/ledger.h"
 #include "route/router.h"
@@ -80,10 +81,10 @@ class Gateway {
  public:
   Gateway(const Clock& clock, IdSource& ids, route::Router& router, ModelSelector& selector,
           Engines& engines, Backends& backends, lane::Lanes& lanes, ledger::Ledger& ledger,
-          RecentAnswers& recent, WatchOptions watch);
+          Outcomes& outcomes, Shadow& shadow, WatchOptions watch);
 
   /// Lane and model, without carrying anything out.
-  Result<route::Decision> decide(const Ask& ask);
+  Result<route::Decision> decide(const Ask& ask) { return decide(ask, route_input(ask)); }
 
   asio::awaitable<Result<Served>> complete(Ask ask);
   asio::awaitable<Result<ServedStream>> stream(Ask ask);
@@ -94,6 +95,14 @@ class Gateway {
     std::optional<chat::ChatAnswer> answer;
     std::unique_ptr<chat::ChatStream> stream;
   };
+
+  route::RouteInput route_input(const Ask& ask);
+  Result<route::Decision> decide(const Ask& ask, const route::RouteInput& input);
+  /// A local answer that is not taken: what its error teaches.
+  void learn_failure(const OpenRequest& open, route::OutcomeKind kind, const Error& error);
+  /// The answer is given: it may be judged later, and compared.
+  void given(OpenRequest& open, chat::ChatAnswer answer);
+  bool is_compared(const OpenRequest& open) const;
 
   /// Decides, waits in the lane and attempts, on the other lane too where that is allowed.
   asio::awaitable<Result<Reply>> serve(OpenRequest& open, bool whole);
@@ -110,7 +119,8 @@ class Gateway {
   Backends& backends_;
   lane::Lanes& lanes_;
   ledger::Ledger& ledger_;
-  RecentAnswers& recent_;
+  Outcomes& outcomes_;
+  Shadow& shadow_;
   WatchOptions watch_;
 };
 

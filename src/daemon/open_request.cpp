@@ -124,7 +124,7 @@ void OpenRequest::write(int status) {
 
 RecentAnswer OpenRequest::recent() const {
   RecentAnswer recent;
-  recent.input = route::route_input(ask_.request);
+  recent.input = input_;
   recent.operation = record_.decision.operation;
   recent.lane = record_.attempts.back().lane;
   recent.p_before = record_.decision.p_local_ok;

@@ -27,7 +27,11 @@ class OpenRequest {
   const route::Decision& decision() const { return record_.decision; }
   route::Lane lane() const { return record_.attempts.back().lane; }
   const std::string& model() const { return record_.attempts.back().model; }
-  void decided(route::Decision decision) { record_.decision = std::move(decision); }
+  const route::RouteInput& input() const { return input_; }
+  void decided(route::RouteInput input, route::Decision decision) {
+    input_ = std::move(input);
+    record_.decision = std::move(decision);
+  }
   /// `watched`: the backend shall say how likely its tokens are, whether the app wants to know or
   /// not.
   void begin_attempt(route::Lane lane, std::string model, lane::Slot slot, bool watched);
@@ -57,6 +61,7 @@ class OpenRequest {
   const Backends& backends_;
   ledger::Ledger& ledger_;
   Ask ask_;
+  route::RouteInput input_;
   ledger::RequestRecord record_;
   protocol::Fit fit_;
   bool wants_logprobs_;  // the app, that is

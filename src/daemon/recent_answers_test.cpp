@@ -5,29 +5,40 @@
 namespace minimill::daemon {
 namespace {
 
-RecentAnswer answer_to(std::string text) {
+RecentAnswer answer_to(std::string text, std::string app = "") {
   RecentAnswer answer;
   answer.input.text = std::move(text);
+  answer.input.app = std::move(app);
   return answer;
 }
 
-TEST(RecentAnswers, EachIsHandedOverOnce) {
+TEST(RecentAnswers, AreFoundById) {
   RecentAnswers recent;
   recent.remember(RequestId{"a"}, answer_to("what?"));
 
-  EXPECT_EQ(recent.take("a")->input.text, "what?");
-  EXPECT_FALSE(recent.take("a"));
-  EXPECT_FALSE(recent.take("never"));
+  EXPECT_EQ(recent.find("a")->input.text, "what?");
+  EXPECT_EQ(recent.find("never"), nullptr);
+}
+
+TEST(RecentAnswers, AnAppsSameQuestionIsFoundAgainAndNoOthers) {
+  RecentAnswers recent;
+  recent.remember(RequestId{"first"}, answer_to("what?", "mail"));
+  recent.remember(RequestId{"second"}, answer_to("what?", "mail"));
+
+  EXPECT_EQ(recent.same_asked("mail", "what?"), "second");
+  EXPECT_EQ(recent.same_asked("notes", "what?"), "");
+  EXPECT_EQ(recent.same_asked("mail", "what else?"), "");
 }
 
 TEST(RecentAnswers, TheOldestGoWhereTheyAreTooMany) {
   RecentAnswers recent;
   for (std::size_t i = 0; i <= RecentAnswers::kMaxAnswers; ++i) {
-    recent.remember(RequestId{std::to_string(i)}, answer_to("x"));
+    recent.remember(RequestId{std::to_string(i)}, answer_to(std::to_string(i)));
   }
 
-  EXPECT_FALSE(recent.take("0"));
-  EXPECT_TRUE(recent.take("1"));
+  EXPECT_EQ(recent.find("0"), nullptr);
+  EXPECT_EQ(recent.same_asked("", "0"), "");
+  EXPECT_EQ(recent.same_asked("", "1"), "1");
 }
 
 TEST(RecentAnswers, TheOldestGoWhereTheyAreTooLong) {
@@ -36,10 +47,10 @@ TEST(RecentAnswers, TheOldestGoWhereTheyAreTooLong) {
   for (const char* id : {"a", "b", "c"}) recent.remember(RequestId{id}, answer_to(half));
   recent.remember(RequestId{"d"}, answer_to(half + half + "x"));
 
-  EXPECT_FALSE(recent.take("a"));
-  EXPECT_TRUE(recent.take("b"));
-  EXPECT_TRUE(recent.take("c"));
-  EXPECT_FALSE(recent.take("d"));
+  EXPECT_EQ(recent.find("a"), nullptr);
+  EXPECT_NE(recent.find("b"), nullptr);
+  EXPECT_NE(recent.find("c"), nullptr);
+  EXPECT_EQ(recent.find("d"), nullptr);
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "daemon/gateway.h"
 #include "lane/check.h"
 #include "route/confidence.h"
+#include "route/learnt.h"
 
 namespace minimill::daemon {
 namespace {
@@ -33,14 +34,16 @@ double ms(std::chrono::nanoseconds duration) { return seconds(duration) * 1000; 
 }  // namespace
 
 TaskRunner::TaskRunner(asio::io_context& io, const Clock& clock, IdSource& ids,
-                       const Config& config, route::Router& router, ModelSelector& selector,
-                       Engines& engines, Backends& backends, lane::Lanes& lanes,
+                       const Config& config, route::Router& router, Outcomes& outcomes,
+                       ModelSelector& selector, Engines& engines, Backends& backends,
+                       lane::Lanes& lanes,
                        lane::TaskStore& store, ledger::Ledger& ledger)
     : io_(io),
       clock_(clock),
       ids_(ids),
       config_(config),
       router_(router),
+      outcomes_(outcomes),
       selector_(selector),
       engines_(engines),
       backends_(backends),
@@ -81,7 +84,6 @@ asio::awaitable<void> TaskRunner::stop() {
   stopping_ = true;
   for (const auto& loop : loops_) loop->emit(asio::cancellation_type::terminal);
   while (loops_running_ > 0) co_await loops_done_.wait();
-  save_learnt();
 }
 
 void TaskRunner::wake() {
@@ -212,7 +214,7 @@ asio::awaitable<void> TaskRunner::attempt(lane::Task& task, route::Lane lane,
   task.model = decision.model;
   ledger::RequestRecord record{.id = task.request,
                                .at = clock_.wall(),
-                               .app = "tasks",
+                               .app = kTasksApp,
                                .task = task.spec.id,
                                .run = task.run,
                                .trace = {},
@@ -276,11 +278,14 @@ void TaskRunner::judge(lane::Task& task, route::Lane lane, const chat::ChatAnswe
       check ? check->run(answer.text)
             : lane::Verdict{.passed = false, .why = check.error().to_string()};
   (lane == route::Lane::kLocal ? task.local_passed : task.cloud_passed) = verdict.passed;
-  note(task.request, "check", verdict.passed, verdict.why);
   if (lane == route::Lane::kLocal) {
-    router_.learn(route_input(task), task.operation, verdict.passed);
-    learnt_ = true;
+    outcomes_.local(task.request, route_input(task), task.operation, route::OutcomeKind::kCheck,
+                    verdict.passed, verdict.why);
+  } else {
+    note(task.request, "check", verdict.passed, verdict.why);
+    router_.learn_cloud(route_input(task), task.operation, verdict.passed);
   }
+  learnt_ = true;
   if (verdict.passed) return;
   task.error = "check failed: " + verdict.why;
   if (lane == route::Lane::kLocal && may_escalate(task)) {
@@ -355,6 +360,8 @@ route::RouteInput TaskRunner::route_input(const lane::Task& task) const {
   route::RouteInput input;
   input.title = task.spec.title;
   input.text = task.prompt();
+  input.app = kTasksApp;
+  input.model = engines_.default_model();
   input.verifiable = !task.spec.check.is_null();
   input.privacy = task.spec.privacy;
   input.local_available = engines_.default_available();
@@ -377,7 +384,7 @@ chat::ChatRequest TaskRunner::chat_request(const lane::Task& task, route::Lane l
 
 /// What was learnt is saved at most once per kSaveEvery, and when stopping.
 asio::awaitable<void> TaskRunner::keep_learnt() {
-  constexpr std::chrono::seconds kSaveEvery{5};
+  constexpr std::chrono::seconds kSaveEvery{10};
   while (!stopping_) {
     co_await save_wake_.wait_until(clock_.steady() + kSaveEvery);
     save_learnt();
@@ -387,7 +394,9 @@ asio::awaitable<void> TaskRunner::keep_learnt() {
 void TaskRunner::save_learnt() {
   if (!learnt_) return;
   learnt_ = false;
-  ledger_.save_state(std::string(kRouterState), router_.save());
+  // A copy is made here; turning it into bytes is left to the writer's thread.
+  ledger_.save_state(std::string(kRouterState),
+                     [learnt = router_.snapshot()] { return learnt->encode(); });
 }
 
 }  // namespace minimill::daemon

@@ -20,6 +20,7 @@
 
 #include "base/ids.h"
 #include "daemon/backends.h"
+#include "daemon/outcomes.h"
 #include "daemon/config.h"
 #include "daemon/wake.h"
 #include "lane/lanes.h"
@@ -30,12 +31,13 @@
 namespace minimill::daemon {
 
 /// The router's name among the ledger's saved states.
+inline constexpr const char* kTasksApp = "tasks";  // who asks, in the ledger
 inline constexpr std::string_view kRouterState = "router";
 
 class TaskRunner {
  public:
   TaskRunner(asio::io_context& io, const Clock& clock, IdSource& ids, const Config& config,
-             route::Router& router, ModelSelector& selector, Engines& engines, Backends& backends,
+             route::Router& router, Outcomes& outcomes, ModelSelector& selector, Engines& engines, Backends& backends,
              lane::Lanes& lanes, lane::TaskStore& store, ledger::Ledger& ledger);
 
   /// Puts back what a dead daemon left running, then starts the workers.
@@ -48,6 +50,8 @@ class TaskRunner {
   void wake();
 
   /// Somebody else has taught the router something: it is saved with what is learnt here.
+  /// Now, and not in its turn: when stopping.
+  void save_learnt();
   void note_learnt() { learnt_ = true; }
 
   std::size_t waiting(route::Lane lane) const { return queues_[route::index(lane)].size(); }
@@ -79,7 +83,6 @@ class TaskRunner {
   void note(const RequestId& request, std::string kind, bool ok, std::string detail);
   void release(const Ref& ref);
   Millis lease_time() const;
-  void save_learnt();
   void enqueue(Ref ref, route::Lane lane);
   Millis backoff(int attempts);
 
@@ -88,6 +91,7 @@ class TaskRunner {
   IdSource& ids_;
   const Config& config_;
   route::Router& router_;
+  Outcomes& outcomes_;
   ModelSelector& selector_;
   Engines& engines_;
   Backends& backends_;

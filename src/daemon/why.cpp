@@ -23,14 +23,24 @@ json::object attempt_json(const ledger::Attempt& attempt) {
           {"error", attempt.error}};
 }
 
+json::array reasons_json(const route::Decision& decision) {
+  json::array reasons;
+  for (const route::Reason& reason : decision.reasons) {
+    reasons.push_back({{"layer", reason.layer}, {"text", reason.text}, {"weight", reason.weight}});
+  }
+  return reasons;
+}
+
 }  // namespace
+
+json::object to_json(const route::Decision& decision) {
+  return {{"lane", route::name(decision.lane)},   {"model", decision.model},
+          {"operation", decision.operation},      {"p_local_ok", decision.p_local_ok},
+          {"threshold", decision.threshold},      {"reasons", reasons_json(decision)}};
+}
 
 json::object to_json(const Explained& explained) {
   const ledger::RequestRecord& record = explained.record;
-  json::array reasons;
-  for (const route::Reason& reason : record.decision.reasons) {
-    reasons.push_back({{"layer", reason.layer}, {"text", reason.text}, {"weight", reason.weight}});
-  }
   json::array attempts;
   for (const ledger::Attempt& attempt : record.attempts) attempts.push_back(attempt_json(attempt));
   json::array outcomes;
@@ -54,7 +64,7 @@ json::object to_json(const Explained& explained) {
           {"operation", record.decision.operation},
           {"p_local_ok", record.decision.p_local_ok},
           {"threshold", record.decision.threshold},
-          {"reasons", std::move(reasons)},
+          {"reasons", reasons_json(record.decision)},
           {"attempts", std::move(attempts)},
           {"outcomes", std::move(outcomes)}};
 }

@@ -16,6 +16,7 @@ struct Explained {
   std::vector<ledger::Outcome> outcomes;
 };
 
+boost::json::object to_json(const route::Decision& decision);
 boost::json::object to_json(const Explained& explained);
 
 }  // namespace minimill::daemon

@@ -313,7 +313,13 @@ Result<std::vector<DayCost>> Ledger::costs(WallTime since) {
 }
 
 void Ledger::save_state(std::string name, std::string bytes) {
-  writer_->post([name = std::move(name), bytes = std::move(bytes)](Database& db) -> Result<> {
+  save_state(std::move(name), [bytes = std::move(bytes)]() mutable { return std::move(bytes); });
+}
+
+void Ledger::save_state(std::string name, std::move_only_function<std::string()> encode) {
+  writer_->post([name = std::move(name), encode = std::move(encode)](Database& db) mutable
+                    -> Result<> {
+    const std::string bytes = encode();
     Result<Statement*> row = db.cached("INSERT OR REPLACE INTO states(name, bytes) VALUES(?1, ?2)");
     if (!row) return std::unexpected(std::move(row.error()));
     (*row)->bind(1, name).bind_blob(2, bytes);

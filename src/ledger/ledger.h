@@ -108,6 +108,8 @@ class Ledger {
 
   /// Named states that outlive the daemon (the router's, say).
   void save_state(std::string name, std::string bytes);
+  /// The same; `encode` runs on the writer's thread.
+  void save_state(std::string name, std::move_only_function<std::string()> encode);
   Result<std::optional<std::string>> load_state(std::string_view name);
 
  private:

@@ -6,7 +6,7 @@
 #include <charconv>
 #include <cmath>
 
-#include "route/difficulty_model.h"
+#include "route/readable_model.h"
 
 namespace minimill::route {
 namespace {

@@ -12,6 +12,10 @@ constexpr std::size_t kReadBack = 4 << 10;
 constexpr std::size_t kReadCharacters = 1 << 10;  // of those, for runs of characters
 constexpr std::size_t kRun = 4;
 constexpr std::size_t kMaxWordBytes = 24;  // the rest of a longer word adds nothing
+constexpr std::size_t kSkillHashes = 192;  // of words and pairs of words
+constexpr std::size_t kSkillBytes = 192;   // for runs of characters
+constexpr std::size_t kShortestRun = 3;
+constexpr std::size_t kLongestRun = 5;
 
 constexpr std::array<FeatureName, kDenseCount> kNames{{
     {"length", "it is long", 0.85F, "it is short"},
@@ -120,7 +124,12 @@ constexpr bool is_word(char c) {
          (static_cast<unsigned char>(c) & 0x80U) != 0;
 }
 
-std::uint32_t bucket(std::uint32_t hash) { return (hash ^ (hash >> kHashBits)) & (kBuckets - 1); }
+/// Spreads what differs in a few bits (the finalizer of MurmurHash3).
+constexpr std::uint32_t mixed(std::uint32_t hash) {
+  hash = (hash ^ (hash >> 16)) * 0x85EBCA6BU;
+  hash = (hash ^ (hash >> 13)) * 0xC2B2AE35U;
+  return hash ^ (hash >> 16);
+}
 
 /// Cues by their first byte, so that each place in the text is held against few of them.
 struct CueIndex {
@@ -188,8 +197,8 @@ void read_words(const std::string& text, Features& features, Counts& counts) {
       ++counts.of[kNumbers];
       hash = kFnvOffset;  // which number it is says nothing
     }
-    features.words.push_back(bucket(hash));
-    if (previous != 0) features.words.push_back(bucket((previous * 31) ^ hash));
+    features.words.push_back(mixed(hash));
+    if (previous != 0) features.words.push_back(mixed((previous * 31) ^ hash));
     previous = hash;
   }
 }
@@ -199,7 +208,24 @@ void read_characters(const std::string& text, Features& features) {
   std::uint32_t window = 0;
   for (std::size_t i = 0; i < end; ++i) {
     window = (window << 8) | static_cast<unsigned char>(text[i]);
-    if (i + 1 >= kRun) features.characters.push_back(bucket((window * 2654435761U) >> 4));
+    if (i + 1 >= kRun) features.characters.push_back(mixed(window));
+  }
+}
+
+/// Runs within words, each word with a blank before and after it.
+void read_runs(const std::string& text, std::vector<std::uint32_t>& runs) {
+  const std::size_t end = std::min(text.size(), kSkillBytes);
+  const auto at = [&text, end](std::size_t i) { return i < end && is_word(text[i]) ? text[i] : ' '; };
+  for (std::size_t i = 0; i < end; ++i) {
+    // A run begins on a letter or on the blank before one.
+    if (at(i) == ' ' && at(i + 1) == ' ') continue;
+    std::uint32_t hash = kFnvOffset;
+    for (std::size_t length = 1; length <= kLongestRun; ++length) {
+      const char c = at(i + length - 1);
+      hash = (hash ^ static_cast<unsigned char>(c)) * kFnvPrime;
+      if (length >= kShortestRun) runs.push_back(mixed(hash ^ static_cast<std::uint32_t>(length)));
+      if (c == ' ' && length > 1) break;
+    }
   }
 }
 
@@ -220,6 +246,12 @@ Features extract_features(const RouteInput& input) {
   features.characters.reserve(kReadCharacters);
   read_words(text, features, counts);
   read_characters(text, features);
+  features.skill_words.assign(
+      features.words.begin(),
+      features.words.begin() +
+          static_cast<std::ptrdiff_t>(std::min(features.words.size(), kSkillHashes)));
+  features.skill_runs.reserve(kSkillBytes * (kLongestRun - kShortestRun + 1));
+  read_runs(text, features.skill_runs);
 
   auto& dense = features.dense;
   dense[kLength] = squashed(static_cast<double>(input.text.size()), 2000);
@@ -236,6 +268,12 @@ Features extract_features(const RouteInput& input) {
   dense[kTurns] = squashed(std::max(0, input.turns - 1), 4);
   dense[kWantsJson] = input.wants_json ? 1.0F : 0.0F;
   return features;
+}
+
+std::uint32_t fingerprint(const Features& features) {
+  std::uint32_t hash = kFnvOffset;
+  for (const std::uint32_t word : features.words) hash = (hash ^ word) * kFnvPrime;
+  return std::max(hash, 1U);
 }
 
 RouteInput route_input(const chat::ChatRequest& request) {

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "route/router.h"
+#include "route/route_input.h"
 
 namespace minimill::route {
 
@@ -47,18 +47,22 @@ struct FeatureName {
 };
 const FeatureName& feature_name(std::size_t feature);
 
-inline constexpr std::uint32_t kHashBits = 15;
-inline constexpr std::uint32_t kBuckets = 1U << kHashBits;
-
+/// Hashes are of 32 bits; who learns from them chooses how many buckets there are.
 struct Features {
   std::array<float, kDenseCount> dense{};  // each about 0 to 2
-  std::vector<std::uint32_t> words;        // buckets of words and pairs of words, in order
-  std::vector<std::uint32_t> characters;   // buckets of four bytes in a row
+  std::vector<std::uint32_t> words;        // words and pairs of words, in order
+  std::vector<std::uint32_t> characters;   // four bytes in a row
+  // Of the text's beginning, where it says what is to be done:
+  std::vector<std::uint32_t> skill_words;  // words and pairs of words
+  std::vector<std::uint32_t> skill_runs;   // three to five bytes in a row, within words
 };
 
 Features extract_features(const RouteInput& input);
 
 /// Tokens this text takes, roughly: for whether it fits a context.
 std::int64_t estimated_tokens(std::size_t bytes);
+
+/// Tells works apart; never 0.
+std::uint32_t fingerprint(const Features& features);
 
 }  // namespace minimill::route

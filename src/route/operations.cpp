@@ -1,55 +1,45 @@
 #include "route/operations.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 
-#include "base/json.h"
+#include "route/state_bytes.h"
 
 namespace minimill::route {
 namespace {
 
-constexpr std::size_t kCentroidSize = 256;
-constexpr float kForgetting = 0.9F;          // of the centroid, per work
-constexpr double kOutcomeForgetting = 0.95;  // of the counts, per outcome: the last twenty matter
-constexpr float kResembles = 0.75F;          // least cosine to be one of them
+constexpr double kForgetting = 0.998;      // per outcome: the last hundred matter
+constexpr double kBaseForgetting = 0.9995;
+constexpr std::size_t kMaxModels = 8;     // per operation
 constexpr std::size_t kMaxSlugBytes = 64;
+constexpr double kMostCount = 1e6;
 
-std::vector<float> bag_of(const Features& features) {
-  std::vector<float> bag(kCentroidSize);
-  for (const std::uint32_t word : features.words) bag[word % kCentroidSize] += 1;
-  float squares = 0;
-  for (float& each : bag) {
-    each = std::log1p(each);
-    squares += each * each;
-  }
-  const float length = std::sqrt(squares) + 1e-6F;
-  for (float& each : bag) each /= length;
-  return bag;
-}
+// Drift: outcomes may be worse than foretold by this much on average,
+constexpr double kMayBeWorse = 0.15;
+// and this many failures more than that are an alarm.
+constexpr double kAlarm = 3;
+constexpr double kKeptAfterAlarm = 0.1;  // of the counts
+constexpr int kToProve = 5;
 
-float length_of(const std::vector<float>& vector) {
-  float squares = 0;
-  for (const float each : vector) squares += each * each;
-  return std::sqrt(squares) + 1e-6F;
-}
-
-float dot(const std::vector<float>& a, const std::vector<float>& b) {
-  // Four sums at once: the compiler may not reorder additions of one.
-  std::array<float, 4> sums{};
-  for (std::size_t i = 0; i < kCentroidSize; i += sums.size()) {
-    for (std::size_t j = 0; j < sums.size(); ++j) sums[j] += a[i + j] * b[i + j];
-  }
-  return sums[0] + sums[1] + sums[2] + sums[3];
-}
+// Every so many works that went to the cloud unseen, one is picked for the device.
+constexpr std::int64_t kExploreAfter = 20;
+constexpr std::int64_t kExploreAfterChange = 5;
 
 }  // namespace
 
-std::uint32_t fingerprint(const Features& features) {
-  std::uint32_t hash = 2166136261U;  // FNV-1a, a word at a time
-  for (const std::uint32_t word : features.words) hash = (hash ^ word) * 16777619U;
-  return std::max(hash, 1U);
+void Record::add(bool ok, double weight) {
+  good = kForgetting * good + (ok ? weight : 0);
+  bad = kForgetting * bad + (ok ? 0 : weight);
+}
+
+void Record::append_state(std::string& out) const {
+  append_number(out, good);
+  append_number(out, bad);
+}
+
+bool Record::take_state(std::string_view& bytes) {
+  return take_number(bytes, good) && take_number(bytes, bad) && good >= 0 && good <= kMostCount &&
+         bad >= 0 && bad <= kMostCount;
 }
 
 std::string operation_slug(std::string_view title) {
@@ -69,118 +59,132 @@ std::string operation_slug(std::string_view title) {
   return slug;
 }
 
-std::string Operations::find(const RouteInput& input, const Features& features) const {
-  if (!input.title.empty()) {
-    std::string slug = operation_slug(input.title);
-    return operations_.contains(slug) ? slug : std::string{};
-  }
-  if (operations_.empty() || features.words.empty()) return {};
-  const std::vector<float> bag = bag_of(features);
-  const std::string* best = nullptr;
-  float best_cosine = kResembles;
-  for (const auto& [slug, operation] : operations_) {
-    const float similar = dot(bag, operation.centroid) / operation.centroid_length;
-    if (similar < best_cosine) continue;
-    best_cosine = similar;
-    best = &slug;
-  }
-  return best == nullptr ? std::string{} : *best;
+const OperationIndex* Operations::find(std::string_view slug) const {
+  const auto found = by_slug_.find(std::string(slug));
+  return found == by_slug_.end() ? nullptr : &found->second;
 }
 
-std::string Operations::remember(const RouteInput& input, const Features& features) {
-  std::string slug = find(input, features);
-  if (slug.empty()) slug = operation_slug(input.title);
-  if (slug.empty()) return slug;
-  ++works_;
-  auto found = operations_.find(slug);
-  if (found == operations_.end()) {
-    make_room();
-    found = operations_.emplace(slug, Operation{}).first;
-    found->second.title = input.title;
-    found->second.centroid.resize(kCentroidSize);
+Operations::Place Operations::add(std::string slug, std::string title) {
+  Place place;
+  if (operations_.size() < kMaxOperations) {
+    place.index = static_cast<OperationIndex>(operations_.size());
+    operations_.emplace_back();
+  } else {
+    const auto oldest = std::ranges::min_element(operations_, {}, &Operation::last_seen);
+    place = {.index = static_cast<OperationIndex>(oldest - operations_.begin()), .evicted = true};
+    by_slug_.erase(oldest->slug);
+    *oldest = {};
   }
-  Operation& operation = found->second;
+  Operation& operation = operations_[place.index];
+  operation.slug = slug;
+  operation.title = std::move(title);
+  by_slug_.emplace(std::move(slug), place.index);
+  return place;
+}
+
+void Operations::saw(OperationIndex index, std::uint32_t fingerprint) {
+  Operation& operation = operations_[index];
+  operation.last_seen = ++works_;
   ++operation.seen;
   ++operation.since_tried;
-  operation.last_seen = works_;
-  if (operation.since_tried % kExploreAfter == 0) operation.trial = fingerprint(features);
-  const std::vector<float> bag = bag_of(features);
-  for (std::size_t i = 0; i < kCentroidSize; ++i) {
-    operation.centroid[i] = kForgetting * operation.centroid[i] + (1 - kForgetting) * bag[i];
+  const std::int64_t after = operation.to_prove > 0 ? kExploreAfterChange : kExploreAfter;
+  if (operation.since_tried % after == 0) operation.trial = fingerprint;
+}
+
+bool Operations::learn_local(OperationIndex index, std::string_view model, double p, bool ok,
+                             double weight) {
+  Operation& operation = operations_[index];
+  operation.local.add(ok, weight);
+  local_base_.good = kBaseForgetting * local_base_.good + (ok ? weight : 0);
+  local_base_.bad = kBaseForgetting * local_base_.bad + (ok ? 0 : weight);
+  if (operation.by_model.size() < kMaxModels || operation.by_model.contains(model)) {
+    operation.by_model[std::string(model)].add(ok, weight);
   }
-  operation.centroid_length = length_of(operation.centroid);
-  return slug;
-}
-
-void Operations::make_room() {
-  if (operations_.size() < kMaxOperations) return;
-  operations_.erase(std::ranges::min_element(
-      operations_, {}, [](const auto& entry) { return entry.second.last_seen; }));
-}
-
-void Operations::learn(std::string_view slug, bool local_ok, double weight) {
-  const auto found = operations_.find(slug);
-  if (found == operations_.end()) return;
-  Operation& operation = found->second;
-  operation.local_ok = kOutcomeForgetting * operation.local_ok + (local_ok ? weight : 0);
-  operation.local_failed = kOutcomeForgetting * operation.local_failed + (local_ok ? 0 : weight);
   operation.since_tried = 0;
   operation.trial = 0;
+
+  if (operation.to_prove > 0) {
+    operation.to_prove = ok ? operation.to_prove - 1 : kToProve;
+    return false;
+  }
+  operation.surprise =
+      std::max(0.0, operation.surprise + weight * (p - (ok ? 1 : 0) - kMayBeWorse));
+  if (operation.surprise < kAlarm) return false;
+  operation.surprise = 0;
+  operation.to_prove = kToProve;
+  const auto forget = [](Record& record) {
+    record.good *= kKeptAfterAlarm;
+    record.bad *= kKeptAfterAlarm;
+  };
+  forget(operation.local);
+  for (auto& [name, record] : operation.by_model) forget(record);
+  return true;
 }
 
-const Operations::Operation* Operations::get(std::string_view slug) const {
-  const auto found = operations_.find(slug);
-  return found == operations_.end() ? nullptr : &found->second;
+void Operations::learn_cloud(OperationIndex index, bool ok, double weight) {
+  operations_[index].cloud.add(ok, weight);
+  cloud_base_.good = kBaseForgetting * cloud_base_.good + (ok ? weight : 0);
+  cloud_base_.bad = kBaseForgetting * cloud_base_.bad + (ok ? 0 : weight);
+}
+
+void Operations::expect_change() {
+  // The next work of each is a trial, or soon after.
+  for (Operation& operation : operations_) {
+    operation.since_tried = std::max(operation.since_tried, kExploreAfter - kExploreAfterChange);
+  }
 }
 
 void Operations::append_state(std::string& out) const {
-  json::array listed;
-  for (const auto& [slug, operation] : operations_) {
-    json::array centroid(operation.centroid.begin(), operation.centroid.end());
-    listed.push_back({{"slug", slug},
-                      {"title", operation.title},
-                      {"seen", operation.seen},
-                      {"last_seen", operation.last_seen},
-                      {"since_tried", operation.since_tried},
-                      {"trial", operation.trial},
-                      {"local_ok", operation.local_ok},
-                      {"local_failed", operation.local_failed},
-                      {"centroid", std::move(centroid)}});
+  append_number(out, works_);
+  local_base_.append_state(out);
+  cloud_base_.append_state(out);
+  append_number(out, static_cast<std::uint32_t>(operations_.size()));
+  for (const Operation& operation : operations_) {
+    append_text(out, operation.slug);
+    append_text(out, operation.title);
+    append_number(out, operation.seen);
+    append_number(out, operation.last_seen);
+    append_number(out, operation.since_tried);
+    append_number(out, operation.trial);
+    append_number(out, operation.surprise);
+    append_number(out, operation.to_prove);
+    operation.local.append_state(out);
+    operation.cloud.append_state(out);
+    append_number(out, static_cast<std::uint32_t>(operation.by_model.size()));
+    for (const auto& [model, record] : operation.by_model) {
+      append_text(out, model);
+      record.append_state(out);
+    }
   }
-  out += json::serialize(json::object{{"works", works_}, {"operations", std::move(listed)}});
 }
 
 Result<> Operations::take_state(std::string_view& bytes) {
-  const Result<json::object> parsed = parse_json_object(bytes);
-  bytes = {};
-  if (!parsed) return fail(ErrorCode::kCorrupt, "the list of operations is damaged");
-  Fields fields(*parsed);
-  works_ = fields.optional_integer("works", 0).value_or(0);
-  const json::array* listed = fields.optional_array("operations");
-  if (!fields.ok() || listed == nullptr || listed->size() > kMaxOperations) {
+  const auto damaged = [] {
     return fail(ErrorCode::kCorrupt, "the list of operations is damaged");
-  }
-  for (const json::value& each : *listed) {
-    if (!each.is_object()) return fail(ErrorCode::kCorrupt, "the list of operations is damaged");
-    Fields of(each.get_object());
+  };
+  std::uint32_t count = 0;
+  const bool head = take_number(bytes, works_) && local_base_.take_state(bytes) &&
+                    cloud_base_.take_state(bytes) && take_number(bytes, count);
+  if (!head || count > kMaxOperations) return damaged();
+  for (std::uint32_t i = 0; i < count; ++i) {
     Operation operation;
-    operation.title = of.required_string("title");
-    operation.seen = of.optional_integer("seen", 0).value_or(0);
-    operation.last_seen = of.optional_integer("last_seen", 0).value_or(0);
-    operation.since_tried = of.optional_integer("since_tried", 0).value_or(0);
-    operation.trial = static_cast<std::uint32_t>(of.optional_integer("trial", 0).value_or(0));
-    operation.local_ok = of.number_or("local_ok", 0, 0, 1e6);
-    operation.local_failed = of.number_or("local_failed", 0, 0, 1e6);
-    const json::array* centroid = of.optional_array("centroid");
-    const std::string slug = of.required_string("slug");
-    if (!of.ok() || centroid == nullptr || centroid->size() != kCentroidSize) {
-      return fail(ErrorCode::kCorrupt, fmt::format("the operation '{}' is damaged", slug));
+    std::uint32_t models = 0;
+    const bool whole =
+        take_text(bytes, operation.slug) && take_text(bytes, operation.title) &&
+        take_number(bytes, operation.seen) && take_number(bytes, operation.last_seen) &&
+        take_number(bytes, operation.since_tried) && take_number(bytes, operation.trial) &&
+        take_number(bytes, operation.surprise) && take_number(bytes, operation.to_prove) &&
+        operation.local.take_state(bytes) && operation.cloud.take_state(bytes) &&
+        take_number(bytes, models);
+    if (!whole || models > kMaxModels) return damaged();
+    for (std::uint32_t j = 0; j < models; ++j) {
+      std::string model;
+      Record record;
+      if (!take_text(bytes, model) || !record.take_state(bytes)) return damaged();
+      operation.by_model.emplace(std::move(model), record);
     }
-    for (const json::value& number : *centroid) {
-      operation.centroid.push_back(number.is_number() ? number.to_number<float>() : 0.0F);
-    }
-    operation.centroid_length = length_of(operation.centroid);
-    operations_.emplace(slug, std::move(operation));
+    if (!by_slug_.emplace(operation.slug, static_cast<OperationIndex>(i)).second) return damaged();
+    operations_.push_back(std::move(operation));
   }
   return {};
 }

@@ -1,64 +1,69 @@
 #pragma once
 
-// Easy or hard? Three things are combined in log-odds: a linear model over hashed words and
-// characters and a few readable features (difficulty), what became of this operation before
-// (history), and the rules of privacy and capacity, which come first and are never outweighed.
+// Which lane? The skill classifier says which operation the work is; the router estimates how likely
+// the local answer is good enough; rules of privacy and capacity come first and are never outweighed.
+// Which model in the lane is another layer's matter.
 //
 //   Router router(options);
 //   Result<Decision> decision = router.decide(input);       // microseconds, no I/O
 //   router.learn(input, decision->operation, /*local_ok=*/false);
 //
-// The weights start from a prior that ships as numbers (prior_weights.inc, made by
-// scripts/train_prior) and are updated online by logistic regression with AdaGrad steps
-// (Duchi, Hazan, Singer 2011). Same state and same input give the same decision.
-// Not thread-safe: the event loop owns it.
+// Good enough means: as good as what the cloud would have given. Two estimates are made, of the local
+// answer's being right and of the cloud's, each a combination (Combiner) of what the text says
+// (ReadableModel, TextModel), how the operation has fared (Operations) and how the requests most
+// like it have (Nearest). Local is chosen where the first is at most so much below the second; how
+// much is either set, or found from audits so that a promised quality is kept (RiskControl).
+//
+// Everything is learnt online, in constant time per outcome. Same state and same input give the same
+// decision. Not thread-safe: the event loop owns it.
 
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.h"
-#include "chat/chat_request.h"
-#include "policy/privacy.h"
 #include "route/decision.h"
+#include "route/operations.h"
+#include "route/outcome_trust.h"
+#include "route/reliability.h"
+#include "route/risk_control.h"
+#include "route/route_input.h"
 
 namespace minimill::route {
 
-/// What the router may read. Never the wire format, never a task's gold label.
-struct RouteInput {
-  std::string title;  // a task's; empty for an app's request
-  std::string text;   // everything the model would read
-  int turns = 1;      // messages from the user
-  int tools = 0;
-  int images = 0;
-  bool wants_json = false;
-  bool verifiable = false;  // a check will tell whether the answer is right
-  policy::Privacy privacy = policy::Privacy::kAllow;
-  std::optional<Lane> forced;  // the app named a lane or a model
-  bool local_available = true;
-  bool cloud_available = true;
-  std::int64_t local_context_tokens = 0;  // 0: unknown
-  std::optional<double> threshold;        // this request's own bar; else the router's
+/// "Lose at most so much against cloud-only", promised to an app, for an operation, or to all.
+struct QualityBound {
+  std::string app;        // one of these two, or neither
+  std::string operation;
+  RiskOptions risk;
+  bool operator==(const QualityBound&) const = default;
 };
 
-RouteInput route_input(const chat::ChatRequest& request);
-
 struct RouterOptions {
-  /// Local where the estimated probability of a good local answer is at least this.
+  /// Local where the estimated probability that it is good enough is at least this.
   double threshold = 0.6;
   /// The bar where a check will tell: a wrong answer costs time there, and reaches nobody.
   double threshold_checked = 0.4;
-  double learning_rate = 0.3;
+  /// Where one fits, it sets the bar instead: an operation's before an app's before all's.
+  std::vector<QualityBound> bounds;
 };
 
-struct OperationStats {
-  std::string operation;
-  std::string title;  // as first seen
-  std::int64_t seen = 0;
-  double local_ok = 0;  // decayed counts of local outcomes
-  double local_failed = 0;
+struct Learnt;
+
+struct Estimate {
+  double local = 0;        // P(the local answer is right)
+  double cloud = 0;        // P(the cloud's answer is right)
+  double good_enough = 0;  // 1 less what local is expected to lose against the cloud
+};
+
+struct BoundStatus {
+  QualityBound bound;
+  double bar = 0;           // over 1: everything goes to the cloud
+  std::size_t audits = 0;
+  std::size_t missing = 0;  // audits before any bar can be shown to be safe
 };
 
 class Router {
@@ -70,24 +75,49 @@ class Router {
 
   /// kUnavailable or kForbidden where no permitted lane can serve the work, with what to do.
   Result<Decision> decide(const RouteInput& input) const;
+  Estimate estimate(const RouteInput& input) const;
 
-  /// Remembers the work as an instance of an operation (an existing one, or a new one named after
-  /// the title) and returns the operation; "" for untitled work that resembles nothing.
+  /// Which operation the work is, and remembers it as one: titled work is that of its title;
+  /// untitled work is recognised, or, where several alike are of no known operation, makes a new
+  /// one. "": unknown.
   std::string recognise(const RouteInput& input);
+  /// What recognise() would say, without remembering.
+  std::string operation_of(const RouteInput& input) const;
+  /// The work is this operation: an example to learn from.
+  void teach(const RouteInput& input, std::string_view operation, bool new_text = true);
+  /// The work is of no operation.
+  void teach_unknown(const RouteInput& input);
 
-  /// An outcome of the local lane: was its answer good enough? `weight` in (0, 1]: how far the kind
-  /// of outcome is to be believed.
-  void learn(const RouteInput& input, std::string_view operation, bool local_ok,
-             double weight = 1.0);
+  /// An outcome of the local lane: was its answer right? True where it made the operation careful
+  /// (drift).
+  bool learn(const RouteInput& input, std::string_view operation, bool ok,
+             OutcomeKind kind = OutcomeKind::kCheck);
+  /// The same of the cloud lane.
+  void learn_cloud(const RouteInput& input, std::string_view operation, bool ok,
+                   OutcomeKind kind = OutcomeKind::kCheck);
+  /// A stronger kind of outcome has spoken about an answer that this kind had judged.
+  void confirm(OutcomeKind kind, bool agreed);
+  /// The device answers with another model now, or a changed one: what went wrong is tried again
+  /// sooner.
+  void expect_change();
+  /// A request picked at random whose answers of both lanes were compared: evidence for the
+  /// quality bounds. `lost`: the local one was worse. To be called before learn().
+  void audit(const RouteInput& input, std::string_view operation, bool lost);
 
   /// The estimate `p_before` after the local model has written tokens of this mean log-probability,
   /// and what is learnt of that once the answer's worth is known.
   double p_after_tokens(double p_before, double mean_logprob) const;
   void learn_confidence(double p_before, double mean_logprob, bool local_ok);
 
-  std::vector<OperationStats> operations() const;
+  const std::vector<Operation>& operations() const;
+  const Reliability& reliability() const;
+  const OutcomeTrust& trust() const;
+  std::vector<BoundStatus> bounds() const;
+  std::vector<std::string> models() const;
   const RouterOptions& options() const;
 
+  /// A copy of all that is learnt, to be encoded elsewhere than on the event loop.
+  std::shared_ptr<const Learnt> snapshot() const;
   /// The whole learnt state, versioned, under 16 MB. load() of damaged or unknown bytes is
   /// kCorrupt.
   std::string save() const;

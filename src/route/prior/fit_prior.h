@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "route/difficulty_model.h"
+#include "route/readable_model.h"
 
 namespace minimill::route {
 

@@ -1,0 +1,39 @@
+#pragma once
+
+// What the router would do, what it knows, and its state as a file.
+//   POST /v1/route                       a chat, decided and not carried out
+//   GET  /minimill/v1/router             what it has learnt
+//   POST /minimill/v1/router/train       {"examples": […]}: learn from them
+//   POST /minimill/v1/router/estimate    {"examples": […]}: its estimates, learning nothing
+//   GET, PUT /minimill/v1/router/state   all of it, as bytes
+
+#include <functional>
+
+#include "daemon/chat_api.h"
+#include "daemon/routes.h"
+#include "route/router.h"
+
+namespace minimill::daemon {
+
+class RouterApi {
+ public:
+  /// `learnt` is called when the state is to be saved.
+  RouterApi(const Clock& clock, ChatApi& chats, Gateway& gateway, route::Router& router,
+            std::function<void()> learnt);
+
+  void add_to(Routes& routes);
+
+ private:
+  asio::awaitable<void> route(http::Request& request, http::Responder& out);
+  asio::awaitable<void> show(http::Responder& out);
+  asio::awaitable<void> examples(const http::Request& request, http::Responder& out, bool train);
+  asio::awaitable<void> put_state(const http::Request& request, http::Responder& out);
+
+  const Clock& clock_;
+  ChatApi& chats_;
+  Gateway& gateway_;
+  route::Router& router_;
+  std::function<void()> learnt_;
+};
+
+}  // namespace minimill::daemon
