@@ -13,7 +13,7 @@ namespace {
 constexpr std::array<double, kSourceCount> kFirst{0, 1, 1, 1, 1, 0.3};
 // Standard deviations of what the weights may be, before anything is known: of each alone, and of a
 // factor that all but the bias share.
-constexpr std::array<double, kSourceCount> kSpread{0.5, 0.05, 0.05, 0.05, 0.05, 0.05};
+constexpr std::array<double, kSourceCount> kSpread{0.5, 0.2, 0.2, 0.2, 0.2, 0.2};
 constexpr double kSharedSpread = 0.5;
 constexpr double kForgetting = 1.0005;  // of certainty, per outcome
 constexpr double kLeastSure = 0.02;  // estimates nearer to 0 or 1 learn as if they were this near

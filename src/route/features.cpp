@@ -7,13 +7,13 @@
 namespace minimill::route {
 namespace {
 
-constexpr std::size_t kReadFront = 8 << 10;  // bytes of a long text that are read
-constexpr std::size_t kReadBack = 4 << 10;
+constexpr std::size_t kReadFront = 1536;  // bytes of a long text that are read
+constexpr std::size_t kReadBack = 768;
 constexpr std::size_t kReadCharacters = 1 << 10;  // of those, for runs of characters
 constexpr std::size_t kRun = 4;
 constexpr std::size_t kMaxWordBytes = 24;  // the rest of a longer word adds nothing
-constexpr std::size_t kSkillHashes = 192;  // of words and pairs of words
-constexpr std::size_t kSkillBytes = 192;   // for runs of characters
+constexpr std::size_t kSkillHashes = 160;  // of words and pairs of words
+constexpr std::size_t kSkillBytes = 160;   // for runs of characters
 constexpr std::size_t kShortestRun = 3;
 constexpr std::size_t kLongestRun = 5;
 
@@ -151,9 +151,11 @@ std::string read_part(std::string_view text) {
   return part;
 }
 
+constexpr double kMostSquashed = 1.5;  // repeating a cue moves the estimate no further than this
+
 /// log(1 + x), scaled so that `typical` becomes 1.
 float squashed(double count, double typical) {
-  return static_cast<float>(std::log1p(count) / std::log1p(typical));
+  return static_cast<float>(std::min(std::log1p(count) / std::log1p(typical), kMostSquashed));
 }
 
 struct Counts {

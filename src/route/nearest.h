@@ -26,7 +26,7 @@ float cosine(const Sketch& a, const Sketch& b);
 class Nearest {
  public:
   /// Enough to matter, few enough to be compared with every request.
-  static constexpr std::size_t kMost = 512;
+  static constexpr std::size_t kMost = 256;
   static constexpr float kAlike = 0.6F;  // least cosine that counts
 
   struct Found {

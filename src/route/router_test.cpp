@@ -105,7 +105,7 @@ TEST(Router, OneOfManyWaitingWorksIsTriedAndNotAllOfThem) {
   Router router;
   const RouteInput first = task("Tag this note", "Copy one of: a, b. Note: x");
   const std::string operation = router.recognise(first);
-  while (router.decide(first)->lane == Lane::kLocal) router.learn(first, operation, false);
+  for (int i = 0; i < 10; ++i) router.learn(first, operation, false);
 
   std::vector<RouteInput> waiting;
   for (int i = 0; i < 30; ++i) {
@@ -172,6 +172,160 @@ TEST(Router, DamagedStateIsRefused) {
   state[state.size() / 2] ^= 1;
   EXPECT_EQ(Router::load(state, {}).error().code, ErrorCode::kCorrupt);
   EXPECT_EQ(Router::load(state.substr(0, 50), {}).error().code, ErrorCode::kCorrupt);
+}
+
+/// Whatever is done to the router, in order: for replaying it.
+struct Event {
+  RouteInput input;
+  std::string operation;
+  bool ok = false;
+};
+
+TEST(Router, ReplayingTheSameEventsGivesTheSameDecisions) {
+  std::vector<Event> events;
+  for (int i = 0; i < 60; ++i) {
+    RouteInput input = i % 2 == 0 ? task("Tag this note", "Note " + std::to_string(i))
+                                  : text("Explain why number " + std::to_string(i) + " matters");
+    input.model = i % 3 == 0 ? "small" : "other";
+    events.push_back({.input = std::move(input), .operation = "tag-this-note", .ok = i % 4 != 0});
+  }
+  const auto replayed = [&events](Router router) {
+    std::vector<Decision> decisions;
+    for (const Event& event : events) {
+      router.recognise(event.input);
+      decisions.push_back(router.decide(event.input).value());
+      router.learn(event.input, event.operation, event.ok);
+      router.learn_cloud(event.input, event.operation, true);
+      router.audit(event.input, event.operation, !event.ok);
+    }
+    return decisions;
+  };
+  Router half;
+  for (const Event& event : events) half.learn(event.input, event.operation, event.ok);
+  const std::string state = half.save();
+
+  EXPECT_EQ(replayed(Router()), replayed(Router()));
+  EXPECT_EQ(replayed(Router::load(state, {}).value()), replayed(Router::load(state, {}).value()));
+  EXPECT_EQ(replayed(Router::load(state, {}).value()), replayed(std::move(half)));
+}
+
+RouterOptions bounded(std::string operation = {}, std::string app = {}) {
+  RouterOptions options;
+  options.bounds.push_back({.app = std::move(app),
+                            .operation = std::move(operation),
+                            .risk = {.max_loss = 0.05, .confidence = 0.95}});
+  return options;
+}
+
+TEST(QualityBound, SendsEverythingOutWhileEvidenceIsTooThinAndThenWhatItAllows) {
+  Router router(bounded());
+  EXPECT_EQ(router.decide(kEasy)->lane, Lane::kCloud);
+  EXPECT_EQ(router.decide(kEasy)->reasons.front().layer, "bound");
+  EXPECT_EQ(router.bounds().at(0).missing, 59U);
+
+  for (int i = 0; i < 60; ++i) router.audit(kEasy, "", false);
+
+  EXPECT_EQ(router.bounds().at(0).missing, 0U);
+  EXPECT_EQ(router.decide(kEasy)->lane, Lane::kLocal);
+}
+
+TEST(QualityBound, IsKeptForTheAppOrOperationItWasPromisedTo) {
+  Router router(bounded({}, "mail"));
+  RouteInput mail = kEasy;
+  mail.app = "mail";
+  EXPECT_EQ(router.decide(mail)->lane, Lane::kCloud);
+  EXPECT_EQ(router.decide(kEasy)->lane, Lane::kLocal);
+
+  Router other(bounded("tag-this-note"));
+  const RouteInput tag = task("Tag this note", "Copy one of: a, b. Answer with only the tag.");
+  other.recognise(tag);
+  EXPECT_EQ(other.decide(tag)->lane, Lane::kCloud);
+  EXPECT_EQ(other.decide(kEasy)->lane, Lane::kLocal);
+}
+
+TEST(QualityBound, NeverOutweighsPrivacy) {
+  Router router(bounded());
+  RouteInput input = kEasy;
+  input.privacy = policy::Privacy::kLocalOnly;
+  EXPECT_EQ(router.decide(input)->lane, Lane::kLocal);
+}
+
+TEST(QualityBound, EvidenceSurvivesARestart) {
+  Router router(bounded());
+  for (int i = 0; i < 60; ++i) router.audit(kEasy, "", false);
+  const Router again = Router::load(router.save(), bounded()).value();
+  EXPECT_EQ(again.bounds().at(0).audits, 60U);
+  EXPECT_EQ(again.decide(kEasy)->lane, Lane::kLocal);
+}
+
+TEST(Drift, SendsAnOperationOutThatStoppedWorkingAndSaysSo) {
+  Router router;
+  const RouteInput input = task("Tag this note", "Copy one of: a, b. Answer with only the tag.");
+  const std::string operation = router.recognise(input);
+  for (int i = 0; i < 60; ++i) router.learn(input, operation, true);
+  ASSERT_EQ(router.decide(input)->lane, Lane::kLocal);
+
+  int failures = 1;
+  while (!router.learn(input, operation, false)) ++failures;
+
+  EXPECT_LE(failures, 8);
+  const Decision careful = router.decide(input).value();
+  EXPECT_EQ(careful.lane, Lane::kCloud);
+}
+
+TEST(LocalModels, ANewOneStartsFromWhatTheOthersTaught) {
+  Router router;
+  RouteInput seen = text("Translate this sentence to Klingon: good morning");
+  seen.model = "first";
+  const double before = router.estimate(seen).local;
+  for (int i = 0; i < 20; ++i) router.learn(seen, "", false);
+  RouteInput by_new = seen;
+  by_new.model = "second";
+
+  const double of_new = router.estimate(by_new).local;
+  EXPECT_LT(of_new, before);
+  EXPECT_LT(router.estimate(seen).local, of_new + 0.05);
+
+  for (int i = 0; i < 20; ++i) router.learn(by_new, "", true);
+  EXPECT_GT(router.estimate(by_new).local, router.estimate(seen).local);
+}
+
+TEST(LocalModels, OnlySoManyAreRemembered) {
+  Router router;
+  for (int i = 0; i < 20; ++i) {
+    RouteInput input = kEasy;
+    input.model = "model-" + std::to_string(i);
+    router.learn(input, "", true);
+  }
+  EXPECT_LE(router.models().size(), 6U);
+  EXPECT_LT(router.save().size(), std::size_t{16} << 20);
+}
+
+TEST(Operations, SeveralRequestsAlikeMakeOneOfTheirOwn) {
+  Router router;
+  const std::vector<std::string> mails{"the pallets arrived broken", "my invoice is wrong",
+                                       "when does the truck come", "please cancel the order",
+                                       "the steel has rust on it", "where is my delivery"};
+  std::string operation;
+  for (const std::string& mail : mails) {
+    operation = router.recognise(
+        text("Classify the following customer mail as complaint, question or order. Mail: " + mail));
+  }
+  EXPECT_EQ(operation, "classify-the-following-customer-mail-as");
+  EXPECT_EQ(router.operation_of(text("Classify the following customer mail as complaint, question "
+                                     "or order. Mail: nobody answers the phone")),
+            operation);
+  EXPECT_EQ(router.operation_of(text("Write a poem about the sea")), "");
+}
+
+TEST(Padding, RepeatingACueMovesTheEstimateNoFurtherThanSayingItAFewTimes) {
+  const Router router;
+  RouteInput few = kHard;
+  RouteInput many = kHard;
+  for (int i = 0; i < 5; ++i) few.text += " Answer with only the word.";
+  for (int i = 0; i < 500; ++i) many.text += " Answer with only the word.";
+  EXPECT_LE(router.estimate(many).local, router.estimate(few).local + 0.15);
+  EXPECT_EQ(router.decide(many)->lane, Lane::kCloud);
 }
 
 TEST(Prior, ShippedNumbersAreWhatTheToolGives) {

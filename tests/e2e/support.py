@@ -107,7 +107,7 @@ class MinimillTest(unittest.TestCase):
             data = body if body is None or isinstance(body, (bytes, str)) else json.dumps(body)
             connection.request(method, path, data, headers or {})
             response = connection.getresponse()
-            return response.status, response.headers, response.read().decode()
+            return response.status, response.headers, response.read().decode(errors="replace")
         finally:
             connection.close()
 

@@ -25,10 +25,10 @@ std::string words(int count, int seed) {
 
 Router learnt_router() {
   Router router;
-  for (int i = 0; i < 100; ++i) {
+  for (int i = 0; i < 1000; ++i) {
     RouteInput input;
-    input.title = "operation " + std::string(1, static_cast<char>('a' + i % 26)) +
-                  std::string(static_cast<std::size_t>(i / 26 + 1), 'x');
+    input.title = "operation " + std::string(1, static_cast<char>('a' + i % 100 % 26)) +
+                  std::string(static_cast<std::size_t>(i % 100 / 26 + 1), 'x');
     input.text = words(80, i);
     router.learn(input, router.recognise(input), i % 3 != 0);
   }
