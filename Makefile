@@ -7,7 +7,7 @@ CONFIG ?=
 RELEASE := build/release/src/minimill
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test test-clients serve bench bench-gateway fuzz format lint install clean help llama
+.PHONY: build demo test test-clients serve bench bench-router fuzz format lint install clean help llama
 
 build: llama ## build the release binary (and llama-server, where there is none)
 	@scripts/bootstrap build
@@ -33,6 +33,12 @@ bench: llama ## build and run every benchmark beside its peers
 	@scripts/bootstrap build bench
 	@scripts/build bench
 	@bench/run
+
+bench-router: ## the router beside its peers on the shared data (MINIMILL_DATA, default ../shared/data): takes minutes
+	@scripts/bootstrap build bench
+	@scripts/build bench router_quality router_speed
+	@build/bench/bench/router_speed --benchmark_counters_tabular=true
+	@build/bench/bench/router_quality
 
 fuzz: ## run each fuzz target for 60 s from its kept corpus
 	@scripts/bootstrap build fuzz
