@@ -148,6 +148,7 @@ asio::awaitable<Result<Gateway::Reply>> Gateway::attempt(OpenRequest& open,
       learn_failure(open, format.broken_kind(*answer), fits.error());
       co_return std::unexpected(std::move(fits.error()));
     }
+    if (format.demands()) learn_success(open, route::OutcomeKind::kFormKept);
     reply.answer = std::move(*answer);
     co_return reply;
   }
@@ -176,6 +177,7 @@ asio::awaitable<Result<Gateway::Reply>> Gateway::attempt(OpenRequest& open,
       learn_failure(open, route::OutcomeKind::kConfidence, unsure);
       co_return std::unexpected(std::move(unsure));
     }
+    learn_success(open, route::OutcomeKind::kConfidence);
   }
   if ((whole || format.demands()) && !held->whole) {
     Result<HeldAnswer> rest = co_await hold(*reply.stream, clock_, HoldLimits());
@@ -190,6 +192,7 @@ asio::awaitable<Result<Gateway::Reply>> Gateway::attempt(OpenRequest& open,
       learn_failure(open, format.broken_kind(answer), fits.error());
       co_return std::unexpected(std::move(fits.error()));
     }
+    if (format.demands()) learn_success(open, route::OutcomeKind::kFormKept);
     if (whole) reply.answer = std::move(answer);
   }
   if (!whole) {
@@ -283,6 +286,11 @@ asio::awaitable<Result<ServedStream>> Gateway::stream(Ask ask) {
 void Gateway::learn_failure(const OpenRequest& open, route::OutcomeKind kind, const Error& error) {
   if (open.lane() != route::Lane::kLocal) return;
   outcomes_.local(open.id(), open.input(), open.decision().operation, kind, false, error.message);
+}
+
+void Gateway::learn_success(const OpenRequest& open, route::OutcomeKind kind) {
+  if (open.lane() != route::Lane::kLocal) return;
+  outcomes_.fine(open.input(), open.decision().operation, kind);
 }
 
 bool Gateway::is_compared(const OpenRequest& open) const {

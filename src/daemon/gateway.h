@@ -100,6 +100,7 @@ class Gateway {
   Result<route::Decision> decide(const Ask& ask, const route::RouteInput& input);
   /// A local answer that is not taken: what its error teaches.
   void learn_failure(const OpenRequest& open, route::OutcomeKind kind, const Error& error);
+  void learn_success(const OpenRequest& open, route::OutcomeKind kind);
   /// The answer is given: it may be judged later, and compared.
   void given(OpenRequest& open, chat::ChatAnswer answer);
   bool is_compared(const OpenRequest& open) const;

@@ -20,6 +20,7 @@ constexpr std::array<Kind, static_cast<std::size_t>(OutcomeKind::kCount)> kKinds
     {"judge", 0.9},
     {"comparison", 0.8},
     {"asked-again", 0.75},
+    {"form-kept", 0.65},
     {"confidence", 0.6},
 }};
 constexpr double kWorth = 20;  // outcomes that the expectation is worth
@@ -28,6 +29,11 @@ constexpr double kLeast = 0.05;
 }  // namespace
 
 std::string_view name(OutcomeKind kind) { return kKinds[static_cast<std::size_t>(kind)].name; }
+
+bool is_two_sided(OutcomeKind kind) {
+  return kind == OutcomeKind::kCheck || kind == OutcomeKind::kFeedback ||
+         kind == OutcomeKind::kJudge || kind == OutcomeKind::kComparison;
+}
 
 OutcomeTrust::OutcomeTrust() {
   for (std::size_t i = 0; i < records_.size(); ++i) {

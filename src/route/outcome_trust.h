@@ -22,10 +22,13 @@ enum class OutcomeKind : std::size_t {
   kJudge,       // a judge model compared it with the cloud's answer
   kComparison,  // it was compared with the cloud's answer
   kAskedAgain,  // the app asked the cloud the same again
-  kConfidence,  // the model was unsure of its tokens
+  kFormKept,    // JSON or a schema was demanded, and kept
+  kConfidence,  // how sure the model was of its tokens
   kCount,
 };
 std::string_view name(OutcomeKind kind);
+/// Says good as readily as bad, so that estimates may be held against it.
+bool is_two_sided(OutcomeKind kind);
 
 class OutcomeTrust {
  public:

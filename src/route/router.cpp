@@ -382,7 +382,7 @@ bool Router::learn(const RouteInput& input, std::string_view operation, bool ok,
   const Impl::Weighed weighed = impl_->weigh(input, view);
   Learnt& learnt = impl_->learnt;
   const double p = weighed.estimate.local;
-  learnt.reliability.add(p, ok, weight);
+  if (is_two_sided(kind)) learnt.reliability.add(p, ok, weight);
 
   // What the text says is learnt without what the operation says, so that it holds for others too.
   const Evidence& evidence = weighed.local;
