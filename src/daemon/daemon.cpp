@@ -210,7 +210,7 @@ struct Daemon::Parts {
     task_api.emplace(clock, ids, readers.tasks, readers.offload_tasks, readers.offload_ledger,
                      offload, *runner, lanes, *selector, engines);
     status_api.emplace(clock, lanes, *runner, engines, *selector, readers.offload_ledger, offload);
-    router_api.emplace(clock, *chats, *gateway, router, [this] { runner->note_learnt(); });
+    router_api.emplace(clock, *chats, *gateway, access, router, [this] { runner->note_learnt(); });
     openai->add_to(routes);
     anthropic->add_to(routes);
     ollama->add_to(routes);

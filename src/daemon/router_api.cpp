@@ -94,11 +94,12 @@ Result<std::vector<RouterExample>> read_examples(std::string_view body) {
 
 }  // namespace
 
-RouterApi::RouterApi(const Clock& clock, ChatApi& chats, Gateway& gateway, route::Router& router,
-                     std::function<void()> learnt)
+RouterApi::RouterApi(const Clock& clock, ChatApi& chats, Gateway& gateway, const Access& access,
+                     route::Router& router, std::function<void()> learnt)
     : clock_(clock),
       chats_(chats),
       gateway_(gateway),
+      access_(access),
       router_(router),
       learnt_(std::move(learnt)) {}
 
@@ -110,27 +111,42 @@ void RouterApi::add_to(Routes& routes) {
              });
   routes.add("GET", "/minimill/v1/router",
              {"What the router has learnt: operations, calibration, quality bounds"},
-             [this](http::Request&, http::Responder& out, const PathParts&) { return show(out); });
+             for_owner([this](const http::Request&, http::Responder& out) { return show(out); }));
   routes.add("POST", "/minimill/v1/router/train",
              {"Learn from {examples: [{prompt, operation, local_ok, cloud_ok, model}]}"},
-             [this](http::Request& request, http::Responder& out, const PathParts&) {
+             for_owner([this](const http::Request& request, http::Responder& out) {
                return examples(request, out, true);
-             });
+             }));
   routes.add("POST", "/minimill/v1/router/estimate", {"Estimates for examples, learning nothing"},
-             [this](http::Request& request, http::Responder& out, const PathParts&) {
+             for_owner([this](const http::Request& request, http::Responder& out) {
                return examples(request, out, false);
-             });
+             }));
   routes.add(
       "GET", "/minimill/v1/router/state", {"All that the router has learnt, as bytes"},
-      [this](http::Request&, http::Responder& out, const PathParts&) -> asio::awaitable<void> {
-        http::Headers headers{{"content-type", "application/octet-stream"}};
-        std::string body = router_.save();
-        co_await out.send(kOk, std::move(headers), std::move(body));
-      });
+      for_owner([this](const http::Request&, http::Responder& out) { return get_state(out); }));
   routes.add("PUT", "/minimill/v1/router/state", {"Replace what the router has learnt"},
-             [this](http::Request& request, http::Responder& out, const PathParts&) {
+             for_owner([this](const http::Request& request, http::Responder& out) {
                return put_state(request, out);
-             });
+             }));
+}
+
+RouteHandler RouterApi::for_owner(
+    std::function<asio::awaitable<void>(const http::Request&, http::Responder&)> handler) {
+  return [this, handler = std::move(handler)](http::Request& request, http::Responder& out,
+                                              const PathParts&) -> asio::awaitable<void> {
+    const Result<> may = access_.may_teach(request);
+    if (!may) {
+      co_await send_json_error(may.error(), out);
+      co_return;
+    }
+    co_await handler(request, out);
+  };
+}
+
+asio::awaitable<void> RouterApi::get_state(http::Responder& out) {
+  http::Headers headers{{"content-type", "application/octet-stream"}};
+  std::string body = router_.save();
+  co_await out.send(kOk, std::move(headers), std::move(body));
 }
 
 asio::awaitable<void> RouterApi::route(http::Request& request, http::Responder& out) {

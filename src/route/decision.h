@@ -20,7 +20,9 @@ Result<Lane> parse_lane(std::string_view text);
 /// One thing that spoke for or against local. `weight` is in log-odds of "local will do": 0.7
 /// doubles the odds; 0 marks a rule that decided without weighing.
 struct Reason {
-  std::string layer;  // "policy", "operation", "difficulty", "history", "capacity", "threshold"
+  /// Rules: "policy", "capacity", "bound", "drift", "exploration", "escalation", "shadow". Weighed:
+  /// "difficulty", "history", "nearest", "cloud".
+  std::string layer;
   std::string text;   // for people: "asks for step-by-step reasoning"
   double weight = 0;
   bool operator==(const Reason&) const = default;

@@ -79,6 +79,9 @@ Result<Learnt> Learnt::decode(std::string_view bytes) {
            learnt.local_text, learnt.any_local, learnt.cloud_readable, learnt.cloud_text,
            learnt.cloud, learnt.nearest, learnt.reliability, learnt.trust);
   if (!taken) return std::unexpected(std::move(taken.error()));
+  if (learnt.skills.size() > learnt.operations.all().size()) {
+    return damaged("what was learnt of operations");
+  }
 
   std::uint32_t count = 0;
   if (!take_number(state, count) || count > kMaxModels) return damaged("the list of local models");

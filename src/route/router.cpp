@@ -254,7 +254,10 @@ void Router::Impl::explain(const View& view, const Weighed& weighed, std::string
           history);
     }
   } else if (view.recognition.count > 0) {
-    add("history", "the operations it resembles most fared so on the device", history);
+    add("history",
+        history > 0 ? "the operations it resembles most went well on the device"
+                    : "the operations it resembles most went badly on the device",
+        history);
   }
   const Nearest::Found& nearest = weighed.nearest;
   add("nearest",

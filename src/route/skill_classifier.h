@@ -51,6 +51,9 @@ class SkillClassifier {
   /// The text is none of the known operations.
   void learn_none(const Features& features);
 
+  /// Those that have been learnt have numbers below this.
+  std::size_t size() const { return used_; }
+
   /// The bar under which the best score means "unknown".
   double bar() const { return bar_; }
 

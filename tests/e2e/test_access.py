@@ -124,6 +124,14 @@ class Access(MinimillTest):
             status, _, body = self.request(method, path, {"model": "smollm2:135m"}, {"authorization": f"Bearer {key}"})
             self.assertEqual(status, 403, body)
 
+    def test_what_the_router_has_learnt_of_all_apps_is_the_owners(self):
+        authorized = {"authorization": f"Bearer {self.key('mail')}"}
+        self.serve()
+        for method, path in (("GET", ""), ("GET", "/state"), ("PUT", "/state"), ("POST", "/train"), ("POST", "/estimate")):
+            status, _, body = self.request(method, f"/minimill/v1/router{path}", "{}", authorized)
+            self.assertEqual(status, 403, body)
+        self.assertEqual(self.run_minimill("router", "show").returncode, 0)
+
     def test_keys_are_listed_without_their_secret(self):
         key = self.key("mail", "--usd-per-month", 5)
         listed = json.loads(self.run_minimill("key", "list", "--json").stdout)["apps"]
