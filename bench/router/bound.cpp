@@ -27,8 +27,8 @@ struct Work {
   bool cloud_ok = false;
 };
 
-/// Operations with words of their own, some requests of each harder than others; how well the device
-/// does an operation changes every few weeks, for better or worse, without notice.
+/// Operations with words of their own, some requests of each harder than others; how well the
+/// device does an operation changes every few weeks, for better or worse, without notice.
 class Traffic {
  public:
   explicit Traffic(std::uint64_t seed) : random_(seed) {
@@ -130,7 +130,8 @@ class NeighbourPolicy final : public Policy {
     if (std::ssize(audits_) < kNearest) return false;
     const route::Sketch sketch = sketch_of(work);
     std::vector<std::pair<float, bool>> alike;
-    for (const auto& [other, good] : audits_) alike.emplace_back(route::cosine(sketch, other), good);
+    for (const auto& [other, good] : audits_)
+      alike.emplace_back(route::cosine(sketch, other), good);
     std::ranges::partial_sort(alike, alike.begin() + kNearest, std::ranges::greater{});
     const auto good = std::count_if(alike.begin(), alike.begin() + kNearest,
                                     [](const auto& each) { return each.second; });
@@ -224,8 +225,8 @@ void bench_bound(int seeds) {
       table.at(name, "lost").add(result.loss);
       table.at(name, "local").add(result.local);
     }
-    const auto broken = std::ranges::count_if(
-        results, [](const Result& result) { return result.loss > kMaxLoss; });
+    const auto broken =
+        std::ranges::count_if(results, [](const Result& result) { return result.loss > kMaxLoss; });
     table.at(name, "months broken").add(static_cast<double>(broken) / seeds);
     fmt::print(stderr, "bound: {}\n", name);
   }

@@ -25,10 +25,10 @@ void measure(const route::Router& router, const Intents& intents, const std::str
   for (const Utterance& each : intents.oos_val) {
     refused += router.operation_of(each.input).empty() ? 1 : 0;
   }
-  table.at(row, "in scope").add(static_cast<double>(right) /
-                                static_cast<double>(intents.val.size()));
-  table.at(row, "out of scope").add(static_cast<double>(refused) /
-                                    static_cast<double>(intents.oos_val.size()));
+  table.at(row, "in scope")
+      .add(static_cast<double>(right) / static_cast<double>(intents.val.size()));
+  table.at(row, "out of scope")
+      .add(static_cast<double>(refused) / static_cast<double>(intents.oos_val.size()));
   table.at(row, "state, MB").add(static_cast<double>(router.save().size()) / 1e6);
 }
 

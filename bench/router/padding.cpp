@@ -29,7 +29,8 @@ void bench_padding(const std::vector<RoutedPrompt>& prompts) {
     return all;
   };
   const std::vector<std::pair<std::string, std::string>> kPaddings{
-      {"'Copy this word. Answer with one word.' x 3", repeated(" Copy this word. Answer with one word.", 3)},
+      {"'Copy this word. Answer with one word.' x 3",
+       repeated(" Copy this word. Answer with one word.", 3)},
       {"the same x 100", repeated(" Copy this word. Answer with one word.", 100)},
       {"'Prove it step by step.' x 3", repeated(" Prove it step by step.", 3)},
       {"the same x 100", repeated(" Prove it step by step.", 100)},

@@ -129,9 +129,8 @@ void bench_routing(const std::vector<RoutedPrompt>& prompts, int seeds) {
       bench.run(split, "MMLU, 1,500 labels", apgr, more);
       std::set<std::string> unseen;
       for (std::size_t i = fold; i < domains.size(); i += kFolds) unseen.insert(domains[i]);
-      split = split_by(all, [&](std::size_t place) {
-        return unseen.contains(prompts[all[place]].domain);
-      });
+      split = split_by(
+          all, [&](std::size_t place) { return unseen.contains(prompts[all[place]].domain); });
       bench.run(split, "MMLU, unseen domains", apgr, more);
     }
     fmt::print(stderr, "routing: {} of {} seeds\n", seed + 1, seeds);

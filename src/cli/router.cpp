@@ -58,17 +58,20 @@ void print_bounds(const json::array& bounds) {
                100 * number(bound, "max_loss"), 100 * number(bound, "confidence"));
     const double missing = number(bound, "missing");
     if (bound.at("kept").as_bool()) {
-      fmt::print("    kept on the device from an estimate of {:.0f} % on, as {:.0f} comparisons "
-                 "show\n",
-                 100 * number(bound, "bar"), number(bound, "audits"));
+      fmt::print(
+          "    kept on the device from an estimate of {:.0f} % on, as {:.0f} comparisons "
+          "show\n",
+          100 * number(bound, "bar"), number(bound, "audits"));
     } else if (missing > 0) {
-      fmt::print("    {:.0f} comparisons so far, at least {:.0f} more are needed; until then it "
-                 "goes to the cloud\n",
-                 number(bound, "audits"), missing);
+      fmt::print(
+          "    {:.0f} comparisons so far, at least {:.0f} more are needed; until then it "
+          "goes to the cloud\n",
+          number(bound, "audits"), missing);
     } else {
-      fmt::print("    {:.0f} comparisons do not show that the device keeps it; it goes to the "
-                 "cloud\n",
-                 number(bound, "audits"));
+      fmt::print(
+          "    {:.0f} comparisons do not show that the device keeps it; it goes to the "
+          "cloud\n",
+          number(bound, "audits"));
     }
   }
 }
@@ -102,9 +105,10 @@ void print_operations(const json::array& operations) {
                share_of(operation.at("cloud").as_object()));
     const auto to_prove = operation.at("to_prove").to_number<int>();
     if (to_prove > 0) {
-      fmt::print("    careful: it went wrong more often than foretold; {} good tries in a row are "
-                 "wanted\n",
-                 to_prove);
+      fmt::print(
+          "    careful: it went wrong more often than foretold; {} good tries in a row are "
+          "wanted\n",
+          to_prove);
     }
   }
 }
@@ -167,8 +171,7 @@ Result<> send_examples(ApiClient& api, const std::string& path, const json::arra
     const std::size_t until = std::min(from + kBatch, examples.size());
     json::array batch(examples.begin() + static_cast<std::ptrdiff_t>(from),
                       examples.begin() + static_cast<std::ptrdiff_t>(until));
-    Result<json::object> answer =
-        api.post(path, json::object{{"examples", std::move(batch)}});
+    Result<json::object> answer = api.post(path, json::object{{"examples", std::move(batch)}});
     if (!answer) {
       return std::unexpected(
           std::move(answer.error()).context(fmt::format("examples {} to {}", from, until - 1)));
@@ -176,8 +179,8 @@ Result<> send_examples(ApiClient& api, const std::string& path, const json::arra
     on_answer(*answer);
     constexpr int kWidth = 30;
     const double share = static_cast<double>(until) / static_cast<double>(examples.size());
-    progress.update(fmt::format("[{}] {} of {} examples", bar(share, kWidth), until,
-                                examples.size()));
+    progress.update(
+        fmt::format("[{}] {} of {} examples", bar(share, kWidth), until, examples.size()));
   }
   progress.clear();
   return {};
@@ -216,11 +219,11 @@ json::object evaluate(const json::array& examples, const json::array& estimates,
     const json::value* cloud_ok = example.if_contains("cloud_ok");
     if (local_ok == nullptr || !local_ok->is_bool()) continue;
     ++known;
-    routed.push_back({.score = 1 - number(estimate, "good_enough"),
-                      .p_local = number(estimate, "local"),
-                      .local_ok = local_ok->as_bool(),
-                      .cloud_ok = cloud_ok == nullptr || !cloud_ok->is_bool() ||
-                                  cloud_ok->as_bool()});
+    routed.push_back(
+        {.score = 1 - number(estimate, "good_enough"),
+         .p_local = number(estimate, "local"),
+         .local_ok = local_ok->as_bool(),
+         .cloud_ok = cloud_ok == nullptr || !cloud_ok->is_bool() || cloud_ok->as_bool()});
   }
   json::object result{{"examples", examples.size()}, {"outcomes_known", known}};
   if (operations > 0) {

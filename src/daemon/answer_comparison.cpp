@@ -12,8 +12,8 @@ namespace minimill::daemon {
 namespace {
 
 constexpr std::size_t kMaxComparedBytes = 32 << 10;
-constexpr std::size_t kShortWords = 6;    // answers this short must agree to the word
-constexpr double kAlikeWords = 0.5;       // least F1 of the words of longer ones
+constexpr std::size_t kShortWords = 6;  // answers this short must agree to the word
+constexpr double kAlikeWords = 0.5;     // least F1 of the words of longer ones
 constexpr std::size_t kMaxJudgedBytes = 8 << 10;
 
 /// Lower-case words and numbers; punctuation parts them.

@@ -51,8 +51,10 @@ Result<> AnswerFormat::check(const chat::ChatAnswer& answer) const {
     if (std::ranges::find(tools_, call.name) == tools_.end()) {
       return broken("it calls a tool that there is not");
     }
-    const Result<json::value> arguments = parse_json(call.arguments.empty() ? "{}" : call.arguments);
-    if (!arguments || !arguments->is_object()) return broken("a tool's arguments are no JSON object");
+    const Result<json::value> arguments =
+        parse_json(call.arguments.empty() ? "{}" : call.arguments);
+    if (!arguments || !arguments->is_object())
+      return broken("a tool's arguments are no JSON object");
   }
   if (!json_ || !answer.tool_calls.empty()) return {};
   const Result<json::value> value = parse_json(answer.text);

@@ -30,7 +30,7 @@ class AnswerFormat {
 
  private:
   bool must_call_ = false;
-  std::string tool_;  // the one to be called; empty: any
+  std::string tool_;                // the one to be called; empty: any
   std::vector<std::string> tools_;  // there are
   bool json_ = false;
   std::optional<lane::JsonSchema> schema_;

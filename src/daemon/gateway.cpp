@@ -167,13 +167,14 @@ asio::awaitable<Result<Gateway::Reply>> Gateway::attempt(OpenRequest& open,
     const double p = router_.p_after_tokens(p_before, mean);
     open.held(held->tokens, held->took, mean, p);
     if (p < open.decision().threshold) {
-      Error unsure{.code = ErrorCode::kUpstream,
-                   .message = fmt::format("after {} tokens the local answer looked good enough with "
-                                          "{:.0f} % only: escalated to the cloud",
-                                          held->tokens, 100 * p),
-                   .hint = {},
-                   .field = {},
-                   .retry_after = {}};
+      Error unsure{
+          .code = ErrorCode::kUpstream,
+          .message = fmt::format("after {} tokens the local answer looked good enough with "
+                                 "{:.0f} % only: escalated to the cloud",
+                                 held->tokens, 100 * p),
+          .hint = {},
+          .field = {},
+          .retry_after = {}};
       learn_failure(open, route::OutcomeKind::kConfidence, unsure);
       co_return std::unexpected(std::move(unsure));
     }

@@ -32,8 +32,8 @@ class Outcomes {
   void fine(const route::RouteInput& input, std::string_view operation, route::OutcomeKind kind) {
     teach(input, operation, kind, true);
   }
-  /// The answers of both lanes to a request picked at random were held against each other. `ok`: the
-  /// local one was no worse.
+  /// The answers of both lanes to a request picked at random were held against each other. `ok`:
+  /// the local one was no worse.
   void compared(const RequestId& id, const route::RouteInput& input, std::string_view operation,
                 route::OutcomeKind kind, bool ok, std::string detail);
   /// Someone speaks about a remembered answer, who records that himself. False where the router can

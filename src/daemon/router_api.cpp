@@ -27,9 +27,9 @@ json::object to_json(const route::Record& record) {
 json::object to_json(const route::Operation& operation) {
   json::object models;
   for (const auto& [model, record] : operation.by_model) models[model] = to_json(record);
-  return {{"operation", operation.slug}, {"title", operation.title},
-          {"seen", operation.seen},      {"local", to_json(operation.local)},
-          {"models", std::move(models)}, {"cloud", to_json(operation.cloud)},
+  return {{"operation", operation.slug},   {"title", operation.title},
+          {"seen", operation.seen},        {"local", to_json(operation.local)},
+          {"models", std::move(models)},   {"cloud", to_json(operation.cloud)},
           {"to_prove", operation.to_prove}};
 }
 
@@ -81,9 +81,8 @@ Result<std::vector<RouterExample>> read_examples(std::string_view body) {
   std::vector<RouterExample> examples;
   for (std::size_t i = 0; i < listed->size(); ++i) {
     const json::object* each = (*listed)[i].if_object();
-    Result<RouterExample> example = each == nullptr
-                                        ? fail_field("examples", "must be objects", "")
-                                        : read_router_example(*each);
+    Result<RouterExample> example = each == nullptr ? fail_field("examples", "must be objects", "")
+                                                    : read_router_example(*each);
     if (!example) {
       return std::unexpected(std::move(example.error()).context(fmt::format("example {}", i)));
     }
@@ -174,14 +173,13 @@ asio::awaitable<void> RouterApi::show(http::Responder& out) {
   for (const route::BoundStatus& each : router_.bounds()) bounds.push_back(to_json(each));
   json::array models;
   for (const std::string& each : router_.models()) models.push_back(json::string(each));
-  const json::value shown = json::object{
-      {"threshold", router_.options().threshold},
-      {"threshold_checked", router_.options().threshold_checked},
-      {"bounds", std::move(bounds)},
-      {"calibration", to_json(router_.reliability())},
-      {"outcomes", trust_json(router_.trust())},
-      {"local_models", std::move(models)},
-      {"operations", std::move(operations)}};
+  const json::value shown = json::object{{"threshold", router_.options().threshold},
+                                         {"threshold_checked", router_.options().threshold_checked},
+                                         {"bounds", std::move(bounds)},
+                                         {"calibration", to_json(router_.reliability())},
+                                         {"outcomes", trust_json(router_.trust())},
+                                         {"local_models", std::move(models)},
+                                         {"operations", std::move(operations)}};
   co_await send_json(kOk, shown, out);
 }
 

@@ -1,10 +1,10 @@
 #pragma once
 
-// Shadow evaluation: a settable share of the requests whose lane the router chose is answered by the
-// other lane, too, behind the app's back, and the two answers are compared. What was answered on the
-// device costs money to compare, and so has a daily budget; what the cloud answered costs the device
-// some idle time, and tells what it could have done. Never for requests that may not leave the
-// device, nor where the app named a lane.
+// Shadow evaluation: a settable share of the requests whose lane the router chose is answered by
+// the other lane, too, behind the app's back, and the two answers are compared. What was answered
+// on the device costs money to compare, and so has a daily budget; what the cloud answered costs
+// the device some idle time, and tells what it could have done. Never for requests that may not
+// leave the device, nor where the app named a lane.
 //
 // Which requests are picked depends on their id alone, so that they are a fair sample of all: the
 // quality bounds rest on that. Event-loop thread only.
@@ -25,9 +25,9 @@
 namespace minimill::daemon {
 
 struct ShadowOptions {
-  double share = 0;         // of requests, 0 to 1
-  double usd_per_day = 0.1; // that comparing may cost in the cloud
-  std::string judge;        // a cloud model that compares; empty: by words
+  double share = 0;          // of requests, 0 to 1
+  double usd_per_day = 0.1;  // that comparing may cost in the cloud
+  std::string judge;         // a cloud model that compares; empty: by words
 };
 
 struct ShadowWork {

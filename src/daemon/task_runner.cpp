@@ -36,8 +36,7 @@ double ms(std::chrono::nanoseconds duration) { return seconds(duration) * 1000; 
 TaskRunner::TaskRunner(asio::io_context& io, const Clock& clock, IdSource& ids,
                        const Config& config, route::Router& router, Outcomes& outcomes,
                        ModelSelector& selector, Engines& engines, Backends& backends,
-                       lane::Lanes& lanes,
-                       lane::TaskStore& store, ledger::Ledger& ledger)
+                       lane::Lanes& lanes, lane::TaskStore& store, ledger::Ledger& ledger)
     : io_(io),
       clock_(clock),
       ids_(ids),

@@ -20,8 +20,8 @@
 
 #include "base/ids.h"
 #include "daemon/backends.h"
-#include "daemon/outcomes.h"
 #include "daemon/config.h"
+#include "daemon/outcomes.h"
 #include "daemon/wake.h"
 #include "lane/lanes.h"
 #include "lane/task_store.h"
@@ -37,8 +37,9 @@ inline constexpr std::string_view kRouterState = "router";
 class TaskRunner {
  public:
   TaskRunner(asio::io_context& io, const Clock& clock, IdSource& ids, const Config& config,
-             route::Router& router, Outcomes& outcomes, ModelSelector& selector, Engines& engines, Backends& backends,
-             lane::Lanes& lanes, lane::TaskStore& store, ledger::Ledger& ledger);
+             route::Router& router, Outcomes& outcomes, ModelSelector& selector, Engines& engines,
+             Backends& backends, lane::Lanes& lanes, lane::TaskStore& store,
+             ledger::Ledger& ledger);
 
   /// Puts back what a dead daemon left running, then starts the workers.
   void start();

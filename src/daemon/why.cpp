@@ -34,9 +34,9 @@ json::array reasons_json(const route::Decision& decision) {
 }  // namespace
 
 json::object to_json(const route::Decision& decision) {
-  return {{"lane", route::name(decision.lane)},   {"model", decision.model},
-          {"operation", decision.operation},      {"p_local_ok", decision.p_local_ok},
-          {"threshold", decision.threshold},      {"reasons", reasons_json(decision)}};
+  return {{"lane", route::name(decision.lane)}, {"model", decision.model},
+          {"operation", decision.operation},    {"p_local_ok", decision.p_local_ok},
+          {"threshold", decision.threshold},    {"reasons", reasons_json(decision)}};
 }
 
 json::object to_json(const Explained& explained) {

@@ -317,8 +317,8 @@ void Ledger::save_state(std::string name, std::string bytes) {
 }
 
 void Ledger::save_state(std::string name, std::move_only_function<std::string()> encode) {
-  writer_->post([name = std::move(name), encode = std::move(encode)](Database& db) mutable
-                    -> Result<> {
+  writer_->post([name = std::move(name),
+                 encode = std::move(encode)](Database& db) mutable -> Result<> {
     const std::string bytes = encode();
     Result<Statement*> row = db.cached("INSERT OR REPLACE INTO states(name, bytes) VALUES(?1, ?2)");
     if (!row) return std::unexpected(std::move(row.error()));

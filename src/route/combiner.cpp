@@ -15,6 +15,8 @@ constexpr std::array<double, kSourceCount> kFirst{0, 1, 1, 1, 1, 0.3};
 // factor that all but the bias share.
 constexpr std::array<double, kSourceCount> kSpread{0.5, 0.2, 0.2, 0.2, 0.2, 0.2};
 constexpr double kSharedSpread = 0.5;
+constexpr double kMostBias = 3;
+constexpr double kMostBelief = 2;       // times what it starts from
 constexpr double kForgetting = 1.0005;  // of certainty, per outcome
 constexpr double kLeastSure = 0.02;  // estimates nearer to 0 or 1 learn as if they were this near
 
@@ -61,7 +63,16 @@ void Combiner::update(const Evidence& evidence, bool good, double weight) {
   }
   const double scale = 1 / (noise + variance(evidence));
   const double surprise = ((good ? 1.0 : 0.0) - p) * noise * weight;
-  for (std::size_t i = 0; i < kSourceCount; ++i) mean_[i] += reach[i] * scale * surprise;
+  for (std::size_t i = 0; i < kSourceCount; ++i) {
+    mean_[i] += reach[i] * scale * surprise;
+    // No source speaks against what it says, and none is believed without bounds: where everything
+    // goes well for long, that says little about how to tell good from bad.
+    if (i == kAlways) {
+      mean_[i] = std::clamp(mean_[i], -kMostBias, kMostBias);
+    } else {
+      mean_[i] = std::clamp(mean_[i], 0.0, kMostBelief * kFirst[i]);
+    }
+  }
   for (std::size_t i = 0; i < kSourceCount; ++i) {
     for (std::size_t j = 0; j < kSourceCount; ++j) {
       covariance_[i][j] -= reach[i] * reach[j] * scale;

@@ -23,7 +23,7 @@ struct Reason {
   /// Rules: "policy", "capacity", "bound", "drift", "exploration", "escalation", "shadow". Weighed:
   /// "difficulty", "history", "nearest", "cloud".
   std::string layer;
-  std::string text;   // for people: "asks for step-by-step reasoning"
+  std::string text;  // for people: "asks for step-by-step reasoning"
   double weight = 0;
   bool operator==(const Reason&) const = default;
 };

@@ -217,7 +217,9 @@ void read_characters(const std::string& text, Features& features) {
 /// Runs within words, each word with a blank before and after it.
 void read_runs(const std::string& text, std::vector<std::uint32_t>& runs) {
   const std::size_t end = std::min(text.size(), kSkillBytes);
-  const auto at = [&text, end](std::size_t i) { return i < end && is_word(text[i]) ? text[i] : ' '; };
+  const auto at = [&text, end](std::size_t i) {
+    return i < end && is_word(text[i]) ? text[i] : ' ';
+  };
   for (std::size_t i = 0; i < end; ++i) {
     // A run begins on a letter or on the blank before one.
     if (at(i) == ' ' && at(i + 1) == ' ') continue;
@@ -248,10 +250,9 @@ Features extract_features(const RouteInput& input) {
   features.characters.reserve(kReadCharacters);
   read_words(text, features, counts);
   read_characters(text, features);
-  features.skill_words.assign(
-      features.words.begin(),
-      features.words.begin() +
-          static_cast<std::ptrdiff_t>(std::min(features.words.size(), kSkillHashes)));
+  features.skill_words.assign(features.words.begin(),
+                              features.words.begin() + static_cast<std::ptrdiff_t>(std::min(
+                                                           features.words.size(), kSkillHashes)));
   features.skill_runs.reserve(kSkillBytes * (kLongestRun - kShortestRun + 1));
   read_runs(text, features.skill_runs);
 

@@ -75,9 +75,9 @@ Result<Learnt> Learnt::decode(std::string_view bytes) {
     return taken;
   };
   Result<> taken =
-      take(learnt.terms, learnt.skills, learnt.operations, learnt.local_readable,
-           learnt.local_text, learnt.any_local, learnt.cloud_readable, learnt.cloud_text,
-           learnt.cloud, learnt.nearest, learnt.reliability, learnt.trust);
+      take(learnt.terms, learnt.skills, learnt.operations, learnt.local_readable, learnt.local_text,
+           learnt.any_local, learnt.cloud_readable, learnt.cloud_text, learnt.cloud, learnt.nearest,
+           learnt.reliability, learnt.trust);
   if (!taken) return std::unexpected(std::move(taken.error()));
   if (learnt.skills.size() > learnt.operations.all().size()) {
     return damaged("what was learnt of operations");

@@ -8,9 +8,9 @@
 namespace minimill::route {
 namespace {
 
-constexpr double kForgetting = 0.998;      // per outcome: the last hundred matter
+constexpr double kForgetting = 0.998;  // per outcome: the last hundred matter
 constexpr double kBaseForgetting = 0.9995;
-constexpr std::size_t kMaxModels = 8;     // per operation
+constexpr std::size_t kMaxModels = 8;  // per operation
 constexpr std::size_t kMaxSlugBytes = 64;
 constexpr double kMostCount = 1e6;
 
@@ -20,6 +20,7 @@ constexpr double kMayBeWorse = 0.15;
 constexpr double kAlarm = 3;
 constexpr double kKeptAfterAlarm = 0.1;  // of the counts
 constexpr int kToProve = 5;
+constexpr double kLongRecord = 10;  // outcomes
 
 // Every so many works that went to the cloud unseen, one is picked for the device.
 constexpr std::int64_t kExploreAfter = 20;
@@ -94,6 +95,11 @@ void Operations::saw(OperationIndex index, std::uint32_t fingerprint) {
 bool Operations::learn_local(OperationIndex index, std::string_view model, double p, bool ok,
                              double weight) {
   Operation& operation = operations_[index];
+  // The estimate follows what happens; a long record does not so quickly, and is what a change for
+  // the worse stands out against.
+  const Record& before = operation.local;
+  const double foretold =
+      before.count() >= kLongRecord ? std::max(p, before.good / before.count()) : p;
   operation.local.add(ok, weight);
   local_base_.good = kBaseForgetting * local_base_.good + (ok ? weight : 0);
   local_base_.bad = kBaseForgetting * local_base_.bad + (ok ? 0 : weight);
@@ -108,7 +114,7 @@ bool Operations::learn_local(OperationIndex index, std::string_view model, doubl
     return false;
   }
   operation.surprise =
-      std::max(0.0, operation.surprise + weight * (p - (ok ? 1 : 0) - kMayBeWorse));
+      std::max(0.0, operation.surprise + weight * (foretold - (ok ? 1 : 0) - kMayBeWorse));
   if (operation.surprise < kAlarm) return false;
   operation.surprise = 0;
   operation.to_prove = kToProve;

@@ -4,8 +4,8 @@
 //
 // Outcomes are kept as decayed counts, of every local model alone and of the cloud; a model that
 // has none yet is expected to do as the other local ones did. Where a run of local outcomes is
-// worse than was foretold (a one-sided CUSUM, Page 1954), the operation's past is mostly forgotten and
-// it is handled carefully until the device has proved itself again.
+// worse than was foretold (a one-sided CUSUM, Page 1954), the operation's past is mostly forgotten
+// and it is handled carefully until the device has proved itself again.
 
 #include <cstdint>
 #include <map>

@@ -59,7 +59,9 @@ TEST(RoutingMetrics, PerfectScoresRecoverTheGapAtOnce) {
   std::vector<Routed> routed;
   for (int i = 0; i < 100; ++i) {
     const bool hard = i % 10 == 0;
-    routed.push_back({.score = hard ? 1.0 : 0.0, .p_local = hard ? 0.0 : 1.0, .local_ok = !hard,
+    routed.push_back({.score = hard ? 1.0 : 0.0,
+                      .p_local = hard ? 0.0 : 1.0,
+                      .local_ok = !hard,
                       .cloud_ok = true});
   }
   const RoutingMetrics metrics = routing_metrics(routed);

@@ -1,8 +1,8 @@
 #pragma once
 
-// The ways in which it becomes known whether an answer was good, and how far each is to be believed.
-// A kind's weight starts from what may be expected of it and follows how often it has agreed with
-// stronger kinds about the same answer.
+// The ways in which it becomes known whether an answer was good, and how far each is to be
+// believed. A kind's weight starts from what may be expected of it and follows how often it has
+// agreed with stronger kinds about the same answer.
 
 #include <array>
 #include <cstddef>
@@ -43,9 +43,7 @@ class OutcomeTrust {
     double agreed = 0;
     double disagreed = 0;
   };
-  const Record& record(OutcomeKind kind) const {
-    return records_[static_cast<std::size_t>(kind)];
-  }
+  const Record& record(OutcomeKind kind) const { return records_[static_cast<std::size_t>(kind)]; }
 
   void append_state(std::string& out) const;
   Result<> take_state(std::string_view& bytes);

@@ -55,8 +55,7 @@ double RiskControl::bar(const RiskOptions& options) const {
 }
 
 std::size_t RiskControl::missing(const RiskOptions& options) const {
-  const double needed =
-      std::ceil(std::log(1 - options.confidence) / std::log1p(-options.max_loss));
+  const double needed = std::ceil(std::log(1 - options.confidence) / std::log1p(-options.max_loss));
   const auto whole = static_cast<std::size_t>(std::max(needed, 1.0));
   return whole > audits_.size() ? whole - audits_.size() : 0;
 }

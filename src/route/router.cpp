@@ -15,11 +15,11 @@ namespace minimill::route {
 namespace {
 
 constexpr std::size_t kMaxReasons = 8;
-constexpr double kLeastWeight = 0.05;   // reasons that weigh less are left out
-constexpr double kExploreFloor = 0.05;  // below this it is hopeless
+constexpr double kLeastWeight = 0.05;    // reasons that weigh less are left out
+constexpr double kExploreFloor = 0.05;   // below this it is hopeless
 constexpr double kMostTextScore = 0.75;  // that words may say: who pads a text moves it no further
-constexpr double kOperationPrior = 6;   // outcomes that the other operations' record is worth
-constexpr double kModelPrior = 3;       // outcomes that the other local models' record is worth
+constexpr double kOperationPrior = 6;    // outcomes that the other operations' record is worth
+constexpr double kModelPrior = 3;        // outcomes that the other local models' record is worth
 constexpr double kNearestPrior = 2;
 constexpr double kBasePrior = 4;
 constexpr double kLocalBase = 0.7;  // of local answers are good, before any outcome
@@ -28,6 +28,12 @@ constexpr std::size_t kAuditsAfterDrift = 100;
 
 double share_good(const Record& record, double prior, double worth) {
   return (record.good + worth * prior) / (record.count() + worth);
+}
+
+constexpr double kMostHistory = 2.5;  // log-odds that outcomes may say
+
+double bounded_history(double share, double base) {
+  return std::clamp(log_odds(share) - log_odds(base), -kMostHistory, kMostHistory);
 }
 
 double bounded(double score) { return std::clamp(score, -kMostTextScore, kMostTextScore); }
@@ -108,25 +114,22 @@ struct Router::Impl {
     if (model != learnt.models.end()) {
       local[kOwnText] = bounded(model->second.text.score(view.terms));
     }
-    const double local_history =
-        expected_share(view, local_base, [&](const Operation& operation) {
-          return local_share(operation, input.model, local_base);
-        });
-    local[kHistory] = log_odds(local_history) - log_odds(local_base);
+    const double local_history = expected_share(view, local_base, [&](const Operation& operation) {
+      return local_share(operation, input.model, local_base);
+    });
+    local[kHistory] = bounded_history(local_history, local_base);
     weighed.nearest = learnt.nearest.find(view.sketch);
     const Record nearest{.good = weighed.nearest.good, .bad = weighed.nearest.bad};
-    local[kNearest] =
-        log_odds(share_good(nearest, local_base, kNearestPrior)) - log_odds(local_base);
+    local[kNearest] = bounded_history(share_good(nearest, local_base, kNearestPrior), local_base);
 
     Evidence& cloud = weighed.cloud;
     cloud[kAlways] = 1;
     cloud[kReadable] = learnt.cloud_readable.score(view.features);
     cloud[kText] = bounded(learnt.cloud_text.score(view.terms));
-    const double cloud_history =
-        expected_share(view, cloud_base, [&](const Operation& operation) {
-          return share_good(operation.cloud, cloud_base, kOperationPrior);
-        });
-    cloud[kHistory] = log_odds(cloud_history) - log_odds(cloud_base);
+    const double cloud_history = expected_share(view, cloud_base, [&](const Operation& operation) {
+      return share_good(operation.cloud, cloud_base, kOperationPrior);
+    });
+    cloud[kHistory] = bounded_history(cloud_history, cloud_base);
 
     Estimate& estimate = weighed.estimate;
     estimate.local = combiner(input.model).probability(local);
@@ -170,18 +173,17 @@ struct Router::Impl {
     if (bound == nullptr) return input.verifiable ? options.threshold_checked : options.threshold;
     const std::size_t which = static_cast<std::size_t>(bound - options.bounds.data());
     const double bar = bars[which];
-    const std::string promise =
-        fmt::format("at most {:.3g} % of requests may lose something against the cloud, with "
-                    "{:.3g} % confidence",
-                    100 * bound->risk.max_loss, 100 * bound->risk.confidence);
+    const std::string promise = fmt::format(
+        "at most {:.3g} % of requests may lose something against the cloud, with "
+        "{:.3g} % confidence",
+        100 * bound->risk.max_loss, 100 * bound->risk.confidence);
     if (bar > 1) {
       reasons.push_back(rule("bound", promise + "; there is too little evidence yet that the "
                                                 "device keeps that"));
     } else {
       reasons.push_back(rule(
-          "bound",
-          fmt::format("{}; comparisons show that the device keeps it from {:.0f} % on", promise,
-                      100 * bar)));
+          "bound", fmt::format("{}; comparisons show that the device keeps it from {:.0f} % on",
+                               promise, 100 * bar)));
     }
     return bar;
   }
@@ -267,7 +269,8 @@ void Router::Impl::explain(const View& view, const Weighed& weighed, std::string
   const double cloud = weighed.estimate.cloud;
   constexpr double kCloudDoubted = 0.8;
   if (cloud < kCloudDoubted) {
-    add("cloud", fmt::format("the cloud, too, is right in {:.0f} % of such cases only", 100 * cloud),
+    add("cloud",
+        fmt::format("the cloud, too, is right in {:.0f} % of such cases only", 100 * cloud),
         log_odds(weighed.estimate.good_enough) - log_odds(weighed.estimate.local));
   }
 }
@@ -378,8 +381,7 @@ void Router::teach_unknown(const RouteInput& input) {
   impl_->learnt.skills.learn_none(extract_features(input));
 }
 
-bool Router::learn(const RouteInput& input, std::string_view operation, bool ok,
-                   OutcomeKind kind) {
+bool Router::learn(const RouteInput& input, std::string_view operation, bool ok, OutcomeKind kind) {
   const double weight = impl_->learnt.trust.weight(kind);
   const Impl::View view = impl_->view(input);
   const Impl::Weighed weighed = impl_->weigh(input, view);

@@ -1,21 +1,21 @@
 #pragma once
 
-// Which lane? The skill classifier says which operation the work is; the router estimates how likely
-// the local answer is good enough; rules of privacy and capacity come first and are never outweighed.
-// Which model in the lane is another layer's matter.
+// Which lane? The skill classifier says which operation the work is; the router estimates how
+// likely the local answer is good enough; rules of privacy and capacity come first and are never
+// outweighed. Which model in the lane is another layer's matter.
 //
 //   Router router(options);
 //   Result<Decision> decision = router.decide(input);       // microseconds, no I/O
 //   router.learn(input, decision->operation, /*local_ok=*/false);
 //
-// Good enough means: as good as what the cloud would have given. Two estimates are made, of the local
-// answer's being right and of the cloud's, each a combination (Combiner) of what the text says
-// (ReadableModel, TextModel), how the operation has fared (Operations) and how the requests most
-// like it have (Nearest). Local is chosen where the first is at most so much below the second; how
-// much is either set, or found from audits so that a promised quality is kept (RiskControl).
+// Good enough means: as good as what the cloud would have given. Two estimates are made, of the
+// local answer's being right and of the cloud's, each a combination (Combiner) of what the text
+// says (ReadableModel, TextModel), how the operation has fared (Operations) and how the requests
+// most like it have (Nearest). Local is chosen where the first is at most so much below the second;
+// how much is either set, or found from audits so that a promised quality is kept (RiskControl).
 //
-// Everything is learnt online, in constant time per outcome. Same state and same input give the same
-// decision. Not thread-safe: the event loop owns it.
+// Everything is learnt online, in constant time per outcome. Same state and same input give the
+// same decision. Not thread-safe: the event loop owns it.
 
 #include <cstdint>
 #include <memory>
@@ -36,7 +36,7 @@ namespace minimill::route {
 
 /// "Lose at most so much against cloud-only", promised to an app, for an operation, or to all.
 struct QualityBound {
-  std::string app;        // one of these two, or neither
+  std::string app;  // one of these two, or neither
   std::string operation;
   RiskOptions risk;
   bool operator==(const QualityBound&) const = default;
@@ -61,7 +61,7 @@ struct Estimate {
 
 struct BoundStatus {
   QualityBound bound;
-  double bar = 0;           // over 1: everything goes to the cloud
+  double bar = 0;  // over 1: everything goes to the cloud
   std::size_t audits = 0;
   std::size_t missing = 0;  // audits before any bar can be shown to be safe
 };

@@ -269,8 +269,22 @@ TEST(Drift, SendsAnOperationOutThatStoppedWorkingAndSaysSo) {
   while (!router.learn(input, operation, false)) ++failures;
 
   EXPECT_LE(failures, 8);
-  const Decision careful = router.decide(input).value();
-  EXPECT_EQ(careful.lane, Lane::kCloud);
+  EXPECT_EQ(router.decide(input)->lane, Lane::kCloud);
+}
+
+TEST(Drift, OfOneOperationSaysNothingOfTheOthers) {
+  Router router;
+  const RouteInput tag = task("Tag this note", "Copy one of: a, b. Answer with only the tag.");
+  const RouteInput copy = task("Copy this number", "Copy the number. Answer with only it: 12");
+  for (const RouteInput& each : {tag, copy}) {
+    const std::string operation = router.recognise(each);
+    for (int i = 0; i < 60; ++i) router.learn(each, operation, true);
+  }
+  while (!router.learn(tag, "tag-this-note", false)) {
+  }
+  RouteInput unchecked = copy;
+  unchecked.verifiable = false;
+  EXPECT_EQ(router.decide(unchecked)->lane, Lane::kLocal);
 }
 
 TEST(LocalModels, ANewOneStartsFromWhatTheOthersTaught) {
@@ -304,12 +318,12 @@ TEST(LocalModels, OnlySoManyAreRemembered) {
 TEST(Operations, SeveralRequestsAlikeMakeOneOfTheirOwn) {
   Router router;
   const std::vector<std::string> mails{"the pallets arrived broken", "my invoice is wrong",
-                                       "when does the truck come", "please cancel the order",
-                                       "the steel has rust on it", "where is my delivery"};
+                                       "when does the truck come",   "please cancel the order",
+                                       "the steel has rust on it",   "where is my delivery"};
   std::string operation;
   for (const std::string& mail : mails) {
-    operation = router.recognise(
-        text("Classify the following customer mail as complaint, question or order. Mail: " + mail));
+    operation = router.recognise(text(
+        "Classify the following customer mail as complaint, question or order. Mail: " + mail));
   }
   EXPECT_EQ(operation, "classify-the-following-customer-mail-as");
   EXPECT_EQ(router.operation_of(text("Classify the following customer mail as complaint, question "

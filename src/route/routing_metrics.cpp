@@ -47,8 +47,8 @@ RoutingMetrics routing_metrics(std::span<const Routed> routed) {
     metrics.apgr += gained[out] / gap / (kTenths - 1);
   }
   const auto recovers = [&](double share) {
-    const auto first = std::ranges::find_if(
-        gained, [&](double each) { return each / gap >= share; });
+    const auto first =
+        std::ranges::find_if(gained, [&](double each) { return each / gap >= share; });
     return static_cast<double>(first - gained.begin()) / count;
   };
   metrics.cpt50 = recovers(0.5);

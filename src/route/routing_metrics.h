@@ -23,7 +23,8 @@ struct RoutingMetrics {
   double calibration_error = 0;  // of p_local, ten bins
 };
 
-/// Where the lanes are equally good on the whole there is no gap: all but the calibration error is 0.
+/// Where the lanes are equally good on the whole there is no gap: all but the calibration error is
+/// 0.
 RoutingMetrics routing_metrics(std::span<const Routed> routed);
 
 }  // namespace minimill::route

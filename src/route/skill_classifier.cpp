@@ -11,8 +11,8 @@ namespace {
 constexpr std::uint32_t kRowBits = 15;
 constexpr std::uint32_t kRows = 1U << kRowBits;
 constexpr std::size_t kColumnStep = 16;
-constexpr float kOne = 4096;          // a weight of one
-constexpr float kTermOne = 1024;      // a term's value of one
+constexpr float kOne = 4096;      // a weight of one
+constexpr float kTermOne = 1024;  // a term's value of one
 constexpr float kAggressiveness = 0.5F;
 constexpr float kNoneAggressiveness = 0.5F;
 constexpr double kFirstBar = -0.45;
@@ -63,7 +63,8 @@ SkillClassifier::Recognition SkillClassifier::recognise(const Features& features
     if (place == Recognition::kMost) continue;
     recognition.count = std::min(recognition.count + 1, Recognition::kMost);
     for (std::size_t j = recognition.count - 1; j > place; --j) candidates[j] = candidates[j - 1];
-    candidates[place] = {.operation = static_cast<OperationIndex>(i), .score = scores[i], .share = 0};
+    candidates[place] = {
+        .operation = static_cast<OperationIndex>(i), .score = scores[i], .share = 0};
   }
   const float best = recognition.candidates[0].score;
   float total = std::exp(kSharpness * (static_cast<float>(bar_) - best));
@@ -147,12 +148,16 @@ void SkillClassifier::append_state(std::string& out) const {
 }
 
 Result<> SkillClassifier::take_state(std::string_view& bytes) {
-  const auto damaged = [] { return fail(ErrorCode::kCorrupt, "what was learnt of operations is damaged"); };
+  const auto damaged = [] {
+    return fail(ErrorCode::kCorrupt, "what was learnt of operations is damaged");
+  };
   if (Result<> taken = vocabulary_.take_state(bytes); !taken) return taken;
   std::uint32_t used = 0;
   std::uint32_t columns = 0;
-  const bool sizes = take_number(bytes, bar_) && take_number(bytes, used) && take_number(bytes, columns);
-  if (!sizes || used > columns || columns > kMaxOperations || columns % kColumnStep != 0) return damaged();
+  const bool sizes =
+      take_number(bytes, bar_) && take_number(bytes, used) && take_number(bytes, columns);
+  if (!sizes || used > columns || columns > kMaxOperations || columns % kColumnStep != 0)
+    return damaged();
   used_ = used;
   columns_ = columns;
   weights_.assign(kRows * columns_, 0);

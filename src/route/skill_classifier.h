@@ -66,12 +66,13 @@ class SkillClassifier {
  private:
   std::vector<Term> terms_of(const Features& features) const;
   void score(const std::vector<Term>& terms, std::vector<float>& scores) const;
-  void move_towards(const std::vector<Term>& terms, const std::vector<float>& scores, int operation);
+  void move_towards(const std::vector<Term>& terms, const std::vector<float>& scores,
+                    int operation);
   void make_column(OperationIndex operation);
 
   Vocabulary vocabulary_;
-  std::size_t columns_ = 0;  // operations there is room for
-  std::size_t used_ = 0;     // operations that have a scorer: numbers below this
+  std::size_t columns_ = 0;            // operations there is room for
+  std::size_t used_ = 0;               // operations that have a scorer: numbers below this
   std::vector<std::int16_t> weights_;  // a row per bucket, a column per operation; in 1/kOne
   double bar_;
 };

@@ -3,8 +3,8 @@
 // What the words and runs of characters of a text say, weighed: a linear model in log-odds over
 // hashed terms weighted by rarity (Weinberger et al. 2009, "Feature Hashing for Large Scale
 // Multitask Learning"). It starts from nought and takes small stochastic gradient steps: over one
-// pass their size bounds how far the weights go, as a ridge penalty would; how much the result is to
-// be trusted is the combiner's matter.
+// pass their size bounds how far the weights go, as a ridge penalty would; how much the result is
+// to be trusted is the combiner's matter.
 
 #include <span>
 #include <string>

@@ -1,8 +1,8 @@
 #pragma once
 
 // How common each word and run of characters is in what this machine is asked, so that rare ones
-// say more: inverse document frequency (Spärck Jones 1972) over hashed terms. Counts are halved when
-// they grow large, which forgets slowly.
+// say more: inverse document frequency (Spärck Jones 1972) over hashed terms. Counts are halved
+// when they grow large, which forgets slowly.
 
 #include <cstdint>
 #include <string>
