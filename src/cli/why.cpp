@@ -33,8 +33,12 @@ void print_decision(const json::object& request) {
   if (!text(request, "operation").empty()) {
     fmt::print(", recognised as '{}'", text(request, "operation"));
   }
-  fmt::print("\n  chance that the local answer is good enough: {:.0f} %, wanted: {:.0f} %\n",
-             100 * number(request, "p_local_ok"), 100 * number(request, "threshold"));
+  // A bar over one is out of every estimate's reach: what keeps the request from the device is told
+  // among the reasons.
+  const double wanted = number(request, "threshold");
+  fmt::print("\n  chance that the local answer is good enough: {:.0f} %, wanted: {}\n",
+             100 * number(request, "p_local_ok"),
+             wanted > 1 ? "more than any" : fmt::format("{:.0f} %", 100 * wanted));
 }
 
 void print_reasons(const json::array& reasons) {

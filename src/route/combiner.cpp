@@ -16,6 +16,7 @@ constexpr std::array<double, kSourceCount> kFirst{0, 1, 1, 1, 1, 0.3};
 constexpr std::array<double, kSourceCount> kSpread{0.5, 0.2, 0.2, 0.2, 0.2, 0.2};
 constexpr double kSharedSpread = 0.5;
 constexpr double kMostBias = 3;
+constexpr double kLeastVariance = 1e-9;
 constexpr double kMostBelief = 2;       // times what it starts from
 constexpr double kForgetting = 1.0005;  // of certainty, per outcome
 constexpr double kLeastSure = 0.02;  // estimates nearer to 0 or 1 learn as if they were this near
@@ -63,28 +64,42 @@ void Combiner::update(const Evidence& evidence, bool good, double weight) {
   }
   const double scale = 1 / (noise + variance(evidence));
   const double surprise = ((good ? 1.0 : 0.0) - p) * noise * weight;
-  for (std::size_t i = 0; i < kSourceCount; ++i) {
-    mean_[i] += reach[i] * scale * surprise;
-    // No source speaks against what it says, and none is believed without bounds: where everything
-    // goes well for long, that says little about how to tell good from bad.
-    if (i == kAlways) {
-      mean_[i] = std::clamp(mean_[i], -kMostBias, kMostBias);
-    } else {
-      mean_[i] = std::clamp(mean_[i], 0.0, kMostBelief * kFirst[i]);
-    }
-  }
+  for (std::size_t i = 0; i < kSourceCount; ++i) mean_[i] += reach[i] * scale * surprise;
   for (std::size_t i = 0; i < kSourceCount; ++i) {
     for (std::size_t j = 0; j < kSourceCount; ++j) {
       covariance_[i][j] -= reach[i] * reach[j] * scale;
     }
   }
+  for (auto& line : covariance_) {
+    for (double& each : line) each *= kForgetting;
+  }
+  settle();
+}
+
+void Combiner::settle() {
+  // No source speaks against what it says, and none is believed without bounds: where everything
+  // goes well for long, that says little about how to tell good from bad.
+  mean_[kAlways] = std::clamp(mean_[kAlways], -kMostBias, kMostBias);
+  for (std::size_t i = kAlways + 1; i < kSourceCount; ++i) {
+    mean_[i] = std::clamp(mean_[i], 0.0, kMostBelief * kFirst[i]);
+  }
   // Certainty fades, but never to less than there was at first.
   for (std::size_t i = 0; i < kSourceCount; ++i) {
-    const double grown = std::min(covariance_[i][i] * kForgetting, first_covariance(i, i));
-    const double factor = covariance_[i][i] > 0 ? std::sqrt(grown / covariance_[i][i]) : 1;
+    const double most = first_covariance(i, i);
+    const double settled = std::clamp(covariance_[i][i], kLeastVariance, most);
+    const double shrink = settled < covariance_[i][i] ? std::sqrt(settled / covariance_[i][i]) : 1;
     for (std::size_t j = 0; j < kSourceCount; ++j) {
-      covariance_[i][j] *= factor;
-      covariance_[j][i] *= factor;
+      covariance_[i][j] *= shrink;
+      covariance_[j][i] *= shrink;
+    }
+    covariance_[i][i] = settled;
+  }
+  for (std::size_t i = 0; i < kSourceCount; ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      const double most = std::sqrt(covariance_[i][i] * covariance_[j][j]);
+      const double settled = std::clamp(covariance_[i][j], -most, most);
+      covariance_[i][j] = settled;
+      covariance_[j][i] = settled;
     }
   }
 }
@@ -102,7 +117,10 @@ Result<> Combiner::take_state(std::string_view& bytes) {
   for (auto& line : covariance_) {
     for (double& each : line) whole = whole && take_number(bytes, each);
   }
-  if (whole) return {};
+  if (whole) {
+    settle();
+    return {};
+  }
   return fail(ErrorCode::kCorrupt, "how far evidence is to be believed is damaged");
 }
 

@@ -49,6 +49,8 @@ class Combiner {
 
  private:
   double variance(const Evidence& evidence) const;
+  /// Keeps weights and covariance what they can be, whatever rounding or a file made of them.
+  void settle();
 
   std::array<double, kSourceCount> mean_{};
   std::array<std::array<double, kSourceCount>, kSourceCount> covariance_{};

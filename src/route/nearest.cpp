@@ -87,7 +87,7 @@ Result<> Nearest::take_state(std::string_view& bytes) {
     std::uint8_t good = 0;
     whole = bytes.size() >= kSketchSize;
     if (!whole) break;
-    std::memcpy(work.sketch.data(), bytes.data(), kSketchSize);
+    bytes.copy(reinterpret_cast<char*>(work.sketch.data()), kSketchSize);
     bytes.remove_prefix(kSketchSize);
     whole = take_number(bytes, good) && good <= 1;
     work.good = good != 0;

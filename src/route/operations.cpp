@@ -182,7 +182,8 @@ Result<> Operations::take_state(std::string_view& bytes) {
         take_number(bytes, operation.surprise) && take_number(bytes, operation.to_prove) &&
         operation.local.take_state(bytes) && operation.cloud.take_state(bytes) &&
         take_number(bytes, models);
-    if (!whole || models > kMaxModels) return damaged();
+    const bool sane = operation.to_prove >= 0 && operation.to_prove <= kToProve;
+    if (!whole || !sane || models > kMaxModels) return damaged();
     for (std::uint32_t j = 0; j < models; ++j) {
       std::string model;
       Record record;

@@ -63,7 +63,8 @@ void ReadableModel::append_state(std::string& out) const {
 Result<> ReadableModel::take_state(std::string_view& bytes) {
   for (Weight& weight : learnt_) {
     const bool whole = take_number(bytes, weight.value) && take_number(bytes, weight.squares);
-    if (!whole || weight.squares < 0) {
+    constexpr float kMostWeight = 100;
+    if (!whole || weight.squares < 0 || std::abs(weight.value) > kMostWeight) {
       return fail(ErrorCode::kCorrupt, "what was learnt of readable features is damaged");
     }
   }

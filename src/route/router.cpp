@@ -30,6 +30,10 @@ double share_good(const Record& record, double prior, double worth) {
   return (record.good + worth * prior) / (record.count() + worth);
 }
 
+constexpr double kMostReadable = 8;  // log-odds that readable features may say
+
+double bounded_readable(double score) { return std::clamp(score, -kMostReadable, kMostReadable); }
+
 constexpr double kMostHistory = 2.5;  // log-odds that outcomes may say
 
 double bounded_history(double share, double base) {
@@ -108,7 +112,7 @@ struct Router::Impl {
 
     Evidence& local = weighed.local;
     local[kAlways] = 1;
-    local[kReadable] = learnt.local_readable.score(view.features);
+    local[kReadable] = bounded_readable(learnt.local_readable.score(view.features));
     local[kText] = bounded(learnt.local_text.score(view.terms));
     const auto model = learnt.models.find(input.model);
     if (model != learnt.models.end()) {
@@ -124,7 +128,7 @@ struct Router::Impl {
 
     Evidence& cloud = weighed.cloud;
     cloud[kAlways] = 1;
-    cloud[kReadable] = learnt.cloud_readable.score(view.features);
+    cloud[kReadable] = bounded_readable(learnt.cloud_readable.score(view.features));
     cloud[kText] = bounded(learnt.cloud_text.score(view.terms));
     const double cloud_history = expected_share(view, cloud_base, [&](const Operation& operation) {
       return share_good(operation.cloud, cloud_base, kOperationPrior);

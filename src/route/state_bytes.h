@@ -3,10 +3,10 @@
 // Numbers as bytes, for the router's saved state: little-endian machines only, which all we build
 // for are.
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
-#include <cstring>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -45,15 +45,30 @@ void append_numbers(std::string& out, const std::vector<Number>& numbers) {
   }
 }
 
-/// Takes a number off the front; false where the bytes end, or where it is no finite number.
+/// Nothing that is learnt comes near this; beyond it sums and squares would not stay finite.
+inline constexpr double kMostNumber = 1e9;
+/// Of what is counted, so that counting on is safe.
+inline constexpr std::int64_t kMostCounted = 1'000'000'000'000'000;
+
+template <typename Number>
+[[nodiscard]] bool is_learnable(Number number) {
+  if constexpr (std::is_floating_point_v<Number>) {
+    return std::abs(number) <= static_cast<Number>(kMostNumber);  // false of what is no number
+  } else if constexpr (sizeof(Number) == sizeof(std::int64_t)) {
+    return number >= 0 && number <= static_cast<Number>(kMostCounted);
+  } else {
+    return true;
+  }
+}
+
+/// Takes a number off the front; false where the bytes end, or where it is none that can be learnt.
 template <typename Number>
   requires std::is_arithmetic_v<Number>
 [[nodiscard]] bool take_number(std::string_view& bytes, Number& number) {
   if (bytes.size() < sizeof number) return false;
-  std::memcpy(&number, bytes.data(), sizeof number);
+  bytes.copy(reinterpret_cast<char*>(&number), sizeof number);
   bytes.remove_prefix(sizeof number);
-  if constexpr (std::is_floating_point_v<Number>) return std::isfinite(number);
-  return true;
+  return is_learnable(number);
 }
 
 /// Fills the vector, whose size is known and whose numbers are nought.
@@ -69,16 +84,11 @@ template <typename Number>
     if (noughts > left || count > left - noughts || size > bytes.size()) return false;
     if (noughts + count == 0) return false;  // would never end
     at += noughts;
-    std::memcpy(numbers.data() + at, bytes.data(), size);
+    bytes.copy(reinterpret_cast<char*>(numbers.data() + at), size);
     bytes.remove_prefix(size);
     at += count;
   }
-  if constexpr (std::is_floating_point_v<Number>) {
-    for (const Number number : numbers) {
-      if (!std::isfinite(number)) return false;
-    }
-  }
-  return true;
+  return std::ranges::all_of(numbers, is_learnable<Number>);
 }
 
 inline void append_text(std::string& out, std::string_view text) {
