@@ -42,8 +42,8 @@ struct Learnt {
   Combiner any_local;
   std::map<std::string, LocalModel, std::less<>> models;
 
-  // Of the cloud most is expected, and little less of hard work.
-  ReadableModel cloud_readable{2, 0.3};
+  // Of the cloud most is expected, and hardly less of hard work.
+  ReadableModel cloud_readable{2.2, 0.1};
   TextModel cloud_text;
   Combiner cloud;
 

@@ -37,6 +37,10 @@ class Routed(MinimillTest):
         status, _, body = self.request("GET", f"/minimill/v1/why/{request}")
         return json.loads(body)["requests"][0]["outcomes"] if status == 200 else []
 
+    def why(self, request):
+        """What `minimill why` prints, once the request is in the ledger."""
+        return eventually(lambda: self.run_minimill("why", request, check=False).stdout, "the request is in the ledger")
+
     def outcome(self, request, kind):
         def there():
             return next((each for each in self.outcomes(request) if each["kind"] == kind), None)
@@ -226,6 +230,7 @@ class Bounded(Routed):
         answered = self.chat("auto", asked, max_tokens=2)
         self.assertEqual(answered[1]["x-minimill-lane"], "cloud")
         self.assertIn("at least 59 more are needed", self.run_minimill("router", "show").stdout)
+        self.assertIn("wanted: more than any", self.why(self.id_of(answered)))
 
         compared = [{"prompt": asked, "local_ok": True, "cloud_ok": True}] * 60
         self.run_minimill("router", "train", self.write_examples(compared))
