@@ -3,12 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "route/combiner.h"
 #include "route/features.h"
 #include "route/nearest.h"
 #include "route/outcome_trust.h"
 #include "route/reliability.h"
+#include "route/state_bytes.h"
 #include "route/text_model.h"
 
 namespace minimill::route {
@@ -61,6 +63,54 @@ TEST(Combiner, StaysFiniteWhateverHappens) {
   EXPECT_TRUE(std::isfinite(p));
   EXPECT_GE(p, 0);
   EXPECT_LE(p, 1);
+}
+
+TEST(Combiner, WhateverAStateSaysItStaysAProbability) {
+  std::string state;
+  for (int i = 0; i < 6 + 36; ++i) append_number(state, i % 2 == 0 ? 1e9 : -1e9);
+  std::string_view bytes = state;
+  Combiner combiner;
+  ASSERT_TRUE(combiner.take_state(bytes).has_value());
+
+  for (int i = 0; i < 100; ++i) combiner.update(evidence(i % 2 == 0 ? 8 : -8, 2), i % 3 == 0, 1);
+
+  const double p = combiner.probability(evidence(8, -2));
+  EXPECT_GE(p, 0);
+  EXPECT_LE(p, 1);
+  std::string again;
+  combiner.append_state(again);
+  std::string_view kept = again;
+  EXPECT_TRUE(Combiner().take_state(kept).has_value());
+}
+
+TEST(StateBytes, NumbersThatCannotHaveBeenLearntAreRefused) {
+  for (const double number : {1e300, -1e10, std::numeric_limits<double>::infinity(),
+                              std::numeric_limits<double>::quiet_NaN()}) {
+    std::string state;
+    append_number(state, number);
+    std::string_view bytes = state;
+    double read = 0;
+    EXPECT_FALSE(take_number(bytes, read)) << number;
+  }
+  std::string counted;
+  append_number(counted, std::numeric_limits<std::int64_t>::max());
+  std::string_view bytes = counted;
+  std::int64_t read = 0;
+  EXPECT_FALSE(take_number(bytes, read));
+}
+
+TEST(StateBytes, RunsOfNoughtsAreWrittenShortAndReadBack) {
+  std::vector<float> numbers(10'000);
+  numbers[17] = 1.5F;
+  numbers[9'999] = -2;
+  std::string state;
+  append_numbers(state, numbers);
+  EXPECT_LT(state.size(), 200U);
+  std::vector<float> read(numbers.size());
+  std::string_view bytes = state;
+  ASSERT_TRUE(take_numbers(bytes, read));
+  EXPECT_EQ(read, numbers);
+  EXPECT_TRUE(bytes.empty());
 }
 
 Sketch sketch(std::string what) {
