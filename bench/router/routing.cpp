@@ -1,10 +1,7 @@
 #include <fmt/format.h>
 
-#include <chrono>
-#include <cmath>
 #include <functional>
 #include <set>
-#include <thread>
 
 #include "peers.h"
 #include "route/routing_metrics.h"

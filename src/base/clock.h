@@ -43,6 +43,11 @@ class ManualClock final : public Clock {
   SteadyTime steady_{std::chrono::hours{1}};
 };
 
+/// A duration as a number, for the ledger and for people.
+inline double in_ms(std::chrono::nanoseconds duration) {
+  return std::chrono::duration<double, std::milli>(duration).count();
+}
+
 /// Milliseconds since 1970, as SQLite columns and JSON fields carry it.
 inline std::int64_t unix_ms(WallTime time) { return time.time_since_epoch().count(); }
 /// Whole seconds, as most wire formats count.

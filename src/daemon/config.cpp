@@ -156,6 +156,10 @@ void read_root(TomlReader& root, Config& config) {
   for (TomlReader& bound : router.tables("bound")) {
     config.router.bounds.push_back(read_bound(std::move(bound)));
   }
+  if (config.router.bounds.size() > route::RouterOptions::kMaxBounds) {
+    router.reject("bound", "there are too many",
+                  fmt::format("at most {} may be set", route::RouterOptions::kMaxBounds));
+  }
   router.finish();
 
   TomlReader shadow = root.table("shadow");

@@ -94,8 +94,8 @@ route::RouteInput Gateway::route_input(const Ask& ask) {
   return input;
 }
 
-Result<route::Decision> Gateway::decide(const Ask& ask, const route::RouteInput& input) {
-  Result<route::Decision> decision = router_.decide(input);
+Result<route::Decision> Gateway::with_model(const Ask& ask, const route::RouteInput& input,
+                                            Result<route::Decision> decision) {
   if (!decision) return decision;
   const auto model_of = [&](route::Lane lane) {
     return ask.choice.model.empty() ? selector_.default_model(lane) : ask.choice.model;
@@ -207,12 +207,10 @@ asio::awaitable<Result<Gateway::Reply>> Gateway::serve(OpenRequest& open, bool w
   Result<AnswerFormat> format = AnswerFormat::of(ask.request);
   if (!format) co_return std::unexpected(std::move(format.error()));
   route::RouteInput input = route_input(ask);
-  Result<route::Decision> decision = decide(ask, input);
+  Result<route::Decision> decision = with_model(ask, input, router_.meet(input));
   if (!decision) co_return std::unexpected(std::move(decision.error()));
   route::Lane lane = decision->lane;
   std::string model = decision->model;
-  std::string operation = router_.recognise(input);
-  if (decision->operation.empty()) decision->operation = std::move(operation);
   if (ask.choice.lane == route::Lane::kCloud) outcomes_.asked_cloud(ask.app, input.text);
   open.decided(std::move(input), std::move(*decision));
   std::optional<Error> from_device;  // why the device's answer was not taken

@@ -84,7 +84,10 @@ class Gateway {
           Outcomes& outcomes, Shadow& shadow, WatchOptions watch);
 
   /// Lane and model, without carrying anything out.
-  Result<route::Decision> decide(const Ask& ask) { return decide(ask, route_input(ask)); }
+  Result<route::Decision> decide(const Ask& ask) {
+    const route::RouteInput input = route_input(ask);
+    return with_model(ask, input, router_.decide(input));
+  }
 
   asio::awaitable<Result<Served>> complete(Ask ask);
   asio::awaitable<Result<ServedStream>> stream(Ask ask);
@@ -97,7 +100,9 @@ class Gateway {
   };
 
   route::RouteInput route_input(const Ask& ask);
-  Result<route::Decision> decide(const Ask& ask, const route::RouteInput& input);
+  /// What the router decided, with the lane's model, and within what it may cost.
+  Result<route::Decision> with_model(const Ask& ask, const route::RouteInput& input,
+                                     Result<route::Decision> decision);
   /// A local answer that is not taken: what its error teaches.
   void learn_failure(const OpenRequest& open, route::OutcomeKind kind, const Error& error);
   void learn_success(const OpenRequest& open, route::OutcomeKind kind);

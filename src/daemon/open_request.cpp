@@ -10,10 +10,6 @@ namespace {
 /// What nginx logs for it, too: the client closed the connection before it was answered.
 constexpr int kStatusClientGone = 499;
 
-double ms(std::chrono::nanoseconds duration) {
-  return std::chrono::duration<double, std::milli>(duration).count();
-}
-
 }  // namespace
 
 OpenRequest::OpenRequest(const Clock& clock, const Backends& backends, ledger::Ledger& ledger,
@@ -53,10 +49,10 @@ void OpenRequest::begin_attempt(route::Lane lane, std::string model, lane::Slot 
   attempt.lane = lane;
   attempt.backend = backends_.backend_name(lane, model);
   attempt.model = std::move(model);
-  attempt.queued_ms = ms(slot_.waited());
+  attempt.queued_ms = in_ms(slot_.waited());
 }
 
-double OpenRequest::attempt_ms() const { return ms(clock_.steady() - attempt_started_); }
+double OpenRequest::attempt_ms() const { return in_ms(clock_.steady() - attempt_started_); }
 
 void OpenRequest::first_token() {
   ledger::Attempt& attempt = record_.attempts.back();
@@ -68,7 +64,7 @@ void OpenRequest::held(std::size_t tokens, std::chrono::nanoseconds took, double
   mean_logprob_ = mean_logprob;
   ledger::Attempt& attempt = record_.attempts.back();
   attempt.held_tokens = static_cast<std::int64_t>(tokens);
-  attempt.held_ms = ms(took);
+  attempt.held_ms = in_ms(took);
   attempt.p_held = p;
 }
 

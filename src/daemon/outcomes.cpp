@@ -45,6 +45,14 @@ void Outcomes::local(const RequestId& id, const route::RouteInput& input,
   teach(input, operation, kind, ok);
 }
 
+void Outcomes::cloud(const RequestId& id, const route::RouteInput& input,
+                     std::string_view operation, route::OutcomeKind kind, bool ok,
+                     std::string detail) {
+  record(id, kind, ok, std::move(detail));
+  router_.learn_cloud(input, operation, ok, kind);
+  learnt_();
+}
+
 void Outcomes::compared(const RequestId& id, const route::RouteInput& input,
                         std::string_view operation, route::OutcomeKind kind, bool ok,
                         std::string detail) {

@@ -28,6 +28,9 @@ class Outcomes {
   /// A local answer turned out so: recorded, and the router learns from it.
   void local(const RequestId& id, const route::RouteInput& input, std::string_view operation,
              route::OutcomeKind kind, bool ok, std::string detail);
+  /// The same of the cloud's answer.
+  void cloud(const RequestId& id, const route::RouteInput& input, std::string_view operation,
+             route::OutcomeKind kind, bool ok, std::string detail);
   /// A local answer gave no cause for complaint: the router learns that, and nothing is recorded.
   void fine(const route::RouteInput& input, std::string_view operation, route::OutcomeKind kind) {
     teach(input, operation, kind, true);

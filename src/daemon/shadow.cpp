@@ -19,10 +19,6 @@ std::int64_t day_of(WallTime at) {
   return std::chrono::floor<std::chrono::days>(at.time_since_epoch()).count();
 }
 
-double ms(std::chrono::nanoseconds duration) {
-  return std::chrono::duration<double, std::milli>(duration).count();
-}
-
 }  // namespace
 
 Shadow::Shadow(asio::io_context& io, const Clock& clock, IdSource& ids, ShadowOptions options,
@@ -101,11 +97,11 @@ asio::awaitable<Result<chat::ChatAnswer>> Shadow::ask(route::Lane lane, std::str
   attempt.lane = lane;
   attempt.backend = backends_.backend_name(lane, model);
   attempt.model = model;
-  attempt.queued_ms = ms(slot->waited());
+  attempt.queued_ms = in_ms(slot->waited());
   const SteadyTime began = clock_.steady();
   Result<chat::ChatAnswer> answer =
       co_await backends_.complete(lane, model, request, policy::Privacy::kAllow);
-  attempt.duration_ms = ms(clock_.steady() - began);
+  attempt.duration_ms = in_ms(clock_.steady() - began);
   if (answer) {
     attempt.usage = answer->usage;
     attempt.cost_usd = backends_.cost_usd(lane, model, answer->usage);

@@ -29,8 +29,6 @@ double seconds(std::chrono::nanoseconds duration) {
   return std::chrono::duration<double>(duration).count();
 }
 
-double ms(std::chrono::nanoseconds duration) { return seconds(duration) * 1000; }
-
 }  // namespace
 
 TaskRunner::TaskRunner(asio::io_context& io, const Clock& clock, IdSource& ids,
@@ -126,8 +124,7 @@ Result<> TaskRunner::take(const lane::DueTask& due) {
   if (!task) return std::unexpected(std::move(task.error()));
   if (!*task || (*task)->state != lane::TaskState::kQueued) return {};
   held_.emplace(due.run, due.id);
-  router_.recognise(route_input(**task));
-  Result<route::Decision> decision = decide(**task);
+  Result<route::Decision> decision = router_.meet(route_input(**task));
   // Where nothing can serve it now, the local lane's worker finds that out and plans the retry.
   const route::Lane lane = decision ? decision->lane : route::Lane::kLocal;
   enqueue({.run = due.run, .id = due.id}, lane);
@@ -227,7 +224,7 @@ asio::awaitable<void> TaskRunner::attempt(lane::Task& task, route::Lane lane,
   row.lane = lane;
   row.backend = backends_.backend_name(lane, decision.model);
   row.model = decision.model;
-  row.queued_ms = ms(slot.waited());
+  row.queued_ms = in_ms(slot.waited());
 
   chat::ChatRequest request = chat_request(task, lane);
   request.logprobs = lane == route::Lane::kLocal && !task.spec.check.is_null();
@@ -237,7 +234,7 @@ asio::awaitable<void> TaskRunner::attempt(lane::Task& task, route::Lane lane,
   slot = {};
 
   const auto took = clock_.steady() - began;
-  row.duration_ms = ms(took);
+  row.duration_ms = in_ms(took);
   (lane == route::Lane::kLocal ? task.local_s : task.cloud_s) += seconds(took);
   if (answer) {
     row.usage = answer->usage;
@@ -277,14 +274,9 @@ void TaskRunner::judge(lane::Task& task, route::Lane lane, const chat::ChatAnswe
       check ? check->run(answer.text)
             : lane::Verdict{.passed = false, .why = check.error().to_string()};
   (lane == route::Lane::kLocal ? task.local_passed : task.cloud_passed) = verdict.passed;
-  if (lane == route::Lane::kLocal) {
-    outcomes_.local(task.request, route_input(task), task.operation, route::OutcomeKind::kCheck,
-                    verdict.passed, verdict.why);
-  } else {
-    note(task.request, "check", verdict.passed, verdict.why);
-    router_.learn_cloud(route_input(task), task.operation, verdict.passed);
-  }
-  learnt_ = true;
+  const auto judged = lane == route::Lane::kLocal ? &Outcomes::local : &Outcomes::cloud;
+  (outcomes_.*judged)(task.request, route_input(task), task.operation, route::OutcomeKind::kCheck,
+                      verdict.passed, verdict.why);
   if (verdict.passed) return;
   task.error = "check failed: " + verdict.why;
   if (lane == route::Lane::kLocal && may_escalate(task)) {
@@ -343,9 +335,7 @@ Millis TaskRunner::backoff(int attempts) {
 }
 
 Result<route::Decision> TaskRunner::decide(const lane::Task& task) {
-  route::RouteInput input = route_input(task);
-  if (task.escalated) input.forced = route::Lane::kCloud;
-  Result<route::Decision> decision = router_.decide(input);
+  Result<route::Decision> decision = router_.decide(route_input(task));
   if (decision && task.escalated) {
     decision->reasons.front() = {
         .layer = "escalation",
@@ -363,6 +353,7 @@ route::RouteInput TaskRunner::route_input(const lane::Task& task) const {
   input.model = engines_.default_model();
   input.verifiable = !task.spec.check.is_null();
   input.privacy = task.spec.privacy;
+  if (task.escalated) input.forced = route::Lane::kCloud;
   input.local_available = engines_.default_available();
   input.cloud_available = selector_.cloud_available();
   input.local_context_tokens = engines_.context_tokens();

@@ -30,7 +30,7 @@ struct LocalModel {
 
 struct Learnt {
   static constexpr std::size_t kMaxModels = 6;
-  static constexpr std::size_t kMaxBounds = 64;
+  static constexpr std::size_t kMaxBounds = 64;  // twice what may be configured at a time
 
   TextTerms terms;
   SkillClassifier skills;

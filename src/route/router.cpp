@@ -192,11 +192,24 @@ struct Router::Impl {
     return bar;
   }
 
+  /// Audits for bounds that are no longer configured.
+  void forget_old_promises() {
+    std::erase_if(learnt.audits, [this](const auto& each) {
+      const auto is_its = [&each](const QualityBound& bound) {
+        return scope_of(bound) == each.first;
+      };
+      return !each.first.empty() && std::ranges::none_of(options.bounds, is_its);
+    });
+  }
+
   void update_bars() {
     bars.clear();
     for (const QualityBound& bound : options.bounds) bars.push_back(bar_of(bound));
   }
 
+  Result<Decision> decide(const RouteInput& input, const View& view) const;
+  /// Sets the view's operation.
+  std::string recognise(const RouteInput& input, View& view);
   void explain(const View& view, const Weighed& weighed, std::string_view model,
                std::vector<Reason>& reasons) const;
 
@@ -292,20 +305,29 @@ Estimate Router::estimate(const RouteInput& input) const {
 }
 
 Result<Decision> Router::decide(const RouteInput& input) const {
+  return impl_->decide(input, impl_->view(input));
+}
+
+Result<Decision> Router::meet(const RouteInput& input) {
+  Impl::View view = impl_->view(input);
+  impl_->recognise(input, view);
+  return impl_->decide(input, view);
+}
+
+Result<Decision> Router::Impl::decide(const RouteInput& input, const View& view) const {
   std::vector<Reason> rules;
   Result<std::optional<Lane>> ruled = lane_by_rule(input, rules);
   if (!ruled) return std::unexpected(std::move(ruled.error()));
 
-  const Impl::View view = impl_->view(input);
-  const Impl::Weighed weighed = impl_->weigh(input, view);
+  const Weighed weighed = weigh(input, view);
   Decision decision;
   const Operation* operation = nullptr;
   if (view.operation) {
-    operation = &impl_->learnt.operations.at(*view.operation);
+    operation = &learnt.operations.at(*view.operation);
     decision.operation = operation->slug;
   }
   decision.p_local_ok = weighed.estimate.good_enough;
-  decision.threshold = impl_->bar(input, decision.operation, rules);
+  decision.threshold = bar(input, decision.operation, rules);
   if (*ruled) {
     decision.lane = **ruled;
   } else {
@@ -332,7 +354,7 @@ Result<Decision> Router::decide(const RouteInput& input) const {
     decision.lane = local ? Lane::kLocal : Lane::kCloud;
   }
   std::vector<Reason> reasons;
-  impl_->explain(view, weighed, input.model, reasons);
+  explain(view, weighed, input.model, reasons);
   std::ranges::stable_sort(reasons, std::ranges::greater{},
                            [](const Reason& reason) { return std::abs(reason.weight); });
   decision.reasons = std::move(rules);
@@ -350,19 +372,21 @@ std::string Router::operation_of(const RouteInput& input) const {
 
 std::string Router::recognise(const RouteInput& input) {
   Impl::View view = impl_->view(input);
-  Learnt& learnt = impl_->learnt;
+  return impl_->recognise(input, view);
+}
+
+std::string Router::Impl::recognise(const RouteInput& input, View& view) {
   const bool titled = !operation_slug(input.title).empty();
   if (!view.operation && titled) {
-    view.operation = impl_->make_operation(operation_slug(input.title), input.title);
+    view.operation = make_operation(operation_slug(input.title), input.title);
   } else if (!view.operation) {
-    std::optional<UnknownWorks::Group> group =
-        impl_->unknown.add(view.sketch, view.features, input.text);
+    std::optional<UnknownWorks::Group> group = unknown.add(view.sketch, view.features, input.text);
     if (!group) return {};
     std::string slug = operation_slug(group->name);
     for (int i = 2; learnt.operations.find(slug) != nullptr; ++i) {
       slug = fmt::format("{}-{}", operation_slug(group->name), i);
     }
-    view.operation = impl_->make_operation(std::move(slug), group->name);
+    view.operation = make_operation(std::move(slug), group->name);
     for (const Features& each : group->examples) learnt.skills.learn(each, *view.operation);
     learnt.skills.learn(view.features, *view.operation);
   }
@@ -441,6 +465,7 @@ void Router::audit(const RouteInput& input, std::string_view operation, bool los
   const Impl::View view = impl_->view(input);
   const double estimate = impl_->weigh(input, view).estimate.good_enough;
   auto& audits = impl_->learnt.audits;
+  if (audits.size() >= Learnt::kMaxBounds) impl_->forget_old_promises();
   audits[""].audit(estimate, lost);
   for (const QualityBound& bound : impl_->options.bounds) {
     const bool fits = (!bound.operation.empty() && bound.operation == operation) ||

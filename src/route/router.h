@@ -43,6 +43,8 @@ struct QualityBound {
 };
 
 struct RouterOptions {
+  static constexpr std::size_t kMaxBounds = 32;
+
   /// Local where the estimated probability that it is good enough is at least this.
   double threshold = 0.6;
   /// The bar where a check will tell: a wrong answer costs time there, and reaches nobody.
@@ -76,6 +78,8 @@ class Router {
   /// kUnavailable or kForbidden where no permitted lane can serve the work, with what to do.
   Result<Decision> decide(const RouteInput& input) const;
   Estimate estimate(const RouteInput& input) const;
+  /// recognise() and then decide(), reading the text once.
+  Result<Decision> meet(const RouteInput& input);
 
   /// Which operation the work is, and remembers it as one: titled work is that of its title;
   /// untitled work is recognised, or, where several alike are of no known operation, makes a new

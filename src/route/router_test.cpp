@@ -304,6 +304,39 @@ TEST(LocalModels, ANewOneStartsFromWhatTheOthersTaught) {
   EXPECT_GT(router.estimate(by_new).local, router.estimate(seen).local);
 }
 
+TEST(Router, WhateverItWasToldCanBeReadBack) {
+  Router router;
+  RouteInput input = task(std::string(3000, 'x') + std::string(3000, '\xc3'), "note");
+  for (int i = 0; i < 2000; ++i) input.title += "\u00e9";
+  input.model = std::string(10'000, 'm');
+  router.learn(input, router.recognise(input), true);
+  const Result<Router> again = Router::load(router.save(), {});
+  ASSERT_TRUE(again.has_value()) << again.error().message;
+  EXPECT_EQ(again->operations().size(), 1U);
+}
+
+TEST(QualityBound, ManyThatWereChangedLeaveAStateThatCanBeReadBack) {
+  std::string state = Router().save();
+  for (int i = 0; i < 100; ++i) {
+    Router router = Router::load(state, bounded({}, "app-" + std::to_string(i))).value();
+    RouteInput input = kEasy;
+    input.app = "app-" + std::to_string(i);
+    router.audit(input, "", false);
+    EXPECT_EQ(router.bounds().at(0).audits, 1U);
+    state = router.save();
+  }
+}
+
+TEST(Router, MeetingAWorkIsRecognisingItAndDecidingIt) {
+  Router met;
+  Router apart;
+  for (const RouteInput& each : {task("Tag this note", "Note: x"), kEasy, kHard}) {
+    apart.recognise(each);
+    EXPECT_EQ(met.meet(each).value(), apart.decide(each).value());
+  }
+  EXPECT_EQ(met.operations().size(), 1U);
+}
+
 TEST(LocalModels, OnlySoManyAreRemembered) {
   Router router;
   for (int i = 0; i < 20; ++i) {

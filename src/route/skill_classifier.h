@@ -54,9 +54,6 @@ class SkillClassifier {
   /// Those that have been learnt have numbers below this.
   std::size_t size() const { return used_; }
 
-  /// The bar under which the best score means "unknown".
-  double bar() const { return bar_; }
-
   /// Forgets what it knows of an operation, for another to take its number.
   void clear(OperationIndex operation);
 
@@ -74,7 +71,7 @@ class SkillClassifier {
   std::size_t columns_ = 0;            // operations there is room for
   std::size_t used_ = 0;               // operations that have a scorer: numbers below this
   std::vector<std::int16_t> weights_;  // a row per bucket, a column per operation; in 1/kOne
-  double bar_;
+  double bar_;                         // the best score under it means "unknown"
 };
 
 }  // namespace minimill::route

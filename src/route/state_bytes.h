@@ -91,15 +91,24 @@ template <typename Number>
   return std::ranges::all_of(numbers, is_learnable<Number>);
 }
 
+inline constexpr std::size_t kMostText = 4096;  // bytes; what is longer is cut between characters
+
 inline void append_text(std::string& out, std::string_view text) {
+  if (text.size() > kMostText) {
+    const auto continues = [&text](std::size_t at) {
+      return (static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80;
+    };
+    std::size_t end = kMostText;
+    while (end > 0 && continues(end)) --end;
+    text = text.substr(0, end);
+  }
   append_number(out, static_cast<std::uint32_t>(text.size()));
   out += text;
 }
 
-[[nodiscard]] inline bool take_text(std::string_view& bytes, std::string& text,
-                                    std::size_t most = 4096) {
+[[nodiscard]] inline bool take_text(std::string_view& bytes, std::string& text) {
   std::uint32_t size = 0;
-  if (!take_number(bytes, size) || size > most || size > bytes.size()) return false;
+  if (!take_number(bytes, size) || size > kMostText || size > bytes.size()) return false;
   text = bytes.substr(0, size);
   bytes.remove_prefix(size);
   return true;

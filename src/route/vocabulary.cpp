@@ -47,10 +47,6 @@ void Vocabulary::halve() {
   for (std::uint16_t& count : containing_) count /= 2;
 }
 
-float Vocabulary::inverse_frequency(std::uint32_t bucket) const {
-  return 1 + log_of(texts_) - log_of(containing_[bucket]);
-}
-
 void Vocabulary::append_terms(const std::vector<std::uint32_t>& hashes, std::uint32_t offset,
                               float length, std::vector<Term>& out) const {
   const std::size_t first = out.size();

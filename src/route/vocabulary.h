@@ -32,13 +32,11 @@ class Vocabulary {
 
   /// Counts a text's hashes, of one or two kinds, once each.
   void add(const std::vector<std::uint32_t>& hashes, const std::vector<std::uint32_t>& more = {});
-  float inverse_frequency(std::uint32_t bucket) const;
 
   /// Appends a text's terms, scaled to Euclidean length `length`; buckets are offset by `offset`.
   void append_terms(const std::vector<std::uint32_t>& hashes, std::uint32_t offset, float length,
                     std::vector<Term>& out) const;
 
-  std::uint32_t texts() const { return texts_; }
   void append_state(std::string& out) const;
   Result<> take_state(std::string_view& bytes);
 
