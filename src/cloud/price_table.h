@@ -1,7 +1,7 @@
 #pragma once
 
-// What models cost. USD per million tokens, by model name, from a built-in list (with the date it
-// was read) and the user's own [prices] on top.
+// What models cost. USD per million tokens, by model name: the catalogue's, with the user's own
+// [prices] on top.
 
 #include <map>
 #include <optional>
@@ -9,30 +9,40 @@
 #include <string_view>
 
 #include "chat/chat_event.h"
+#include "cloud/catalogue.h"
 
 namespace minimill::cloud {
 
-struct Price {
-  double input_usd_per_mtok = 0;
-  double cached_input_usd_per_mtok = 0;
-  double output_usd_per_mtok = 0;
-  bool operator==(const Price&) const = default;
-};
-
 class PriceTable {
  public:
-  /// The models of the built-in list.
+  /// The built-in catalogue's models.
   PriceTable();
+  explicit PriceTable(const Catalogue& catalogue);
 
+  /// `model` is a model's name, wherever it is served, or "provider/model".
   void set(std::string model, Price price);
   /// By exact name, else by the longest listed name that `model` starts with followed by '-' or '@'
   /// ("gpt-4o-mini-2024-07-18" costs what "gpt-4o-mini" does); nullopt where unknown.
   std::optional<Price> find(std::string_view model) const;
+  /// What `provider` takes for it: its own price where one is listed, else the model's.
+  std::optional<Price> find(std::string_view provider, std::string_view model) const;
   /// 0 where the price is unknown.
   double cost_usd(std::string_view model, const chat::Usage& usage) const;
+  double cost_usd(std::string_view provider, std::string_view model,
+                  const chat::Usage& usage) const;
 
  private:
-  std::map<std::string, Price, std::less<>> prices_;
+  using Prices = std::map<std::string, Price, std::less<>>;
+  struct Match {
+    std::size_t size = 0;  // of the listed name
+    Price price;
+  };
+  static std::optional<Match> match(const Prices& prices, std::string_view name);
+
+  Prices own_;     // the user's
+  Prices listed_;  // the catalogue's
 };
+
+double cost_usd(const Price& price, const chat::Usage& usage);
 
 }  // namespace minimill::cloud

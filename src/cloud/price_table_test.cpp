@@ -29,5 +29,32 @@ TEST(PriceTable, UnknownModelCostsNothingRatherThanAGuess) {
   EXPECT_EQ(PriceTable().cost_usd("nobody-knows", {.prompt_tokens = 1'000'000}), 0);
 }
 
+TEST(PriceTable, ProvidersOwnPriceGoesBeforeTheModels) {
+  PriceTable prices;
+  prices.set("near/m",
+             {.input_usd_per_mtok = 1, .cached_input_usd_per_mtok = 1, .output_usd_per_mtok = 1});
+  prices.set("m",
+             {.input_usd_per_mtok = 2, .cached_input_usd_per_mtok = 2, .output_usd_per_mtok = 2});
+
+  EXPECT_EQ(prices.find("near", "m")->input_usd_per_mtok, 1);
+  EXPECT_EQ(prices.find("far", "m")->input_usd_per_mtok, 2);
+  EXPECT_EQ(prices.find("m")->input_usd_per_mtok, 2);
+}
+
+TEST(PriceTable, UsersPriceOfAModelHoldsWhereverItIsServed) {
+  PriceTable prices;
+  prices.set("gpt-4o",
+             {.input_usd_per_mtok = 7, .cached_input_usd_per_mtok = 7, .output_usd_per_mtok = 7});
+
+  EXPECT_EQ(prices.find("openai", "gpt-4o")->input_usd_per_mtok, 7);
+}
+
+TEST(PriceTable, UsageThatContradictsItselfCostsNoLessThanNothing) {
+  const Price price{
+      .input_usd_per_mtok = 2, .cached_input_usd_per_mtok = 1, .output_usd_per_mtok = 10};
+
+  EXPECT_GE(cost_usd(price, {.prompt_tokens = 1, .cached_prompt_tokens = 1'000'000}), 0);
+}
+
 }  // namespace
 }  // namespace minimill::cloud

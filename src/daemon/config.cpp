@@ -11,12 +11,15 @@
 #include <sstream>
 
 #include "base/json.h"
-#include "daemon/toml_reader.h"
+#include "settings/toml_reader.h"
 
 extern char** environ;
 
 namespace minimill::daemon {
 namespace {
+
+using settings::TomlErrors;
+using settings::TomlReader;
 
 chat::Protocol protocol_of(TomlReader& table) {
   const std::string text = table.string("protocol", "openai");

@@ -1,11 +1,11 @@
-#include "daemon/toml_reader.h"
+#include "settings/toml_reader.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstdint>
 
-namespace minimill::daemon {
+namespace minimill::settings {
 namespace {
 
 const toml::table kEmpty;
@@ -173,4 +173,4 @@ void TomlReader::finish() {
   }
 }
 
-}  // namespace minimill::daemon
+}  // namespace minimill::settings

@@ -13,7 +13,7 @@
 
 #include "base/error.h"
 
-namespace minimill::daemon {
+namespace minimill::settings {
 
 struct TomlErrors {
   std::optional<Error> first;
@@ -54,4 +54,4 @@ class TomlReader {
   std::vector<std::string> known_;
 };
 
-}  // namespace minimill::daemon
+}  // namespace minimill::settings

@@ -1,0 +1,72 @@
+#pragma once
+
+// The cloud providers that are known by name: protocol, base URL, where the key is looked for, and
+// models with their list prices. Built in from providers.toml, which says what each key means;
+// users override it and add to it with a file of the same form.
+//
+//   Catalogue catalogue = Catalogue::built_in();
+//   Result<> added = catalogue.add(text, "providers.toml");   // "providers.toml:12: provider.…"
+//   const CatalogueProvider* groq = catalogue.find("groq");
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "chat/chat_request.h"
+
+namespace minimill::cloud {
+
+/// USD per million tokens.
+struct Price {
+  double input_usd_per_mtok = 0;
+  double cached_input_usd_per_mtok = 0;
+  double output_usd_per_mtok = 0;
+  bool operator==(const Price&) const = default;
+};
+
+struct CatalogueModel {
+  std::string name;
+  std::string family;          // priced alike: names that begin so; empty: the name itself
+  std::optional<Price> price;  // nullopt: not told
+  bool operator==(const CatalogueModel&) const = default;
+};
+
+struct CatalogueProvider {
+  std::string name;
+  chat::Protocol protocol = chat::Protocol::kOpenAi;
+  std::string base_url;       // with a part in braces where the user has to fill something in
+  std::string key_env;        // empty: it needs no key
+  std::string key_header;     // empty: the protocol's own
+  std::string read;           // when the prices were read, "2025-08"
+  double batch_discount = 0;  // share that the batch API takes off
+  std::vector<CatalogueModel> models;  // the first is the default
+  bool operator==(const CatalogueProvider&) const = default;
+
+  /// The base URL has a part that only the user knows.
+  bool is_template() const { return base_url.find('{') != std::string::npos; }
+};
+
+class Catalogue {
+ public:
+  static constexpr std::size_t kMaxProviders = 256;
+  static constexpr std::size_t kMaxModels = 1024;  // each
+
+  static const Catalogue& built_in();
+  /// The file that built_in() was made of, for users to edit a copy.
+  static std::string_view built_in_text();
+
+  /// Overrides what is listed and adds what is not; where it fails, nothing has changed. Errors
+  /// name `source`, the line and the key.
+  Result<> add(std::string_view toml, std::string_view source);
+
+  const CatalogueProvider* find(std::string_view name) const;
+  const std::vector<CatalogueProvider>& providers() const { return providers_; }
+
+ private:
+  std::vector<CatalogueProvider> providers_;
+};
+
+}  // namespace minimill::cloud
