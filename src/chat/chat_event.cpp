@@ -34,6 +34,7 @@ Usage& Usage::operator+=(const Usage& other) {
   prompt_tokens += other.prompt_tokens;
   completion_tokens += other.completion_tokens;
   cached_prompt_tokens += other.cached_prompt_tokens;
+  estimated = estimated || other.estimated;
   return *this;
 }
 

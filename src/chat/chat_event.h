@@ -25,6 +25,7 @@ struct Usage {
   std::int64_t prompt_tokens = 0;  // all of them, cached ones included
   std::int64_t completion_tokens = 0;
   std::int64_t cached_prompt_tokens = 0;
+  bool estimated = false;  // from the text: the backend told no counts
   Usage& operator+=(const Usage& other);
   bool operator==(const Usage&) const = default;
 };

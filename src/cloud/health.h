@@ -14,9 +14,10 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
-#include <string>
+#include <string_view>
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "chat/chat_event.h"
 #include "cloud/decayed.h"
 #include "cloud/rate_limits.h"
@@ -63,9 +64,9 @@ class Health {
   /// the end of one under way.
   SteadyTime next_at(SteadyTime now, std::int64_t prompt_tokens) const;
   Breaker breaker(SteadyTime now) const;
-  /// Why the breaker was opened last; what is told of a provider that is not asked.
-  const std::string& last_error() const { return last_error_; }
-  void remember_error(std::string message) { last_error_ = std::move(message); }
+  /// The last failure: what is told of a provider that is not asked.
+  const std::optional<Error>& last_error() const { return last_error_; }
+  void remember_error(Error error) { last_error_ = std::move(error); }
 
   /// All answers' time, by tokens.
   const ServiceTime& service() const { return service_; }
@@ -104,7 +105,7 @@ class Health {
   bool probing_ = false;  // the one request that a half-open breaker lets through
   SteadyTime closed_until_{};
   Millis pause_ = kFirstPause;
-  std::string last_error_;
+  std::optional<Error> last_error_;
 
   double limit_ = kFirstLimit;
   int in_flight_ = 0;

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "cloud/provider_stream.h"
 #include "protocol/anthropic.h"
 #include "protocol/http_status.h"
@@ -36,11 +37,14 @@ http::ClientRequest json_request(const ProviderOptions& options, std::string_vie
   out.idle_timeout = options.idle_timeout;
   out.total_timeout = chat::time_left(deadline);
   out.headers.add("content-type", "application/json");
-  if (options.protocol == chat::Protocol::kOpenAi) {
-    if (!options.key.empty()) out.headers.add("authorization", "Bearer " + options.key);
-  } else {
-    if (!options.key.empty()) out.headers.add("x-api-key", options.key);
-    out.headers.add("anthropic-version", "2023-06-01");
+  const bool anthropic = options.protocol == chat::Protocol::kAnthropic;
+  if (anthropic) out.headers.add("anthropic-version", "2023-06-01");
+  if (!options.key.empty()) {
+    if (!options.key_header.empty() || anthropic) {
+      out.headers.add(options.key_header.empty() ? "x-api-key" : options.key_header, options.key);
+    } else {
+      out.headers.add("authorization", "Bearer " + options.key);
+    }
   }
   out.body = std::move(body);
   return out;
@@ -60,10 +64,40 @@ http::ClientRequest chat_request(const ProviderOptions& options, const chat::Cha
   return out;
 }
 
+/// OpenAI's way of saying that there is no money left: a 429 that waiting does not cure.
+bool says_quota_spent(std::string_view body) {
+  const Result<json::object> parsed = parse_json_object(body);
+  if (!parsed) return false;
+  const json::value* error = parsed->if_contains("error");
+  if (error == nullptr || !error->is_object()) return false;
+  for (const char* key : {"code", "type"}) {
+    const json::value* said = error->as_object().if_contains(key);
+    if (said != nullptr && said->is_string() && said->as_string() == "insufficient_quota") {
+      return true;
+    }
+  }
+  return false;
+}
+
 Error status_error(const ProviderOptions& options, int status, const http::Headers& headers,
-                   std::string_view body) {
+                   std::string_view body, Told& told) {
+  constexpr int kPaymentRequired = 402;
+  constexpr int kTooManyRequests = 429;
   const std::int64_t now_s = unix_ms(SystemClock().wall()) / 1000;
-  return protocol::upstream_error(options.name, status, body, headers.get("retry-after"), now_s);
+  Error error =
+      protocol::upstream_error(options.name, status, body, headers.get("retry-after"), now_s);
+  told.quota_spent =
+      status == kPaymentRequired || (status == kTooManyRequests && says_quota_spent(body));
+  if (told.quota_spent) {
+    error.code = ErrorCode::kRateLimited;
+    error.hint = "the account's quota is spent: top it up, or let another provider answer";
+  }
+  return error;
+}
+
+void listen_to(Told& told, int status, const http::Headers& headers) {
+  told.status = status;
+  told.limits = read_rate_limits(headers, SystemClock().wall());
 }
 
 /// Decides whether and when to try again.
@@ -103,14 +137,15 @@ Result<> check_key(const ProviderOptions& options) {
 }
 
 asio::awaitable<Result<std::string>> post_once(http::Client& client, const ProviderOptions& options,
-                                               http::ClientRequest out) {
+                                               http::ClientRequest out, Told& told) {
   Result<http::Response> response = co_await client.fetch(std::move(out));
   if (!response) {
     co_return std::unexpected(std::move(response.error()).context(options.name));
   }
+  listen_to(told, response->status, response->headers);
   if (response->status >= kFirstErrorStatus) {
     co_return std::unexpected(
-        status_error(options, response->status, response->headers, response->body));
+        status_error(options, response->status, response->headers, response->body, told));
   }
   co_return std::move(response->body);
 }
@@ -131,7 +166,7 @@ std::unexpected<Error> unsupported(const ProviderOptions& options, std::string_v
 
 asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> stream_once(
     http::Client& client, const ProviderOptions& options, const chat::ChatRequest& request,
-    std::string_view model) {
+    std::string_view model, Told& told) {
   http::ClientRequest out = chat_request(options, request, model, true);
   Result<std::unique_ptr<http::Download>> download = co_await client.open(std::move(out));
   if (!download) {
@@ -144,14 +179,15 @@ asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> stream_once(
                             ? Frames::kAll
                             : Frames::kWithoutUsage;
   const int status = (*download)->status();
+  listen_to(told, status, (*download)->headers());
   if (status >= kFirstErrorStatus) {
     Result<std::string> body = co_await http::read_all(**download, kMaxErrorBytes);
     co_return std::unexpected(
-        status_error(options, status, (*download)->headers(), body ? *body : ""));
+        status_error(options, status, (*download)->headers(), body ? *body : "", told));
   }
   auto stream = std::make_unique<ProviderStream>(options.name, options.protocol,
                                                  std::move(*download), frames);
-  // Until the first event, what fails may be tried again.
+  // Until the first event, what fails may be tried elsewhere.
   Result<> begun = co_await stream->begin();
   if (!begun) co_return std::unexpected(std::move(begun.error()));
   co_return std::unique_ptr<chat::ChatStream>(std::move(stream));
@@ -167,25 +203,26 @@ bool Provider::serves(std::string_view model) const {
 }
 
 asio::awaitable<Result<chat::ChatAnswer>> Provider::complete(
-    const policy::Cleared<chat::ChatRequest>& request, std::string_view model) {
+    const policy::Cleared<chat::ChatRequest>& request, std::string_view model, Told& told) {
   if (Result<> key = check_key(options_); !key) co_return std::unexpected(key.error());
-  Retries retries(options_);
-  while (true) {
-    http::ClientRequest out = chat_request(options_, *request, model, false);
-    Result<std::string> said = co_await post_once(client_, options_, std::move(out));
-    Result<chat::ChatAnswer> answer = read_answer(options_, std::move(said));
-    if (answer) co_return answer;
-    const bool again = co_await retries.wait_after(answer.error());
-    if (!again) co_return answer;
-  }
+  http::ClientRequest out = chat_request(options_, *request, model, false);
+  Result<std::string> said = co_await post_once(client_, options_, std::move(out), told);
+  co_return read_answer(options_, std::move(said));
+}
+
+asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> Provider::stream(
+    const policy::Cleared<chat::ChatRequest>& request, std::string_view model, Told& told) {
+  if (Result<> key = check_key(options_); !key) co_return std::unexpected(key.error());
+  co_return co_await stream_once(client_, options_, *request, model, told);
 }
 
 asio::awaitable<Result<std::string>> Provider::post(http::ClientRequest out) {
   if (Result<> key = check_key(options_); !key) co_return std::unexpected(key.error());
   Retries retries(options_);
   while (true) {
+    Told told;
     http::ClientRequest copy = out;
-    Result<std::string> said = co_await post_once(client_, options_, std::move(copy));
+    Result<std::string> said = co_await post_once(client_, options_, std::move(copy), told);
     if (said) co_return said;
     const bool again = co_await retries.wait_after(said.error());
     if (!again) co_return said;
@@ -220,19 +257,6 @@ asio::awaitable<Result<std::int64_t>> Provider::count_tokens(
   Result<std::string> said = co_await post(std::move(out));
   if (!said) co_return std::unexpected(std::move(said.error()));
   co_return protocol::anthropic::parse_count(*said);
-}
-
-asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> Provider::stream(
-    const policy::Cleared<chat::ChatRequest>& request, std::string_view model) {
-  if (Result<> key = check_key(options_); !key) co_return std::unexpected(key.error());
-  Retries retries(options_);
-  while (true) {
-    Result<std::unique_ptr<chat::ChatStream>> stream =
-        co_await stream_once(client_, options_, *request, model);
-    if (stream) co_return stream;
-    const bool again = co_await retries.wait_after(stream.error());
-    if (!again) co_return stream;
-  }
 }
 
 }  // namespace minimill::cloud

@@ -3,11 +3,11 @@
 // A cloud API. Takes only what policy has cleared: a request that may not leave the device cannot
 // be passed in.
 //
-// Tries again by itself, within limits, what is known to be safe and likely to pass: 408, 429 and
-// 5xx before the first byte of an answer, and refused connections, with exponential back-off and
-// jitter, or after Retry-After where the provider names a delay of at most max_retry_wait. A longer
-// one is returned as kRateLimited with retry_after. Keys never appear in errors. Event-loop thread
-// only.
+// A chat is one attempt: who tries again, and where, is the pool's to say (pool.h). Embeddings and
+// token counts are tried again here, within limits, where that is known to be safe and likely to
+// pass: after 408, 429, 5xx and refused connections, with exponential back-off and jitter, or after
+// Retry-After where the provider names a delay of at most max_retry_wait. Keys never appear in
+// errors. Event-loop thread only.
 
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "chat/chat_event.h"
 #include "chat/chat_request.h"
+#include "cloud/rate_limits.h"
 #include "http/client.h"
 #include "policy/privacy.h"
 #include "protocol/embeddings.h"
@@ -32,6 +33,7 @@ struct ProviderOptions {
   std::string base_url;             // "https://api.openai.com/v1", "https://api.anthropic.com"
   std::string key;                  // empty: sent without
   std::string key_env;              // where the key was looked for, for the error's hint
+  std::string key_header;           // the header that carries it; empty: the protocol's own
   std::vector<std::string> models;  // the first is the default
   int max_retries = 2;
   std::chrono::milliseconds first_backoff{500};
@@ -40,14 +42,22 @@ struct ProviderOptions {
   std::chrono::milliseconds idle_timeout{120'000};
 };
 
+/// What a provider said beside its answer or error.
+struct Told {
+  int status = 0;  // 0: nothing came back
+  RateLimits limits;
+  bool quota_spent = false;  // OpenAI's insufficient_quota, or 402: waiting does not help
+};
+
 class Provider {
  public:
   Provider(http::Client& client, ProviderOptions options);
 
   asio::awaitable<Result<chat::ChatAnswer>> complete(
-      const policy::Cleared<chat::ChatRequest>& request, std::string_view model);
+      const policy::Cleared<chat::ChatRequest>& request, std::string_view model, Told& told);
+  /// Comes with the first event; later ones are the stream's own matter.
   asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> stream(
-      const policy::Cleared<chat::ChatRequest>& request, std::string_view model);
+      const policy::Cleared<chat::ChatRequest>& request, std::string_view model, Told& told);
   /// Vectors of texts; kUnsupported at Anthropic, which makes none.
   asio::awaitable<Result<protocol::EmbeddingAnswer>> embed(
       const policy::Cleared<protocol::EmbeddingRequest>& request, std::string_view model,

@@ -160,8 +160,8 @@ void RateHeadroom::note(const RateLimits& said, SteadyTime now) {
                          .counts_requests = i == 0,
                          .counts_input = i == 1 || i == 2};
   }
-  // A provider that answers well says with it that it is open.
-  closed_until_ = said.retry_after ? now + *said.retry_after : SteadyTime{};
+  // An answer to a request from before a refusal does not take the refusal back.
+  if (said.retry_after) closed_until_ = std::max(closed_until_, now + *said.retry_after);
 }
 
 void RateHeadroom::spend(std::int64_t tokens) {

@@ -2,5 +2,6 @@
 #include "cloud/provider.h"
 
 void send(minimill::cloud::Provider& provider, const minimill::chat::ChatRequest& request) {
-  (void)provider.complete(request, "model");
+  minimill::cloud::Told told;
+  (void)provider.complete(request, "model", told);
 }
