@@ -55,17 +55,24 @@ void print_reasons(const json::array& reasons) {
 void print_attempts(const json::array& attempts) {
   for (const json::value& each : attempts) {
     const json::object& attempt = each.as_object();
-    fmt::print("  {} on {}: waited {:.0f} ms, took {:.0f} ms", text(attempt, "lane"),
-               text(attempt, "model"), number(attempt, "queued_ms"),
-               number(attempt, "duration_ms"));
+    const std::string_view backend = text(attempt, "backend");
+    const std::string at = backend.empty() || backend == text(attempt, "model")
+                               ? std::string{}
+                               : fmt::format(" at {}", backend);
+    fmt::print("  {} on {}{}: waited {:.0f} ms, took {:.0f} ms{}", text(attempt, "lane"),
+               text(attempt, "model"), at, number(attempt, "queued_ms"),
+               number(attempt, "duration_ms"),
+               attempt.at("hedge").as_bool() ? ", asked because another took long" : "");
     if (number(attempt, "held_tokens") > 0) {
       fmt::print(", held back {} tokens for {:.0f} ms (then {:.0f} % likely to be good enough)",
                  number(attempt, "held_tokens"), number(attempt, "held_ms"),
                  100 * number(attempt, "p_held"));
     }
     if (text(attempt, "error").empty()) {
-      fmt::print(", {} + {} tokens, {:.6f} USD\n", number(attempt, "prompt_tokens"),
-                 number(attempt, "completion_tokens"), number(attempt, "cost_usd"));
+      fmt::print(", {} + {} tokens{}, {:.6f} USD\n", number(attempt, "prompt_tokens"),
+                 number(attempt, "completion_tokens"),
+                 attempt.at("usage_estimated").as_bool() ? " (estimated)" : "",
+                 number(attempt, "cost_usd"));
     } else {
       fmt::print(", failed: {}\n", text(attempt, "error"));
     }

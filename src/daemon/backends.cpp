@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
+#include "cloud/token_estimate.h"
 #include "protocol/anthropic.h"
 
 namespace minimill::daemon {
@@ -35,33 +37,61 @@ Result<Outgoing<T>> outgoing(const ModelSelector& selector, std::string_view mod
   return Outgoing<T>{std::move(*cleared), provider};
 }
 
+/// Leaves out who would cost more than is allowed, but for the cheapest: whether even that is too
+/// dear has been decided before.
+void keep_affordable(std::vector<cloud::Candidate>& able, const chat::ChatRequest& request,
+                     double max_cost_usd, const cloud::Pool& pool) {
+  constexpr std::int64_t kUsualAnswerTokens = 512;
+  const std::int64_t prompt = cloud::estimated_tokens(chat::prompt_text(request).size());
+  const std::int64_t answer = request.sampling.max_tokens.value_or(kUsualAnswerTokens);
+  const auto cost = [&](const cloud::Candidate& candidate) {
+    return pool.facts(candidate, {}, prompt, answer).price_usd.value_or(0);
+  };
+  const auto cheapest = std::ranges::min_element(able, {}, cost);
+  std::vector<cloud::Candidate> affordable;
+  for (const cloud::Candidate& candidate : able) {
+    if (cost(candidate) <= max_cost_usd) affordable.push_back(candidate);
+  }
+  if (affordable.empty()) affordable.push_back(*cheapest);
+  able = std::move(affordable);
+}
+
 }  // namespace
 
 asio::awaitable<Result<chat::ChatAnswer>> Backends::complete(route::Lane lane,
                                                              std::string_view model,
                                                              const chat::ChatRequest& request,
-                                                             policy::Privacy privacy) {
+                                                             policy::Privacy privacy,
+                                                             CloudCall& call) {
   if (lane == route::Lane::kLocal) {
     Result<engine::Backend*> engine = engines_.find(model);
     if (!engine) co_return std::unexpected(std::move(engine.error()));
     co_return co_await (*engine)->complete(request);
   }
-  auto out = outgoing(selector_, model, request, privacy);
-  if (!out) co_return std::unexpected(std::move(out.error()));
-  co_return co_await out->provider->complete(out->request, model);
+  Result<policy::Cleared<chat::ChatRequest>> cleared = policy::clear_for_cloud(request, privacy);
+  if (!cleared) co_return std::unexpected(std::move(cleared.error()));
+  Result<std::vector<cloud::Candidate>> able = candidates(model, request, call);
+  if (!able) co_return std::unexpected(std::move(able.error()));
+  call.done.candidates = std::move(*able);
+  call.done.operation = call.operation;
+  co_return co_await pool_.complete(std::move(*cleared), call.done);
 }
 
 asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> Backends::stream(
     route::Lane lane, std::string_view model, const chat::ChatRequest& request,
-    policy::Privacy privacy) {
+    policy::Privacy privacy, CloudCall& call) {
   if (lane == route::Lane::kLocal) {
     Result<engine::Backend*> engine = engines_.find(model);
     if (!engine) co_return std::unexpected(std::move(engine.error()));
     co_return co_await (*engine)->stream(request);
   }
-  auto out = outgoing(selector_, model, request, privacy);
-  if (!out) co_return std::unexpected(std::move(out.error()));
-  co_return co_await out->provider->stream(out->request, model);
+  Result<policy::Cleared<chat::ChatRequest>> cleared = policy::clear_for_cloud(request, privacy);
+  if (!cleared) co_return std::unexpected(std::move(cleared.error()));
+  Result<std::vector<cloud::Candidate>> able = candidates(model, request, call);
+  if (!able) co_return std::unexpected(std::move(able.error()));
+  call.done.candidates = std::move(*able);
+  call.done.operation = call.operation;
+  co_return co_await pool_.stream(std::move(*cleared), call.done);
 }
 
 asio::awaitable<Result<protocol::EmbeddingAnswer>> Backends::embed(
@@ -100,17 +130,54 @@ asio::awaitable<Result<std::int64_t>> Backends::count_tokens(route::Lane lane,
   co_return co_await out->provider->count_tokens(out->request, model);
 }
 
-Result<protocol::Fit> Backends::fit(route::Lane lane, std::string_view model,
-                                    const chat::ChatRequest& request) const {
-  const cloud::Provider* provider = nullptr;
-  if (lane == route::Lane::kCloud) provider = selector_.provider_of(model);
-  protocol::Target target = protocol::Target::kLlamaServer;
-  if (provider != nullptr) {
-    target = provider->options().protocol == chat::Protocol::kAnthropic
-                 ? protocol::Target::kAnthropic
-                 : protocol::Target::kOpenAi;
+namespace {
+
+protocol::Target target_of(const cloud::Provider& provider) {
+  return provider.options().protocol == chat::Protocol::kAnthropic ? protocol::Target::kAnthropic
+                                                                   : protocol::Target::kOpenAi;
+}
+
+}  // namespace
+
+Result<std::vector<cloud::Candidate>> Backends::candidates(std::string_view model,
+                                                           const chat::ChatRequest& request,
+                                                           const CloudCall& call) const {
+  std::vector<cloud::Candidate> able;
+  std::optional<Error> unable;
+  for (cloud::Provider* provider : selector_.providers()) {
+    if (!call.any_model && !provider->serves(model)) continue;
+    if (Result<protocol::Fit> fit = protocol::fit_request(request, target_of(*provider)); !fit) {
+      unable = std::move(fit.error());
+      continue;
+    }
+    able.push_back(
+        {.provider = provider,
+         .model = call.any_model ? provider->options().models.front() : std::string(model)});
   }
-  return protocol::fit_request(request, target);
+  if (able.empty() && unable) return std::unexpected(std::move(*unable));
+  if (able.empty()) return fail_no_provider(selector_.providers().empty() ? "" : model);
+  if (call.max_cost_usd) keep_affordable(able, request, *call.max_cost_usd, pool_);
+  return able;
+}
+
+Result<protocol::Fit> Backends::fit(route::Lane lane, std::string_view model,
+                                    const chat::ChatRequest& request, bool any_model) const {
+  if (lane == route::Lane::kLocal) {
+    return protocol::fit_request(request, protocol::Target::kLlamaServer);
+  }
+  CloudCall call;
+  call.any_model = any_model;
+  Result<std::vector<cloud::Candidate>> able = candidates(model, request, call);
+  if (!able) return std::unexpected(std::move(able.error()));
+  return protocol::fit_request(request, target_of(*able->front().provider));
+}
+
+Result<protocol::Fit> Backends::fit_at(std::string_view provider,
+                                       const chat::ChatRequest& request) const {
+  for (const cloud::Provider* each : selector_.providers()) {
+    if (each->options().name == provider) return protocol::fit_request(request, target_of(*each));
+  }
+  return fail_no_provider("");
 }
 
 std::string Backends::backend_name(route::Lane lane, std::string_view model) const {
@@ -122,6 +189,11 @@ std::string Backends::backend_name(route::Lane lane, std::string_view model) con
 double Backends::cost_usd(route::Lane lane, std::string_view model,
                           const chat::Usage& usage) const {
   return lane == route::Lane::kLocal ? 0.0 : prices_.cost_usd(model, usage);
+}
+
+double Backends::cost_usd(route::Lane lane, std::string_view backend, std::string_view model,
+                          const chat::Usage& usage) const {
+  return lane == route::Lane::kLocal ? 0.0 : prices_.cost_usd(backend, model, usage);
 }
 
 double Backends::cloud_cost_usd(const chat::Usage& usage) const {

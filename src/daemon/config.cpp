@@ -80,18 +80,54 @@ EngineConfig read_engine(TomlReader table) {
   return engine;
 }
 
-ProviderConfig read_provider(TomlReader table) {
+/// What is not said is the catalogue's.
+ProviderConfig read_provider(TomlReader table, const cloud::Catalogue& catalogue) {
   ProviderConfig provider;
   provider.name = table.required_string("name");
+  const cloud::CatalogueProvider* known = catalogue.find(provider.name);
+  const bool says_protocol = table.has("protocol");
+  const bool says_url = table.has("base_url");
   provider.protocol = protocol_of(table);
-  provider.base_url = url_of(table, default_base_url(provider.protocol));
-  provider.key_env = table.string("key_env", "");
-  provider.models = table.strings("models");
+  std::string url = default_base_url(provider.protocol);
+  if (known != nullptr) {
+    if (!says_protocol) provider.protocol = known->protocol;
+    if (known->is_template() && !says_url) {
+      table.reject("base_url", fmt::format("'{}' has a part to fill in", known->base_url),
+                   fmt::format("set base_url = \"{}\" with your own name in its braces' place",
+                               known->base_url));
+    }
+    url = known->base_url;
+    for (const cloud::CatalogueModel& model : known->models) provider.models.push_back(model.name);
+  }
+  provider.base_url = url_of(table, url);
+  // A key goes to where the catalogue says, or where the user sends it, and nowhere else.
+  const bool key_fits = known != nullptr && (!says_url || known->is_template());
+  provider.key_env = table.string("key_env", key_fits ? known->key_env : "");
+  provider.key_header = table.string("key_header", known != nullptr ? known->key_header : "");
+  if (table.has("models")) provider.models = table.strings("models");
   if (provider.models.empty()) {
     table.reject("models", "names no model", "list at least one, the default first");
   }
   table.finish();
   return provider;
+}
+
+void read_cloud(TomlReader table, CloudConfig& cloud) {
+  constexpr double kMaxWeight = 100;
+  cloud.prefer = table.string("prefer", cloud.prefer);
+  if (Result<cloud::Preference> weights = cloud::parse_preference(cloud.prefer)) {
+    cloud.weights = *weights;
+  } else {
+    table.reject("prefer", weights.error().message, weights.error().hint);
+  }
+  TomlReader weights = table.table("weights");
+  cloud.weights.fast = weights.number("fast", cloud.weights.fast, 0, kMaxWeight);
+  cloud.weights.cheap = weights.number("cheap", cloud.weights.cheap, 0, kMaxWeight);
+  cloud.weights.steady = weights.number("steady", cloud.weights.steady, 0, kMaxWeight);
+  weights.finish();
+  cloud.hedge_budget = table.number("hedge_budget", cloud.hedge_budget, 0, 1);
+  cloud.quality_margin = table.number("quality_margin", cloud.quality_margin, 0, 1);
+  table.finish();
 }
 
 cloud::Price read_price(TomlReader table) {
@@ -141,8 +177,9 @@ void read_root(TomlReader& root, Config& config) {
     config.engines.push_back(read_engine(std::move(engine)));
   }
   for (TomlReader& provider : root.tables("provider")) {
-    config.providers.push_back(read_provider(std::move(provider)));
+    config.providers.push_back(read_provider(std::move(provider), config.catalogue));
   }
+  read_cloud(root.table("cloud"), config.cloud);
   for (auto& [model, price] : root.named_tables("prices")) {
     config.prices[model] = read_price(std::move(price));
   }
@@ -251,9 +288,14 @@ std::filesystem::path default_config_path(const Environment& environment) {
   return environment.config_dir() / "config.toml";
 }
 
+std::filesystem::path default_catalogue_path(const Environment& environment) {
+  return environment.config_dir() / "providers.toml";
+}
+
 Result<Config> parse_config(std::string_view text, std::string_view source,
-                            const Environment& environment) {
+                            const Environment& environment, const cloud::Catalogue& catalogue) {
   Config config;
+  config.catalogue = catalogue;
   config.data_dir = environment.data_dir();
   toml::table parsed;
   try {
@@ -274,19 +316,44 @@ Result<Config> parse_config(std::string_view text, std::string_view source,
   return config;
 }
 
-Result<Config> load_config(const std::filesystem::path& path, const Environment& environment) {
-  const std::filesystem::path file = path.empty() ? default_config_path(environment) : path;
-  std::error_code ec;
-  if (!std::filesystem::exists(file, ec)) {
-    if (path.empty()) return parse_config("", "defaults", environment);
-    return fail(ErrorCode::kNotFound, fmt::format("no configuration file {}", file.string()),
-                "check --config, or leave it out to use the defaults");
-  }
+namespace {
+
+Result<std::string> read_file(const std::filesystem::path& file) {
   std::ifstream in(file, std::ios::binary);
   std::ostringstream text;
   text << in.rdbuf();
   if (!in) return fail(ErrorCode::kIo, fmt::format("cannot read {}", file.string()));
-  return parse_config(text.str(), file.string(), environment);
+  return text.str();
+}
+
+Result<cloud::Catalogue> load_catalogue(const Environment& environment) {
+  cloud::Catalogue catalogue = cloud::Catalogue::built_in();
+  const std::filesystem::path file = default_catalogue_path(environment);
+  std::error_code ec;
+  if (!std::filesystem::exists(file, ec)) return catalogue;
+  Result<std::string> text = read_file(file);
+  if (!text) return std::unexpected(std::move(text.error()));
+  if (Result<> added = catalogue.add(*text, file.string()); !added) {
+    return std::unexpected(std::move(added.error()));
+  }
+  return catalogue;
+}
+
+}  // namespace
+
+Result<Config> load_config(const std::filesystem::path& path, const Environment& environment) {
+  Result<cloud::Catalogue> catalogue = load_catalogue(environment);
+  if (!catalogue) return std::unexpected(std::move(catalogue.error()));
+  const std::filesystem::path file = path.empty() ? default_config_path(environment) : path;
+  std::error_code ec;
+  if (!std::filesystem::exists(file, ec)) {
+    if (path.empty()) return parse_config("", "defaults", environment, *catalogue);
+    return fail(ErrorCode::kNotFound, fmt::format("no configuration file {}", file.string()),
+                "check --config, or leave it out to use the defaults");
+  }
+  Result<std::string> text = read_file(file);
+  if (!text) return std::unexpected(std::move(text.error()));
+  return parse_config(*text, file.string(), environment, *catalogue);
 }
 
 std::string to_toml(const Config& config) {
@@ -314,11 +381,18 @@ std::string to_toml(const Config& config) {
          in_quotes(engine.key_env), engine.context_tokens);
   }
   for (const ProviderConfig& provider : config.providers) {
-    line("[[provider]]\nname = {}\nprotocol = {}\nbase_url = {}\nkey_env = {}\nmodels = {}\n",
-         in_quotes(provider.name),
-         in_quotes(provider.protocol == chat::Protocol::kOpenAi ? "openai" : "anthropic"),
-         in_quotes(provider.base_url), in_quotes(provider.key_env), in_quotes(provider.models));
+    line(
+        "[[provider]]\nname = {}\nprotocol = {}\nbase_url = {}\nkey_env = {}\nkey_header = "
+        "{}\nmodels = {}\n",
+        in_quotes(provider.name),
+        in_quotes(provider.protocol == chat::Protocol::kOpenAi ? "openai" : "anthropic"),
+        in_quotes(provider.base_url), in_quotes(provider.key_env), in_quotes(provider.key_header),
+        in_quotes(provider.models));
   }
+  line("[cloud]\nprefer = {}\nhedge_budget = {}\nquality_margin = {}\n",
+       in_quotes(config.cloud.prefer), config.cloud.hedge_budget, config.cloud.quality_margin);
+  line("[cloud.weights]\nfast = {}\ncheap = {}\nsteady = {}\n", config.cloud.weights.fast,
+       config.cloud.weights.cheap, config.cloud.weights.steady);
   for (const auto& [model, price] : config.prices) {
     line("[prices.{}]\ninput = {}\ncached_input = {}\noutput = {}\n", in_quotes(model),
          price.input_usd_per_mtok, price.cached_input_usd_per_mtok, price.output_usd_per_mtok);

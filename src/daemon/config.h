@@ -13,7 +13,8 @@
 
 #include "base/error.h"
 #include "chat/chat_request.h"
-#include "cloud/price_table.h"
+#include "cloud/catalogue.h"
+#include "cloud/choice.h"
 #include "policy/privacy.h"
 #include "route/router.h"
 
@@ -44,7 +45,16 @@ struct ProviderConfig {
   chat::Protocol protocol = chat::Protocol::kOpenAi;
   std::string base_url;
   std::string key_env;
+  std::string key_header;           // empty: the protocol's own
   std::vector<std::string> models;  // the first is used for "cloud" and "auto"
+};
+
+/// How a provider is chosen among those that can serve a request.
+struct CloudConfig {
+  std::string prefer = "balanced";  // fast, cheap, steady or balanced
+  cloud::Preference weights;        // what that means; [cloud.weights] sets them one by one
+  double hedge_budget = 0.05;       // share of requests that may be sent twice; 0: none
+  double quality_margin = cloud::kQualityMargin;
 };
 
 struct LanesConfig {
@@ -93,7 +103,9 @@ struct Config {
   policy::Privacy privacy = policy::Privacy::kAllow;  // of requests that say nothing
   LocalConfig local;
   std::vector<EngineConfig> engines;
+  cloud::Catalogue catalogue = cloud::Catalogue::built_in();  // with providers.toml on top
   std::vector<ProviderConfig> providers;
+  CloudConfig cloud;
   std::map<std::string, cloud::Price> prices;
   LanesConfig lanes;
   RouterConfig router;
@@ -120,12 +132,17 @@ struct Environment {
 /// Where the configuration is looked for when no path is given.
 std::filesystem::path default_config_path(const Environment& environment);
 
+/// The user's additions to the catalogue of providers; need not exist.
+std::filesystem::path default_catalogue_path(const Environment& environment);
+
 /// `source` names the text in errors: "config.toml:12: unknown key 'local.modell' (did you mean
 /// 'model'?)".
 Result<Config> parse_config(std::string_view toml, std::string_view source,
-                            const Environment& environment);
+                            const Environment& environment,
+                            const cloud::Catalogue& catalogue = cloud::Catalogue::built_in());
 
-/// `path` empty: the default one, which need not exist; a path that was given must.
+/// With the user's catalogue of providers, where there is one. `path` empty: the default one, which
+/// need not exist; a path that was given must.
 Result<Config> load_config(const std::filesystem::path& path, const Environment& environment);
 
 /// As TOML that parse_config reads back; keys of providers are only named, never shown.

@@ -74,6 +74,7 @@ cloud::ProviderOptions provider_options(const ProviderConfig& config,
   options.base_url = config.base_url;
   options.key = environment.get(config.key_env);
   options.key_env = config.key_env;
+  options.key_header = config.key_header;
   options.models = config.models;
   return options;
 }
@@ -83,6 +84,14 @@ cloud::ProviderOptions sim_provider_options(const std::string& url) {
   options.name = kSimCloud;
   options.base_url = url + "/v1";
   options.models = {std::string(kSimModel)};
+  return options;
+}
+
+cloud::PoolOptions pool_options(const CloudConfig& config) {
+  cloud::PoolOptions options;
+  options.preference = config.weights;
+  options.quality_margin = config.quality_margin;
+  options.hedge_budget = config.hedge_budget;
   return options;
 }
 
@@ -172,6 +181,8 @@ struct Daemon::Parts {
         router(std::move(the_router)),
         ids(clock),
         client(io),
+        prices(options.config.catalogue),
+        pool(clock, prices, pool_options(options.config.cloud)),
         engines(io, client, clock, options.config, options.environment, options.program, sockets),
         lanes(io.get_executor(), scheduler_options(options.config)),
         outcomes(clock, router, readers.ledger),
@@ -191,7 +202,7 @@ struct Daemon::Parts {
     std::vector<cloud::Provider*> all;
     for (const auto& provider : providers) all.push_back(provider.get());
     selector.emplace(engines, std::move(all));
-    backends.emplace(engines, *selector, prices);
+    backends.emplace(engines, *selector, prices, pool);
     shadow.emplace(io, clock, ids, shadow_options(options.config), *selector, engines, *backends,
                    lanes, readers.ledger, outcomes);
     gateway.emplace(clock, ids, router, *selector, engines, *backends, lanes, readers.ledger,
@@ -284,6 +295,7 @@ struct Daemon::Parts {
   IdSource ids;
   http::Client client;
   cloud::PriceTable prices;
+  cloud::Pool pool;
   Engines engines;
   lane::Lanes lanes;
   Outcomes outcomes;
@@ -403,6 +415,7 @@ asio::awaitable<void> Daemon::stop(std::chrono::milliseconds grace) {
   if (parts.shadow) co_await parts.shadow->stop();
   if (parts.carrying_out) co_await parts.runner->stop();
   if (parts.runner) parts.runner->save_learnt();
+  co_await parts.pool.stop();
   co_await parts.engines.stop();
   if (parts.sim_cloud) co_await parts.sim_cloud->stop();
   parts.writer->flush();

@@ -142,8 +142,9 @@ asio::awaitable<Result<Gateway::Reply>> Gateway::attempt(OpenRequest& open,
   Reply reply;
   if (whole && !watched) {
     Result<chat::ChatAnswer> answer =
-        co_await backends_.complete(lane, model, ask.request, ask.privacy);
+        co_await backends_.complete(lane, model, ask.request, ask.privacy, open.cloud_call());
     if (!answer) co_return std::unexpected(std::move(answer.error()));
+    open.cloud_answered();
     if (Result<> fits = format.check(*answer); !fits) {
       learn_failure(open, format.broken_kind(*answer), fits.error());
       co_return std::unexpected(std::move(fits.error()));
@@ -153,8 +154,9 @@ asio::awaitable<Result<Gateway::Reply>> Gateway::attempt(OpenRequest& open,
     co_return reply;
   }
   Result<std::unique_ptr<chat::ChatStream>> stream =
-      co_await backends_.stream(lane, model, ask.request, ask.privacy);
+      co_await backends_.stream(lane, model, ask.request, ask.privacy, open.cloud_call());
   if (!stream) co_return std::unexpected(std::move(stream.error()));
+  open.cloud_answered();
   reply.stream = std::move(*stream);
   if (!watched && !format.demands()) co_return reply;
 
@@ -222,7 +224,7 @@ asio::awaitable<Result<Gateway::Reply>> Gateway::serve(OpenRequest& open, bool w
     const bool local = lane == route::Lane::kLocal;
     const bool watched = local && watch_.enabled && !last_resort && may_go_out(ask);
     open.begin_attempt(lane, model, std::move(*slot), watched);
-    Result<protocol::Fit> fit = backends_.fit(lane, model, ask.request);
+    Result<protocol::Fit> fit = backends_.fit(lane, model, ask.request, ask.choice.model.empty());
     Result<Reply> reply = std::unexpected(Error{});
     if (fit) {
       open.fitted(std::move(*fit));

@@ -33,6 +33,7 @@ OpenRequest::~OpenRequest() {
   if (attempting_) {
     record_.attempts.back().error = "the client went away";
     record_.attempts.back().duration_ms = attempt_ms();
+    settle_cloud();
   }
   write(kStatusClientGone);
 }
@@ -42,6 +43,11 @@ void OpenRequest::begin_attempt(route::Lane lane, std::string model, lane::Slot 
   ask_.request.logprobs = watched || wants_logprobs_;
   fit_ = {};
   mean_logprob_.reset();
+  cloud_call_ = {};
+  cloud_call_.operation = record_.decision.operation;
+  cloud_call_.any_model = ask_.choice.model.empty();
+  cloud_call_.max_cost_usd = ask_.max_cost_usd;
+  cloud_settled_ = lane == route::Lane::kLocal;
   slot_ = std::move(slot);
   attempt_started_ = clock_.steady();
   attempting_ = true;
@@ -53,6 +59,22 @@ void OpenRequest::begin_attempt(route::Lane lane, std::string model, lane::Slot 
 }
 
 double OpenRequest::attempt_ms() const { return in_ms(clock_.steady() - attempt_started_); }
+
+void OpenRequest::settle_cloud() {
+  if (cloud_settled_) return;
+  cloud_settled_ = true;
+  add_cloud_attempts(record_, cloud_call_.done);
+}
+
+void OpenRequest::cloud_answered() {
+  const cloud::Call& done = cloud_call_.done;
+  if (cloud_settled_ || done.provider.empty()) return;
+  attempt_started_ = done.began;
+  if (Result<protocol::Fit> fit = backends_.fit_at(done.provider, ask_.request)) {
+    fit_ = std::move(*fit);
+  }
+  settle_cloud();
+}
 
 void OpenRequest::first_token() {
   ledger::Attempt& attempt = record_.attempts.back();
@@ -89,6 +111,7 @@ void OpenRequest::fail_attempt(const Error& error) {
   attempting_ = false;
   record_.attempts.back().error = error.message;
   record_.attempts.back().duration_ms = attempt_ms();
+  settle_cloud();
   slot_ = {};
 }
 
@@ -97,7 +120,7 @@ void OpenRequest::end_attempt(const chat::Usage& usage) {
   ledger::Attempt& attempt = record_.attempts.back();
   attempt.duration_ms = attempt_ms();
   attempt.usage = usage;
-  attempt.cost_usd = backends_.cost_usd(attempt.lane, attempt.model, usage);
+  attempt.cost_usd = backends_.cost_usd(attempt.lane, attempt.backend, attempt.model, usage);
   slot_ = {};
 }
 
@@ -130,7 +153,9 @@ RecentAnswer OpenRequest::recent() const {
 
 Serving OpenRequest::serving() const {
   const ledger::Attempt& attempt = record_.attempts.back();
-  const std::size_t before = record_.attempts.size() - 1;
+  // Another lane's; who else was asked in the same lane is no concern of the app's.
+  std::size_t before = record_.attempts.size() - 1;
+  while (before > 0 && record_.attempts[before - 1].lane == attempt.lane) --before;
   return {.id = record_.id,
           .decision = record_.decision,
           .lane = attempt.lane,

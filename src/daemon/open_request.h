@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "daemon/backends.h"
+#include "daemon/cloud_call.h"
 #include "daemon/gateway.h"
 #include "lane/lanes.h"
 #include "ledger/ledger.h"
@@ -36,6 +37,10 @@ class OpenRequest {
   /// not.
   void begin_attempt(route::Lane lane, std::string model, lane::Slot slot, bool watched);
   void fitted(protocol::Fit fit) { fit_ = std::move(fit); }
+  /// What the attempt under way tells the cloud lane, and is told.
+  CloudCall& cloud_call() { return cloud_call_; }
+  /// The cloud lane's answer has come, or begun to.
+  void cloud_answered();
   void held(std::size_t tokens, std::chrono::nanoseconds took, double mean_logprob, double p);
   /// Takes out what only minimill wanted to know.
   void trim_logprobs(chat::ChatEvent& event) const;
@@ -56,6 +61,8 @@ class OpenRequest {
  private:
   void write(int status);
   double attempt_ms() const;
+  /// Once per attempt in the cloud lane: who was asked there, and who answered.
+  void settle_cloud();
 
   const Clock& clock_;
   const Backends& backends_;
@@ -67,6 +74,8 @@ class OpenRequest {
   bool wants_logprobs_;  // the app, that is
   lane::Slot slot_;
   SteadyTime attempt_started_{};
+  CloudCall cloud_call_;
+  bool cloud_settled_ = false;
   std::optional<double> mean_logprob_;  // of the attempt under way
   bool attempting_ = false;
   bool written_ = false;

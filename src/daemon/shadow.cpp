@@ -98,13 +98,15 @@ asio::awaitable<Result<chat::ChatAnswer>> Shadow::ask(route::Lane lane, std::str
   attempt.backend = backends_.backend_name(lane, model);
   attempt.model = model;
   attempt.queued_ms = in_ms(slot->waited());
+  CloudCall call;
   const SteadyTime began = clock_.steady();
   Result<chat::ChatAnswer> answer =
-      co_await backends_.complete(lane, model, request, policy::Privacy::kAllow);
+      co_await backends_.complete(lane, model, request, policy::Privacy::kAllow, call);
+  if (!call.done.provider.empty()) attempt.backend = call.done.provider;
   attempt.duration_ms = in_ms(clock_.steady() - began);
   if (answer) {
     attempt.usage = answer->usage;
-    attempt.cost_usd = backends_.cost_usd(lane, model, answer->usage);
+    attempt.cost_usd = backends_.cost_usd(lane, attempt.backend, model, answer->usage);
     spent_usd_ += attempt.cost_usd;
   } else {
     attempt.error = answer.error().message;

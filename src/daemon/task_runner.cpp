@@ -228,9 +228,12 @@ asio::awaitable<void> TaskRunner::attempt(lane::Task& task, route::Lane lane,
 
   chat::ChatRequest request = chat_request(task, lane);
   request.logprobs = lane == route::Lane::kLocal && !task.spec.check.is_null();
+  CloudCall call;
+  call.operation = decision.operation;
+  call.any_model = true;
   const SteadyTime began = clock_.steady();
   Result<chat::ChatAnswer> answer =
-      co_await backends_.complete(lane, decision.model, request, task.spec.privacy);
+      co_await backends_.complete(lane, decision.model, request, task.spec.privacy, call);
   slot = {};
 
   const auto took = clock_.steady() - began;
@@ -238,7 +241,13 @@ asio::awaitable<void> TaskRunner::attempt(lane::Task& task, route::Lane lane,
   (lane == route::Lane::kLocal ? task.local_s : task.cloud_s) += seconds(took);
   if (answer) {
     row.usage = answer->usage;
-    row.cost_usd = backends_.cost_usd(lane, decision.model, answer->usage);
+    if (!call.done.provider.empty()) {
+      row.backend = call.done.provider;
+      row.model = call.done.model;
+      row.duration_ms = in_ms(clock_.steady() - call.done.began);
+      task.model = row.model;
+    }
+    row.cost_usd = backends_.cost_usd(lane, row.backend, row.model, answer->usage);
     task.prompt_tokens += answer->usage.prompt_tokens;
     task.completion_tokens += answer->usage.completion_tokens;
     task.cost_usd += row.cost_usd;
@@ -247,9 +256,13 @@ asio::awaitable<void> TaskRunner::attempt(lane::Task& task, route::Lane lane,
     row.error = answer.error().message;
   }
   record.attempts.push_back(std::move(row));
+  add_cloud_attempts(record, call.done);
   ledger_.record(std::move(record));
   if (answer) {
     judge(task, lane, *answer);
+    if (lane == route::Lane::kCloud && task.cloud_passed) {
+      backends_.judged(call.done.provider, call.done.model, decision.operation, *task.cloud_passed);
+    }
     if (request.logprobs && !answer->logprobs.empty() && task.local_passed) {
       const std::span<const chat::TokenLogprob> first(
           answer->logprobs.data(), std::min(answer->logprobs.size(), kWatchedTokens));

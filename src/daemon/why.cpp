@@ -17,6 +17,8 @@ json::object attempt_json(const ledger::Attempt& attempt) {
           {"prompt_tokens", attempt.usage.prompt_tokens},
           {"completion_tokens", attempt.usage.completion_tokens},
           {"cost_usd", attempt.cost_usd},
+          {"usage_estimated", attempt.usage.estimated},
+          {"hedge", attempt.hedge},
           {"held_tokens", attempt.held_tokens},
           {"held_ms", attempt.held_ms},
           {"p_held", attempt.p_held},

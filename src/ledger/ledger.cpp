@@ -41,6 +41,9 @@ constexpr std::array kMigrations{
     "ALTER TABLE attempts ADD COLUMN held_ms REAL NOT NULL DEFAULT 0;"
     "ALTER TABLE attempts ADD COLUMN p_held REAL NOT NULL DEFAULT 0;"
     "CREATE INDEX requests_by_app ON requests(app, at_ms);",
+    // 3
+    "ALTER TABLE attempts ADD COLUMN hedge INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE attempts ADD COLUMN usage_estimated INTEGER NOT NULL DEFAULT 0;",
 };
 
 constexpr std::string_view kRequestColumns =
@@ -80,7 +83,7 @@ Result<> insert(Database& db, const RequestRecord& record) {
     const Attempt& attempt = record.attempts[i];
     Result<Statement*> row = db.cached(
         "INSERT OR REPLACE INTO attempts "
-        "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)");
+        "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18)");
     if (!row) return std::unexpected(std::move(row.error()));
     (*row)
         ->bind(1, record.id.value)
@@ -98,7 +101,9 @@ Result<> insert(Database& db, const RequestRecord& record) {
         .bind(13, attempt.error)
         .bind(14, attempt.held_tokens)
         .bind(15, attempt.held_ms)
-        .bind(16, attempt.p_held);
+        .bind(16, attempt.p_held)
+        .bind(17, attempt.hedge)
+        .bind(18, attempt.usage.estimated);
     if (Result<> done = (*row)->run(); !done) return done;
   }
   return {};
@@ -144,7 +149,8 @@ RequestRecord read_request(const Statement& row) {
 Result<> read_attempts(Database& db, RequestRecord& record) {
   Result<Statement*> rows = db.cached(
       "SELECT lane, backend, model, queued_ms, first_token_ms, duration_ms, prompt_tokens, "
-      "completion_tokens, cached_prompt_tokens, cost_usd, error, held_tokens, held_ms, p_held "
+      "completion_tokens, cached_prompt_tokens, cost_usd, error, held_tokens, held_ms, p_held, "
+      "hedge, usage_estimated "
       "FROM attempts "
       "WHERE request = ?1 ORDER BY number");
   if (!rows) return std::unexpected(std::move(rows.error()));
@@ -169,6 +175,8 @@ Result<> read_attempts(Database& db, RequestRecord& record) {
     attempt.held_tokens = row.integer(11);
     attempt.held_ms = row.real(12);
     attempt.p_held = row.real(13);
+    attempt.hedge = row.integer(14) != 0;
+    attempt.usage.estimated = row.integer(15) != 0;
   }
 }
 

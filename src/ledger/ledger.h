@@ -40,6 +40,8 @@ struct Attempt {
   std::int64_t held_tokens = 0;
   double held_ms = 0;
   double p_held = 0;  // chance that the answer is good enough, after seeing them
+
+  bool hedge = false;  // a second request, sent because the first took unusually long
 };
 
 struct RequestRecord {
