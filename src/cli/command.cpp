@@ -56,6 +56,7 @@ int run_command_line(int argc, char** argv) {
   add_pull(app, context);
   add_models(app, context);
   add_key(app, context);
+  add_providers(app, context);
   add_router(app, context);
   add_config(app, context);
   add_sim_cloud(app, context);

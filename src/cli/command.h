@@ -45,6 +45,7 @@ void add_status(CLI::App& app, Context& context);
 void add_pull(CLI::App& app, Context& context);
 void add_models(CLI::App& app, Context& context);
 void add_key(CLI::App& app, Context& context);
+void add_providers(CLI::App& app, Context& context);
 void add_router(CLI::App& app, Context& context);
 void add_config(CLI::App& app, Context& context);
 void add_sim_cloud(CLI::App& app, Context& context);

@@ -79,7 +79,7 @@ template <class T>
 class Pool::Attempts {
  public:
   static constexpr bool kStreamed = !std::is_same_v<T, chat::ChatAnswer>;
-  static constexpr double kHedgeQuantile = 0.95;
+  static constexpr double kHedgeQuantile = 0.95;     // or later, where the budget is for fewer
   static constexpr Millis kUnsaidRetryAfter{1'000};  // of a 429 that names no delay
   static constexpr Millis kTooLate{5};               // before a deadline: nothing begins any more
   static constexpr Millis kMaxQueueing{60'000};      // for room at a provider that others keep busy
@@ -198,7 +198,8 @@ class Pool::Attempts {
       if (racer->settled) continue;
       const DecayedDurations& usual = pool_.health_of(racer->candidate).usual(kStreamed);
       if (usual.weight(pool_.clock_.steady()) < kHedgeAfter) continue;
-      at = std::min(at, racer->began + usual.quantile(kHedgeQuantile));
+      const double quantile = std::max(kHedgeQuantile, 1 - pool_.options_.hedge_budget);
+      at = std::min(at, racer->began + usual.quantile(quantile));
     }
     return at;
   }
@@ -295,7 +296,8 @@ class Pool::Attempts {
     const SteadyTime now = pool_.clock_.steady();
     const Error& error = racer.answer->error();
     const chat::Deadline deadline = race_->request->deadline;
-    const Ending ending = ending_of(error, racer.told, deadline && now + kTooLate >= *deadline);
+    const bool too_late = deadline && now + kTooLate >= *deadline;
+    const Ending ending = ending_of(error, racer.told, too_late);
     RateLimits limits = racer.told.limits;
     if (ending == Ending::kRateLimited && !limits.retry_after) {
       limits.retry_after = error.retry_after.value_or(kUnsaidRetryAfter);
@@ -305,6 +307,10 @@ class Pool::Attempts {
     AttemptEnd end;
     end.ending = ending;
     end.duration = now - racer.began;
+    // Nobody's fault, but so long at least it took.
+    end.overtaken = too_late && error.code == ErrorCode::kTimeout;
+    if (kStreamed) end.first_event = end.duration;
+    end.usage.completion_tokens = answer_tokens_;
     health.end(end, now);
     if (ending != Ending::kNotItsFault) health.remember_error(error);
     LostAttempt lost = report(racer, now);

@@ -102,6 +102,12 @@ Result<> Access::may_change_models(const http::Request& request) const {
               "use minimill pull, or minimill models rm, on the machine itself");
 }
 
+Result<> Access::may_test_providers(const http::Request& request) const {
+  if (apps_.named(request.principal) == nullptr) return {};
+  return fail(ErrorCode::kForbidden, "an app with a key may not test providers",
+              "use minimill providers test on the machine itself");
+}
+
 Result<> Access::may_teach(const http::Request& request) const {
   if (apps_.named(request.principal) == nullptr) return {};
   return fail(ErrorCode::kForbidden, "an app with a key may not read or change what is learnt",

@@ -33,6 +33,8 @@ class Access {
   Result<> admit(Ask& ask);
   /// kForbidden for apps with keys: which models this machine has is its owner's to say.
   Result<> may_change_models(const http::Request& request) const;
+  /// kForbidden for apps with keys: a test is paid for by the machine's owner.
+  Result<> may_test_providers(const http::Request& request) const;
   /// kForbidden for apps with keys: what is learnt of all apps is not one app's to read or change.
   Result<> may_teach(const http::Request& request) const;
 

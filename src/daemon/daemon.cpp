@@ -25,6 +25,7 @@
 #include "daemon/openai_api.h"
 #include "daemon/openapi.h"
 #include "daemon/outcomes.h"
+#include "daemon/providers_api.h"
 #include "daemon/router_api.h"
 #include "daemon/routes.h"
 #include "daemon/shadow.h"
@@ -221,12 +222,14 @@ struct Daemon::Parts {
     task_api.emplace(clock, ids, readers.tasks, readers.offload_tasks, readers.offload_ledger,
                      offload, *runner, lanes, *selector, engines);
     status_api.emplace(clock, lanes, *runner, engines, *selector, readers.offload_ledger, offload);
+    providers_api.emplace(clock, options.config, *selector, prices, pool, access);
     router_api.emplace(clock, *chats, *gateway, access, router, [this] { runner->note_learnt(); });
     openai->add_to(routes);
     anthropic->add_to(routes);
     ollama->add_to(routes);
     models_api->add_to(routes);
     feedback->add_to(routes);
+    providers_api->add_to(routes);
     router_api->add_to(routes);
     routes.add(
         "GET", "/openapi.json", {"This document"},
@@ -314,6 +317,7 @@ struct Daemon::Parts {
   std::optional<OllamaApi> ollama;
   std::optional<ModelsApi> models_api;
   std::optional<FeedbackApi> feedback;
+  std::optional<ProvidersApi> providers_api;
   std::optional<RouterApi> router_api;
   std::optional<TaskApi> task_api;
   std::optional<StatusApi> status_api;
