@@ -167,26 +167,24 @@ class Hedging(Providers):
     """The first requests teach what is usual; then one provider stalls."""
 
     def test_answers_though_one_provider_stalls(self):
-        self.cloud("near", *QUICK)
+        self.cloud("near", *QUICK, "--fault", "stall=0.02", "--seed", "7")  # not among its first thirty requests
         self.cloud("far", "--first-token-ms", "40", "--tokens-per-second", "0", "--answer-tokens", "8")
         self.configure('[cloud]\nprefer = "fast"\nhedge_budget = 1\n')
         self.serve()
-        for i in range(30):
-            self.assertEqual(self.ask(f"hello {i}")[0], 200)
-        eventually(lambda: self.measured("near")["answers"] > 10 or self.ask("more")[0] != 200, "enough answers")
-        self.clouds["near"].kill()
-        self.cloud("near", *QUICK, "--fault", "stall=1")
-        began = time.monotonic()
-        status, headers, _ = self.ask("and now?")
-        self.assertEqual(status, 200)
-        self.assertLess(time.monotonic() - began, 20)
-        request = self.attempts(headers)
-        last = request["attempts"][-1]
-        self.assertEqual(last["backend"], "far")
-        if len(request["attempts"]) > 1:
-            self.assertTrue(last["hedge"])
-            self.assertEqual(request["attempts"][0]["error"], "overtaken by far")
-            self.assertTrue(request["attempts"][0]["usage_estimated"])
+        stalled = []
+        for i in range(150):
+            began = time.monotonic()
+            status, headers, _ = self.ask(f"hello {i}")
+            self.assertEqual(status, 200)
+            self.assertLess(time.monotonic() - began, 20)
+            attempts = self.attempts(headers)["attempts"]
+            if len(attempts) > 1 and attempts[0]["backend"] == "near" and attempts[0]["duration_ms"] > 30:
+                stalled.append(attempts)
+        self.assertTrue(stalled)
+        for attempts in stalled:
+            self.assertIn("overtaken by", attempts[0]["error"])
+            self.assertTrue(attempts[0]["usage_estimated"])
+            self.assertTrue(attempts[-1]["hedge"])
 
     def test_budget_is_kept(self):
         self.cloud("only", "--first-token-ms", "10", "--tokens-per-second", "0", "--answer-tokens", "4")
