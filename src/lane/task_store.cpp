@@ -149,6 +149,10 @@ sqlite::Writer::Job requeue_job(WallTime now, Millis longest_backoff) {
   };
 }
 
+sqlite::Writer::Job shift_job(Millis by) {
+  return [by](Database& db) { return shift_times(db, by); };
+}
+
 sqlite::Writer::Job lease_job(const Task& task, WallTime now, WallTime lease_until) {
   return [run = task.run, id = task.spec.id, lane = task.lane, now,
           lease_until](Database& db) -> Result<> {
@@ -325,13 +329,17 @@ asio::awaitable<Result<>> TaskStore::requeue_running(WallTime now, Millis longes
   co_return co_await writer_->run(std::move(job));
 }
 
-bool TaskStore::shift(Millis by) {
-  sqlite::Writer::Job job = [by](Database& db) { return shift_times(db, by); };
-  return writer_->post(std::move(job));
+asio::awaitable<Result<>> TaskStore::shift(Millis by) {
+  sqlite::Writer::Job job = shift_job(by);
+  shifting_ = true;
+  Result<> shifted = co_await writer_->run(std::move(job));
+  shifting_ = false;
+  co_return shifted;
 }
 
 Result<std::vector<DueTask>> TaskStore::due(WallTime now, const DueCursor& after,
                                             std::size_t limit) {
+  if (shifting_) return std::vector<DueTask>{};
   Result<Statement*> rows = reader_.cached(
       "SELECT run, id, ready_ms, row FROM tasks WHERE state = 0 AND blockers = 0 "
       "AND ready_ms <= ?1 "
@@ -354,6 +362,7 @@ Result<std::vector<DueTask>> TaskStore::due(WallTime now, const DueCursor& after
 }
 
 Result<std::optional<WallTime>> TaskStore::next_due(const DueCursor& after) {
+  if (shifting_) return std::nullopt;
   Result<Statement*> rows = reader_.cached(
       "SELECT ready_ms FROM tasks WHERE state = 0 AND blockers = 0 AND (ready_ms, row) > (?1, ?2) "
       "ORDER BY ready_ms, row LIMIT 1");

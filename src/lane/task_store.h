@@ -90,8 +90,8 @@ class TaskStore {
   /// no other daemon can be alive.
   asio::awaitable<Result<>> requeue_running(WallTime now, Millis longest_backoff);
   /// The clock has jumped by so much: moves what waits (task_times.h), behind all that was written
-  /// before and ahead of all that is written from now on. False where the writer is overfull.
-  bool shift(Millis by);
+  /// before and ahead of all that is written from now on. Until that is done nothing is due.
+  asio::awaitable<Result<>> shift(Millis by);
 
   /// Queued tasks whose turn has come by `now` and that lie behind `after`, in order; at most
   /// `limit`. Without those that wait for others to be done.
@@ -137,6 +137,7 @@ class TaskStore {
   sqlite::Database reader_;
   sqlite::Writer* writer_;
   std::function<void(const Consequences&)> on_ended_;
+  bool shifting_ = false;
 };
 
 }  // namespace minimill::lane
