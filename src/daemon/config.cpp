@@ -10,6 +10,7 @@
 #include <initializer_list>
 #include <sstream>
 
+#include "base/http_url.h"
 #include "base/json.h"
 #include "daemon/toml_reader.h"
 
@@ -102,6 +103,19 @@ cloud::Price read_price(TomlReader table) {
   return price;
 }
 
+void read_outbox(TomlReader table, OutboxConfig& outbox) {
+  outbox.allow = table.strings("allow");
+  for (const std::string& text : outbox.allow) {
+    const Result<HttpUrl> url = parse_http_url(text);
+    if (!url) table.reject("allow", url.error().message, url.error().hint);
+    if (url && !url->query.empty()) {
+      table.reject("allow", fmt::format("'{}' has a query", text), "end it before the '?'");
+    }
+  }
+  outbox.max_attempts = table.integer("max_attempts", outbox.max_attempts, 1, 1'000);
+  table.finish();
+}
+
 void read_sim_cloud(TomlReader table, SimCloudConfig& sim) {
   sim.enabled = table.boolean("enabled", sim.enabled);
   sim.first_token_ms = table.integer("first_token_ms", sim.first_token_ms, 0, 600'000);
@@ -186,6 +200,7 @@ void read_root(TomlReader& root, Config& config) {
   config.tasks.max_tokens = tasks.integer("max_tokens", config.tasks.max_tokens, 1, 1 << 20);
   tasks.finish();
 
+  read_outbox(root.table("outbox"), config.outbox);
   read_sim_cloud(root.table("sim_cloud"), config.sim_cloud);
   root.finish();
 }
@@ -344,6 +359,8 @@ std::string to_toml(const Config& config) {
        config.watch.ms);
   line("[tasks]\nmax_attempts = {}\nlease_s = {}\nmax_tokens = {}\n", config.tasks.max_attempts,
        config.tasks.lease_s, config.tasks.max_tokens);
+  line("[outbox]\nallow = {}\nmax_attempts = {}\n", in_quotes(config.outbox.allow),
+       config.outbox.max_attempts);
   line(
       "[sim_cloud]\nenabled = {}\nfirst_token_ms = {}\ntokens_per_second = {}\np_correct = "
       "{}\ngold = {}",

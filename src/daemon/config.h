@@ -82,6 +82,11 @@ struct TasksConfig {
   int max_tokens = 512;  // of a task's answer
 };
 
+struct OutboxConfig {
+  std::vector<std::string> allow;  // URLs under which tasks may notify somebody; none by default
+  int max_attempts = 20;
+};
+
 struct SimCloudConfig {
   bool enabled = false;
   int first_token_ms = 600;
@@ -104,6 +109,7 @@ struct Config {
   WatchConfig watch;
   ShadowConfig shadow;
   TasksConfig tasks;
+  OutboxConfig outbox;
   SimCloudConfig sim_cloud;
 };
 

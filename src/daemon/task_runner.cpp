@@ -6,6 +6,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <limits>
 #include <span>
 #include <utility>
 
@@ -21,7 +22,9 @@ namespace {
 constexpr std::size_t kIntakePage = 64;  // decided in one go; then others have the loop
 constexpr Millis kFirstBackoff{500};     // doubles with every attempt
 constexpr Millis kMaxBackoff{60'000};
-constexpr std::chrono::seconds kStoreRetry{1};  // after the store could not be read
+constexpr std::chrono::seconds kStoreRetry{1};         // after the store could not be read
+constexpr std::chrono::seconds kLookAgain{5};          // whatever the timers say
+constexpr std::chrono::microseconds kIntakeTime{500};  // of the loop's, in one go
 
 route::Reason out_of_reach() {
   return {.layer = std::string(route::kDegraded),
@@ -75,8 +78,15 @@ void TaskRunner::wake() {
   intake_wake_.notify();
 }
 
+void TaskRunner::ready_since(WallTime at) {
+  if (cursor_.ready_ms >= unix_ms(at)) {
+    cursor_ = {.ready_ms = unix_ms(at) - 1, .row = std::numeric_limits<std::int64_t>::max()};
+  }
+  intake_wake_.notify();
+}
+
 asio::awaitable<void> TaskRunner::intake() {
-  Result<> requeued = co_await store_.requeue_running();
+  Result<> requeued = co_await store_.requeue_running(clock_.wall(), kMaxBackoff);
   if (!requeued) log::error("tasks: {}", requeued.error().to_string());
   while (!work_.stopping()) {
     const WallTime now = clock_.wall();
@@ -85,10 +95,10 @@ asio::awaitable<void> TaskRunner::intake() {
     Result<std::optional<WallTime>> next = store_.next_due(cursor_);
     if (!taken || !next) {
       co_await intake_wake_.wait_until(clock_.steady() + kStoreRetry);
-    } else if (!*next) {
-      co_await intake_wake_.wait();
-    } else if (**next > now) {
-      co_await intake_wake_.wait_until(clock_.steady() + (**next - now));
+    } else if (!*next || **next > now) {
+      const SteadyTime again = clock_.steady() + kLookAgain;
+      const SteadyTime turn = *next ? clock_.steady() + (**next - now) : again;
+      co_await intake_wake_.wait_until(std::min(turn, again));
     } else {
       co_await asio::post(io_, asio::use_awaitable);  // more to take: others first
     }
@@ -98,9 +108,11 @@ asio::awaitable<void> TaskRunner::intake() {
 Result<> TaskRunner::take_due() {
   Result<std::vector<lane::DueTask>> due = store_.due(clock_.wall(), cursor_, kIntakePage);
   if (!due) return std::unexpected(std::move(due.error()));
+  const SteadyTime began = clock_.steady();
   for (const lane::DueTask& task : *due) {
     if (Result<> taken = take(task); !taken) return taken;
     cursor_ = task.cursor;
+    if (clock_.steady() - began > kIntakeTime) break;
   }
   return {};
 }
@@ -280,7 +292,8 @@ asio::awaitable<TaskRunner::Next> TaskRunner::attempt(lane::Task& task, route::L
     const bool escalated = task.state == lane::TaskState::kQueued;
     co_return escalated ? Next::kToCloud : Next::kNowhere;
   }
-  if (lane == route::Lane::kLocal && task.attempts > 1 && may_escalate(task)) {
+  const bool lasting = task.attempts > 1 || answer.error().code == ErrorCode::kTooLarge;
+  if (lane == route::Lane::kLocal && lasting && may_escalate(task)) {
     escalate(task, answer.error().message);
     co_return Next::kToCloud;
   }
@@ -335,15 +348,25 @@ void TaskRunner::escalate(lane::Task& task, std::string why) {
   task.lane = route::Lane::kCloud;
   task.finished.reset();
   task.error = std::move(why);
+  task.failure = lane::TaskFailure{.at = clock_.wall(),
+                                   .attempt = task.attempts,
+                                   .lane = route::Lane::kLocal,
+                                   .error = task.error};
 }
 
 void TaskRunner::plan_retry(lane::Task& task, const Error& error) {
+  const std::string local_reason = task.escalated ? task.error : "";
   task.error = error.to_string();
+  task.failure = lane::TaskFailure{
+      .at = clock_.wall(), .attempt = task.attempts, .lane = task.lane, .error = task.error};
   const bool hopeless = error.code == ErrorCode::kInvalidArgument ||
                         error.code == ErrorCode::kUnauthorized ||
                         error.code == ErrorCode::kForbidden || error.code == ErrorCode::kTooLarge ||
                         error.code == ErrorCode::kUnsupported;
   if (hopeless || task.attempts >= config_.tasks.max_attempts) {
+    if (error.code == ErrorCode::kTooLarge && !local_reason.empty()) {
+      task.error = fmt::format("on the device: {}; in the cloud: {}", local_reason, task.error);
+    }
     task.state = lane::TaskState::kFailed;
     task.finished = clock_.wall();
     log::warn("task {} failed after {} attempts: {}", task.spec.id.value, task.attempts,

@@ -50,6 +50,8 @@ class TaskRunner {
 
   /// New tasks are in the store, with any due time.
   void wake();
+  /// Tasks have become ready at `at`, and not before.
+  void ready_since(WallTime at);
 
   /// Somebody else has taught the router something: it is saved with what is learnt here.
   /// Now, and not in its turn: when stopping.
