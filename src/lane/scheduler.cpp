@@ -92,7 +92,9 @@ std::optional<TicketId> Scheduler::own(const LaneState& lane, int slots, double 
 double Scheduler::residual_s(const LaneState& lane, double now_s) const {
   double sum = 0;
   for (const auto& [ticket, job] : lane.jobs) {
-    sum += std::max(job->predicted_s, now_s - job->started_s);
+    const double ran_s = now_s - job->started_s;
+    sum += options_.times_known ? std::max(job->predicted_s - ran_s, 0.0)
+                                : std::max(job->predicted_s, ran_s);
   }
   return sum;
 }

@@ -72,6 +72,7 @@ struct SchedulerOptions {
   double running_share = 0.2;
   /// A lane of two slots keeps one for apps for so long after one has asked; a larger one always.
   double keep_s = 300;
+  bool times_known = false;  // predictions are the truth: only a simulation can say so
 };
 
 class Scheduler {
