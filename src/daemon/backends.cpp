@@ -196,6 +196,19 @@ double Backends::cost_usd(route::Lane lane, std::string_view backend, std::strin
   return lane == route::Lane::kLocal ? 0.0 : prices_.cost_usd(backend, model, usage);
 }
 
+double Backends::least_cloud_cost_usd(std::string_view model, bool any_model,
+                                      const chat::Usage& usage) const {
+  std::optional<double> least;
+  for (const cloud::Provider* provider : selector_.providers()) {
+    if (!any_model && !provider->serves(model)) continue;
+    const std::string_view served =
+        any_model ? std::string_view(provider->options().models.front()) : model;
+    const double cost = prices_.cost_usd(provider->options().name, served, usage);
+    least = std::min(least.value_or(cost), cost);
+  }
+  return least.value_or(0);
+}
+
 double Backends::cloud_cost_usd(const chat::Usage& usage) const {
   return prices_.cost_usd(selector_.default_model(route::Lane::kCloud), usage);
 }

@@ -63,6 +63,10 @@ class Backends {
   /// The same at a provider, which may have a price of its own.
   double cost_usd(route::Lane lane, std::string_view backend, std::string_view model,
                   const chat::Usage& usage) const;
+  /// The same at whoever is cheapest of those that may be asked: where the app left the model open,
+  /// every provider's first one.
+  double least_cloud_cost_usd(std::string_view model, bool any_model,
+                              const chat::Usage& usage) const;
   /// What they would have cost on the default cloud model.
   double cloud_cost_usd(const chat::Usage& usage) const;
 

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <optional>
 
+#include "apps/budgets.h"
 #include "base/clock.h"
 #include "daemon/backends.h"
 #include "daemon/cloud_call.h"
@@ -35,10 +36,14 @@ class OpenRequest {
   }
   /// `watched`: the backend shall say how likely its tokens are, whether the app wants to know or
   /// not.
-  void begin_attempt(route::Lane lane, std::string model, lane::Slot slot, bool watched);
+  void begin_attempt(route::Lane lane, std::string model, lane::Slot slot, apps::Budgets::Hold hold,
+                     bool watched);
+  /// Why it went another way than was decided; said before the decision's own reasons.
+  void add_reason(route::Reason reason);
   void fitted(protocol::Fit fit) { fit_ = std::move(fit); }
   /// What the attempt under way tells the cloud lane, and is told.
   CloudCall& cloud_call() { return cloud_call_; }
+  const cloud::Call& cloud_done() const { return cloud_call_.done; }
   /// The cloud lane's answer has come, or begun to.
   void cloud_answered();
   void held(std::size_t tokens, std::chrono::nanoseconds took, double mean_logprob, double p);
@@ -73,6 +78,7 @@ class OpenRequest {
   protocol::Fit fit_;
   bool wants_logprobs_;  // the app, that is
   lane::Slot slot_;
+  apps::Budgets::Hold hold_;  // what the attempt is expected to cost
   SteadyTime attempt_started_{};
   CloudCall cloud_call_;
   bool cloud_settled_ = false;
