@@ -60,6 +60,7 @@ int run_command_line(int argc, char** argv) {
   add_ask(app, context);
   add_task(app, context);
   add_outbox(app, context);
+  add_replay(app, context);
   add_report(app, context);
   add_why(app, context);
   add_status(app, context);

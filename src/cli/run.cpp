@@ -12,6 +12,7 @@
 #include "cli/run_report.h"
 #include "cli/session.h"
 #include "cli/terminal.h"
+#include "lane/arrivals.h"
 #include "lane/task.h"
 #include "lane/task_graph.h"
 #include "models/store.h"
@@ -20,7 +21,6 @@ namespace minimill::cli {
 namespace {
 
 constexpr std::size_t kTasksPerPost = 250;
-constexpr double kBetweenDays_s = 60;                 // of the file's time
 constexpr std::chrono::milliseconds kHeadStart{300};  // from now to the first arrival
 constexpr std::chrono::milliseconds kPoll{250};
 
@@ -39,22 +39,10 @@ volatile std::sig_atomic_t g_stopped = 0;
 /// When each task falls due: its day's tasks after the day before, all `speed` times faster.
 std::vector<std::int64_t> due_times(const std::vector<lane::TaskSpec>& tasks, double speed,
                                     WallTime start) {
-  std::map<int, double> last_of_day;
-  for (const lane::TaskSpec& task : tasks) {
-    double& last = last_of_day[task.day];
-    last = std::max(last, task.arrives_s);
-  }
-  std::map<int, double> base_of_day;
-  double base = 0;
-  for (const auto& [day, last] : last_of_day) {
-    base_of_day[day] = base;
-    base += last + kBetweenDays_s;
-  }
   constexpr double kMsPerSecond = 1000;
   std::vector<std::int64_t> due;
-  for (const lane::TaskSpec& task : tasks) {
-    const double at_s = (base_of_day[task.day] + task.arrives_s) / speed;
-    due.push_back(unix_ms(start) + static_cast<std::int64_t>(at_s * kMsPerSecond));
+  for (const double arrives_s : lane::arrival_seconds(tasks)) {
+    due.push_back(unix_ms(start) + static_cast<std::int64_t>(arrives_s / speed * kMsPerSecond));
   }
   return due;
 }
