@@ -114,6 +114,25 @@ class Limits(Promise):
         self.assertIn("context of 1024 tokens", failed["error"])
 
 
+    def test_times_that_nobody_can_count_with_are_refused(self):
+        self.serve()
+        for due in (-1, 2**63 - 1, -2**63):
+            body = {"name": "n", "tasks": [{"due_ms": due, "task": {"id": "a", "title": "t"}}]}
+            refused = self.post("/minimill/v1/runs/new/tasks", body, 400)
+            self.assertEqual(refused["error"]["field"], "tasks[0].due_ms")
+
+    def test_ten_thousand_tasks_at_once_are_taken(self):
+        self.write_config(SIM)
+        self.serve()
+        tasks = [{"id": f"t{i}", "title": HARD, **({"after": [f"t{i - 1}", f"t{i - 2}"]} if i % 3 == 2 else {})}
+                 for i in range(10_000)]
+
+        self.assertEqual(self.submit(tasks)["accepted"], 10_000)
+
+        self.assertEqual(self.chat("cloud", "hello")[0], 200)
+        self.wait_for("t2", "done")
+
+
 class Once(Promise):
     def setUp(self):
         super().setUp()
