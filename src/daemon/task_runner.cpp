@@ -6,6 +6,7 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <exception>
 #include <limits>
@@ -24,8 +25,9 @@ namespace {
 constexpr std::size_t kIntakePage = 64;  // decided in one go; then others have the loop
 constexpr Millis kFirstBackoff{500};     // doubles with every attempt
 constexpr Millis kMaxBackoff{60'000};
-constexpr std::chrono::seconds kStoreRetry{1};         // after the store could not be read
-constexpr std::chrono::seconds kLookAgain{5};          // whatever the timers say
+constexpr std::chrono::seconds kStoreRetry{1};  // after the store could not be read
+constexpr int kMostSaves = 600;                 // then it is carried out again after a restart
+constexpr std::chrono::seconds kLookAgain{5};   // whatever the timers say
 constexpr std::chrono::microseconds kIntakeTime{500};  // of the loop's, in one go
 
 double seconds(std::chrono::nanoseconds duration) {
@@ -92,10 +94,31 @@ void TaskRunner::wake() {
 }
 
 void TaskRunner::ready_since(WallTime at) {
-  if (cursor_.ready_ms >= unix_ms(at)) {
-    cursor_ = {.ready_ms = unix_ms(at) - 1, .row = std::numeric_limits<std::int64_t>::max()};
-  }
+  rewind(at);
   intake_wake_.notify();
+}
+
+void TaskRunner::rewind(WallTime at) {
+  if (cursor_.ready_ms < unix_ms(at)) return;
+  cursor_ = {.ready_ms = unix_ms(at) - 1, .row = std::numeric_limits<std::int64_t>::max()};
+}
+
+void TaskRunner::put_back(const Ref& ref, const lane::Task& task) {
+  release(ref);
+  rewind(task.not_before.value_or(task.due));  // without waking: what was full is full now
+}
+
+asio::awaitable<Result<>> TaskRunner::save(lane::Task task) {
+  Result<> saved = co_await store_.save(task);
+  asio::steady_timer timer(io_);
+  for (int tries = 0; !saved && !stopping_ && tries < kMostSaves; ++tries) {
+    log::error("task {}: its state cannot be stored ({}); trying again", task.spec.id.value,
+               saved.error().to_string());
+    timer.expires_after(kStoreRetry);
+    co_await timer.async_wait(asio::use_awaitable);
+    saved = co_await store_.save(task);
+  }
+  co_return saved;
 }
 
 asio::awaitable<void> TaskRunner::intake() {
@@ -182,14 +205,14 @@ asio::awaitable<Result<>> TaskRunner::carry_out(Ref ref, route::Lane lane) {
 
   Result<lane::Slot> slot = co_await lanes_.enter(lane, lane::Priority::kBackground);
   if (!slot) {
-    release(ref);
+    put_back(ref, task);
     co_return std::unexpected(std::move(slot.error()));
   }
   const WallTime now = clock_.wall();
   task.lane = lane;
   Result<> leased = co_await store_.lease(task, now, now + lease_time());
   if (!leased) {
-    release(ref);
+    put_back(ref, task);
     co_return leased;
   }
   task.state = lane::TaskState::kRunning;
@@ -203,7 +226,7 @@ asio::awaitable<Result<>> TaskRunner::carry_out(Ref ref, route::Lane lane) {
   }
   const bool to_cloud =
       task.state == lane::TaskState::kQueued && task.escalated && lane == route::Lane::kLocal;
-  Result<> saved = co_await store_.save(task);
+  Result<> saved = co_await save(task);
   if (to_cloud && saved) {
     ref.settled = true;
     enqueue(std::move(ref), route::Lane::kCloud);

@@ -121,6 +121,13 @@ class Limits(Promise):
             refused = self.post("/minimill/v1/runs/new/tasks", body, 400)
             self.assertEqual(refused["error"]["field"], "tasks[0].due_ms")
 
+    def test_task_that_is_late_is_done_and_says_so(self):
+        self.write_config(SIM)
+        self.serve()
+        self.post("/minimill/v1/tasks", {"id": "late", "title": HARD, "deadline_s": 0})
+
+        self.assertIs(self.wait_for("late", "done")["deadline_met"], False)
+
     def test_ten_thousand_tasks_at_once_are_taken(self):
         self.write_config(SIM)
         self.serve()
@@ -232,6 +239,15 @@ class Outbox(Promise):
         eventually(lambda: receiver.effects, "the effect")
         again = self.run_minimill("outbox", "retry", dead["id"], check=False)
         self.assertEqual(again.returncode, 1)
+
+    def test_run_without_a_daemon_tells_of_its_last_task_before_it_ends(self):
+        receiver = self.receiver()
+        self.write_config(f'{SIM}[outbox]\nallow = ["{receiver.url}"]\n')
+        path = self.write_tasks([{"id": f"t{i}", "title": HARD, "notify": receiver.url} for i in range(20)])
+
+        self.run_minimill("run", path)
+
+        self.assertEqual(len(receiver.effects), 20)
 
     def test_effect_outlives_a_daemon_killed_in_mid_delivery(self):
         receiver = self.receiver()
