@@ -228,6 +228,28 @@ TEST_F(Promises, TenThousandTasksInOneChainTakeWellUnderASecond) {
   EXPECT_THAT(due(), testing::ElementsAre("t0"));
 }
 
+TEST_F(Promises, EveryPageOfManyTasksOfOneMomentIsAsQuickAsTheFirst) {
+  constexpr std::size_t kMany = 20'000;
+  std::vector<Submission> tasks;
+  for (std::size_t i = 0; i < kMany; ++i) tasks.push_back(task(fmt::format("t{}", i)));
+  ASSERT_TRUE(submit(std::move(tasks)).has_value());
+  const auto began = std::chrono::steady_clock::now();
+
+  DueCursor cursor;
+  std::size_t taken = 0;
+  for (std::vector<DueTask> page; taken < kMany; taken += page.size()) {
+    page = store_->due(kNow, cursor, 16).value();
+    ASSERT_FALSE(page.empty());
+    ASSERT_EQ(store_->next_due(cursor).value(), kNow);
+    cursor = page.back().cursor;
+  }
+
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+  EXPECT_EQ(taken, kMany);
+  EXPECT_TRUE(store_->due(kNow, cursor, 16).value().empty());
+  EXPECT_LT(took.count(), 2);  // 0.1 s; walking over what was taken: 4 s
+}
+
 TEST_F(Promises, FailedAttemptsKeepTheirReasonsTheLastOfThem) {
   ASSERT_TRUE(submit({task("a")}).has_value());
   for (int attempt = 1; attempt <= 40; ++attempt) {

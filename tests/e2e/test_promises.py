@@ -121,6 +121,22 @@ class Limits(Promise):
             refused = self.post("/minimill/v1/runs/new/tasks", body, 400)
             self.assertEqual(refused["error"]["field"], "tasks[0].due_ms")
 
+    def test_task_that_found_its_lane_full_is_looked_at_again(self):
+        self.write_config("[lanes]\ncloud_slots = 1\nmax_queued = 1\n[sim_cloud]\nenabled = true\nfirst_token_ms = 1500\n"
+                          "tokens_per_second = 0\n[tasks]\nmax_tokens = 8\n")
+        self.serve()
+        chats = [threading.Thread(target=self.chat, args=("cloud", "hello")) for _ in range(2)]
+        for chat in chats:
+            chat.start()
+        eventually(lambda: any(lane["lane"] == "cloud" and lane["waiting"] == 1
+                               for lane in self.get("/minimill/v1/status")["lanes"]), "the lane is full")
+
+        self.post("/minimill/v1/tasks", {"id": "a", "title": HARD})
+
+        self.wait_for("a", "done")
+        for chat in chats:
+            chat.join()
+
     def test_task_that_is_late_is_done_and_says_so(self):
         self.write_config(SIM)
         self.serve()
