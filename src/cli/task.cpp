@@ -176,9 +176,7 @@ CLI::App* add_action(CLI::App* parent, Context& context, const std::shared_ptr<T
                      const char* name, const char* description, Action action) {
   CLI::App* command = parent->add_subcommand(name, description);
   command->add_flag("--json", flags->as_json, "Print JSON");
-  command->callback([&context, flags, action] {
-    context.chosen = [&context, flags, action] { return action(context, *flags); };
-  });
+  run_on_choice(command, context, flags, action);
   return command;
 }
 

@@ -1,14 +1,15 @@
 #pragma once
 
-// Loops that run beside everything else, with one owner that cancels them and waits until they have
-// ended. Event-loop thread only.
+// Work that goes on by itself, with an owner who cancels it and waits for it: nothing is left
+// running behind whoever started it, and nobody's failure goes unheard. Event-loop thread only.
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/io_context.hpp>
+#include <cstddef>
+#include <list>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "daemon/wake.h"
 
@@ -18,21 +19,22 @@ namespace asio = boost::asio;
 
 class Background {
  public:
-  /// `what` names the loops in the log, should one end by an exception: a bug of ours.
+  /// `what` names the work in the log, should it end by an exception.
   Background(asio::io_context& io, std::string what);
 
-  void spawn(asio::awaitable<void> loop);
-  /// Cancels the loops (terminally) and returns once all have ended.
-  asio::awaitable<void> stop();
+  /// Nothing is started any more once stop() has been called.
+  void start(asio::awaitable<void> work);
+  std::size_t running() const { return running_.size(); }
   bool stopping() const { return stopping_; }
+  /// Cancels everything and waits for its end.
+  asio::awaitable<void> stop();
 
  private:
   asio::io_context& io_;
   std::string what_;
-  std::vector<std::unique_ptr<asio::cancellation_signal>> loops_;
-  int running_ = 0;
-  bool stopping_ = false;
+  std::list<std::shared_ptr<asio::cancellation_signal>> running_;
   Wake ended_;
+  bool stopping_ = false;
 };
 
 }  // namespace minimill::daemon

@@ -14,7 +14,7 @@ ClockWatch::ClockWatch(asio::io_context& io, EvenClock& clock, lane::TaskStore& 
       tick_(io.get_executor()),
       loops_(io, "the clock's watch") {}
 
-void ClockWatch::start() { loops_.spawn(watch()); }
+void ClockWatch::start() { loops_.start(watch()); }
 
 asio::awaitable<void> ClockWatch::stop() { co_await loops_.stop(); }
 

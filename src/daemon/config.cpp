@@ -161,6 +161,12 @@ void read_root(TomlReader& root, Config& config) {
   TomlReader lanes = root.table("lanes");
   config.lanes.cloud_slots = lanes.integer("cloud_slots", config.lanes.cloud_slots, 1, 1024);
   config.lanes.max_queued = lanes.integer("max_queued", config.lanes.max_queued, 1, 100'000);
+  config.lanes.waiting_usd_per_h =
+      lanes.number("waiting_usd_per_h", config.lanes.waiting_usd_per_h, 0.001, 1e6);
+  config.lanes.app_waiting_usd_per_h =
+      lanes.number("app_waiting_usd_per_h", config.lanes.app_waiting_usd_per_h, 0.001, 1e6);
+  config.lanes.running_share = lanes.number("running_share", config.lanes.running_share, 0, 100);
+  config.lanes.accept_degraded = lanes.boolean("accept_degraded", config.lanes.accept_degraded);
   lanes.finish();
 
   TomlReader router = root.table("router");
@@ -335,8 +341,11 @@ std::string to_toml(const Config& config) {
     line("[prices.{}]\ninput = {}\ncached_input = {}\noutput = {}\n", in_quotes(model),
          price.input_usd_per_mtok, price.cached_input_usd_per_mtok, price.output_usd_per_mtok);
   }
-  line("[lanes]\ncloud_slots = {}\nmax_queued = {}\n", config.lanes.cloud_slots,
-       config.lanes.max_queued);
+  line(
+      "[lanes]\ncloud_slots = {}\nmax_queued = {}\nwaiting_usd_per_h = {}\n"
+      "app_waiting_usd_per_h = {}\nrunning_share = {}\naccept_degraded = {}\n",
+      config.lanes.cloud_slots, config.lanes.max_queued, config.lanes.waiting_usd_per_h,
+      config.lanes.app_waiting_usd_per_h, config.lanes.running_share, config.lanes.accept_degraded);
   line("[router]\nthreshold = {}\nthreshold_checked = {}\n", config.router.threshold,
        config.router.threshold_checked);
   for (const route::QualityBound& bound : config.router.bounds) {

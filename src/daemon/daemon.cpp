@@ -12,6 +12,7 @@
 #include "daemon/access.h"
 #include "daemon/anthropic_api.h"
 #include "daemon/backends.h"
+#include "daemon/budget_api.h"
 #include "daemon/chat_api.h"
 #include "daemon/clock_watch.h"
 #include "daemon/data_folder.h"
@@ -19,6 +20,7 @@
 #include "daemon/engines.h"
 #include "daemon/feedback_api.h"
 #include "daemon/gateway.h"
+#include "daemon/job_planner.h"
 #include "daemon/json_response.h"
 #include "daemon/model_selector.h"
 #include "daemon/models_api.h"
@@ -32,6 +34,7 @@
 #include "daemon/router_api.h"
 #include "daemon/routes.h"
 #include "daemon/shadow.h"
+#include "daemon/spending.h"
 #include "daemon/status_api.h"
 #include "daemon/task_api.h"
 #include "daemon/task_runner.h"
@@ -66,8 +69,9 @@ bool is_private(const Config& config) {
 lane::SchedulerOptions scheduler_options(const Config& config) {
   lane::SchedulerOptions options;
   options.slots = {config.local.slots, config.lanes.cloud_slots};
-  const auto queued = static_cast<std::size_t>(config.lanes.max_queued);
-  options.max_queued = {queued, queued};
+  options.max_interactive = static_cast<std::size_t>(config.lanes.max_queued);
+  options.usd_per_h = {config.lanes.app_waiting_usd_per_h, config.lanes.waiting_usd_per_h};
+  options.running_share = config.lanes.running_share;
   return options;
 }
 
@@ -187,6 +191,7 @@ struct Daemon::Parts {
         engines(io, client, clock, options.config, options.environment, options.program, sockets),
         lanes(io.get_executor(), scheduler_options(options.config)),
         outcomes(clock, router, readers.ledger),
+        spending(clock, apps, readers.ledger, router),
         notify_policy(options.config.outbox.allow),
         outbox_runner(io, clock, options.config.outbox, notify_policy, client, readers.outbox),
         clock_watch(io, clock, readers.tasks,
@@ -194,7 +199,7 @@ struct Daemon::Parts {
                       runner->wake();
                       outbox_runner.wake();
                     }),
-        access(clock, options.config, !is_private(options.config), apps, readers.ledger) {
+        access(clock, options.config, !is_private(options.config), apps) {
     for (const auto& [model, price] : options.config.prices) prices.set(model, price);
     for (const ProviderConfig& provider : options.config.providers) {
       add_provider(provider_options(provider, options.environment));
@@ -211,12 +216,13 @@ struct Daemon::Parts {
     for (const auto& provider : providers) all.push_back(provider.get());
     selector.emplace(engines, std::move(all));
     backends.emplace(engines, *selector, prices);
+    planner.emplace(readers.ledger, *selector, *backends);
     shadow.emplace(io, clock, ids, shadow_options(options.config), *selector, engines, *backends,
                    lanes, readers.ledger, outcomes);
     gateway.emplace(clock, ids, router, *selector, engines, *backends, lanes, readers.ledger,
-                    outcomes, *shadow, watch_options(options.config));
+                    outcomes, *shadow, *planner, spending, watch_options(options.config));
     runner.emplace(io, clock, ids, options.config, router, outcomes, *selector, engines, *backends,
-                   lanes, readers.tasks, readers.ledger);
+                   lanes, *planner, spending, readers.tasks, readers.ledger);
     outcomes.on_learnt([this] { runner->note_learnt(); });
     readers.tasks.on_ended([this](const lane::Consequences& then) {
       if (then.unblocked) runner->ready_since(then.at);
@@ -233,14 +239,16 @@ struct Daemon::Parts {
     task_api.emplace(clock, ids, readers.tasks, readers.offload_tasks, readers.offload_ledger,
                      offload, *runner, lanes, *selector, engines, notify_policy);
     outbox_api.emplace(clock, readers.outbox, readers.offload_outbox, offload, outbox_runner);
-    status_api.emplace(clock, lanes, *runner, engines, *selector, readers.offload_ledger, offload);
+    status_api.emplace(clock, lanes, engines, *selector, readers.offload_ledger, offload);
     router_api.emplace(clock, *chats, *gateway, access, router, [this] { runner->note_learnt(); });
+    budget_api.emplace(access, apps, spending);
     openai->add_to(routes);
     anthropic->add_to(routes);
     ollama->add_to(routes);
     models_api->add_to(routes);
     feedback->add_to(routes);
     router_api->add_to(routes);
+    budget_api->add_to(routes);
     routes.add(
         "GET", "/openapi.json", {"This document"},
         [this](http::Request&, http::Responder& out, const PathParts&) -> asio::awaitable<void> {
@@ -313,10 +321,12 @@ struct Daemon::Parts {
   Engines engines;
   lane::Lanes lanes;
   Outcomes outcomes;
+  Spending spending;
   std::unique_ptr<simcloud::SimCloud> sim_cloud;
   std::vector<std::unique_ptr<cloud::Provider>> providers;
   std::optional<ModelSelector> selector;
   std::optional<Backends> backends;
+  std::optional<JobPlanner> planner;
   std::optional<Shadow> shadow;
   std::optional<Gateway> gateway;
   std::optional<TaskRunner> runner;
@@ -332,6 +342,7 @@ struct Daemon::Parts {
   std::optional<ModelsApi> models_api;
   std::optional<FeedbackApi> feedback;
   std::optional<RouterApi> router_api;
+  std::optional<BudgetApi> budget_api;
   std::optional<TaskApi> task_api;
   std::optional<OutboxApi> outbox_api;
   std::optional<StatusApi> status_api;

@@ -32,8 +32,8 @@ OutboxRunner::OutboxRunner(asio::io_context& io, const Clock& clock, const Outbo
       loops_(io, "an outbox worker") {}
 
 void OutboxRunner::start() {
-  loops_.spawn(dispatch());
-  for (std::size_t i = 0; i < kAtOnce; ++i) loops_.spawn(worker());
+  loops_.start(dispatch());
+  for (std::size_t i = 0; i < kAtOnce; ++i) loops_.start(worker());
 }
 
 asio::awaitable<void> OutboxRunner::drain(Millis at_most) {

@@ -3,12 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <exception>
+#include <boost/asio/use_awaitable.hpp>
 #include <limits>
 #include <span>
 #include <utility>
@@ -30,6 +28,15 @@ constexpr int kMostSaves = 600;                 // then it is carried out again 
 constexpr std::chrono::seconds kLookAgain{5};   // whatever the timers say
 constexpr std::chrono::microseconds kIntakeTime{500};  // of the loop's, in one go
 
+route::Reason out_of_reach() {
+  return {.layer = std::string(route::kDegraded),
+          .text = "the cloud is out of reach, and the device does what it can",
+          .weight = 0};
+}
+
+/// When its turn came, as the store orders by it.
+WallTime turn_of(const lane::Task& task) { return task.not_before.value_or(task.due); }
+
 double seconds(std::chrono::nanoseconds duration) {
   return std::chrono::duration<double>(duration).count();
 }
@@ -39,7 +46,8 @@ double seconds(std::chrono::nanoseconds duration) {
 TaskRunner::TaskRunner(asio::io_context& io, const Clock& clock, IdSource& ids,
                        const Config& config, route::Router& router, Outcomes& outcomes,
                        ModelSelector& selector, Engines& engines, Backends& backends,
-                       lane::Lanes& lanes, lane::TaskStore& store, ledger::Ledger& ledger)
+                       lane::Lanes& lanes, const JobPlanner& planner, Spending& spending,
+                       lane::TaskStore& store, ledger::Ledger& ledger)
     : io_(io),
       clock_(clock),
       ids_(ids),
@@ -50,42 +58,24 @@ TaskRunner::TaskRunner(asio::io_context& io, const Clock& clock, IdSource& ids,
       engines_(engines),
       backends_(backends),
       lanes_(lanes),
+      planner_(planner),
+      spending_(spending),
       store_(store),
       ledger_(ledger),
       intake_wake_(io.get_executor()),
-      lane_wake_{Wake(io.get_executor()), Wake(io.get_executor())},
       save_wake_(io.get_executor()),
-      loops_done_(io.get_executor()) {}
-
-void TaskRunner::spawn(asio::awaitable<void> loop) {
-  auto& signal = loops_.emplace_back(std::make_unique<asio::cancellation_signal>());
-  ++loops_running_;
-  auto ended = [this](const std::exception_ptr& failure) {
-    --loops_running_;
-    loops_done_.notify();
-    if (!failure || stopping_) return;
-    try {
-      std::rethrow_exception(failure);
-    } catch (const std::exception& error) {
-      log::error("a task worker ended: {}", error.what());
-    }
-  };
-  asio::co_spawn(io_, std::move(loop),
-                 asio::bind_cancellation_slot(signal->slot(), std::move(ended)));
-}
+      work_(io, "work on tasks") {}
 
 void TaskRunner::start() {
-  spawn(intake());
-  spawn(keep_learnt());
-  for (const route::Lane lane : {route::Lane::kLocal, route::Lane::kCloud}) {
-    for (int i = 0; i < lanes_.slots(lane); ++i) spawn(worker(lane));
-  }
+  work_.start(intake());
+  work_.start(keep_learnt());
 }
 
 asio::awaitable<void> TaskRunner::stop() {
-  stopping_ = true;
-  for (const auto& loop : loops_) loop->emit(asio::cancellation_type::terminal);
-  while (loops_running_ > 0) co_await loops_done_.wait();
+  for (auto& [name, ticket] : held_) {
+    if (ticket) lanes_.leave(*ticket);
+  }
+  co_await work_.stop();
 }
 
 void TaskRunner::wake() {
@@ -105,13 +95,13 @@ void TaskRunner::rewind(WallTime at) {
 
 void TaskRunner::put_back(const Ref& ref, const lane::Task& task) {
   release(ref);
-  rewind(task.not_before.value_or(task.due));  // without waking: what was full is full now
+  rewind(turn_of(task));  // without waking: what was full is full now
 }
 
 asio::awaitable<Result<>> TaskRunner::save(lane::Task task) {
   Result<> saved = co_await store_.save(task);
   asio::steady_timer timer(io_);
-  for (int tries = 0; !saved && !stopping_ && tries < kMostSaves; ++tries) {
+  for (int tries = 0; !saved && !work_.stopping() && tries < kMostSaves; ++tries) {
     log::error("task {}: its state cannot be stored ({}); trying again", task.spec.id.value,
                saved.error().to_string());
     timer.expires_after(kStoreRetry);
@@ -124,7 +114,7 @@ asio::awaitable<Result<>> TaskRunner::save(lane::Task task) {
 asio::awaitable<void> TaskRunner::intake() {
   Result<> requeued = co_await store_.requeue_running(clock_.wall(), kMaxBackoff);
   if (!requeued) log::error("tasks: {}", requeued.error().to_string());
-  while (!stopping_) {
+  while (!work_.stopping()) {
     const WallTime now = clock_.wall();
     Result<> taken = take_due();
     if (!taken) log::error("tasks: {}", taken.error().to_string());
@@ -158,34 +148,57 @@ Result<> TaskRunner::take(const lane::DueTask& due) {
   Result<std::optional<lane::Task>> task = store_.find(due.id, due.run);
   if (!task) return std::unexpected(std::move(task.error()));
   if (!*task || (*task)->state != lane::TaskState::kQueued) return {};
-  held_.emplace(due.run, due.id);
   Result<route::Decision> decision = router_.meet(route_input(**task));
-  // Where nothing can serve it now, the local lane's worker finds that out and plans the retry.
-  const route::Lane lane = decision ? decision->lane : route::Lane::kLocal;
-  enqueue({.run = due.run, .id = due.id}, lane);
-  return {};
+  // Where nothing can serve it now, that is found out in its turn, and a retry planned.
+  if (!decision) decision = route::Decision{};
+  if (wait_turn({.run = due.run, .id = due.id}, **task, *decision)) return {};
+  return fail(ErrorCode::kUnavailable, "too many tasks are due at once; the rest waits on disk");
 }
 
-void TaskRunner::enqueue(Ref ref, route::Lane lane) {
-  queues_[route::index(lane)].push_back(std::move(ref));
-  lane_wake_[route::index(lane)].notify();
-}
-
-asio::awaitable<void> TaskRunner::worker(route::Lane lane) {
-  auto& queue = queues_[route::index(lane)];
-  while (!stopping_) {
-    if (queue.empty()) {
-      co_await lane_wake_[route::index(lane)].wait();
-      continue;
-    }
-    Ref ref = std::move(queue.front());
-    queue.pop_front();
-    Result<> carried = co_await carry_out(ref, lane);
-    if (!carried) log::warn("task {}: {}", ref.id.value, carried.error().to_string());
+bool TaskRunner::wait_turn(Ref ref, const lane::Task& task, const route::Decision& decision) {
+  const Name name{ref.run, ref.id};
+  auto on_turn = [this, ref = std::move(ref)](lane::Slot slot) {
+    work_.start(this->on_turn(ref, std::move(slot)));
+  };
+  Result<lane::TicketId> ticket =
+      lanes_.wait(planner_.job(work_of(task, decision)), std::move(on_turn));
+  if (!ticket) {
+    held_.erase(name);
+    return false;
   }
+  held_[name] = *ticket;
+  return true;
 }
 
-asio::awaitable<Result<>> TaskRunner::carry_out(Ref ref, route::Lane lane) {
+Work TaskRunner::work_of(const lane::Task& task, const route::Decision& decision) const {
+  const bool local = decision.lane == route::Lane::kLocal;
+  Work work{.app = kTasksApp,
+            .priority = lane::Priority::kBackground,
+            .lane = decision.lane,
+            .model = selector_.default_model(decision.lane),
+            .operation = decision.operation,
+            .prompt_bytes = task.prompt().size(),
+            .max_tokens = local
+                              ? std::min(config_.tasks.max_tokens, config_.local.max_answer_tokens)
+                              : config_.tasks.max_tokens,
+            .may_move = local && may_escalate(task) && route::degraded(decision).empty(),
+            .deadline = {}};
+  if (task.spec.deadline_s) {
+    const auto after = std::chrono::duration<double>(*task.spec.deadline_s);
+    const WallTime deadline = task.due + std::chrono::duration_cast<Millis>(after);
+    work.deadline = clock_.steady() + (deadline - clock_.wall());
+  }
+  return work;
+}
+
+asio::awaitable<void> TaskRunner::on_turn(Ref ref, lane::Slot slot) {
+  held_[{ref.run, ref.id}].reset();
+  const std::string id = ref.id.value;
+  Result<> carried = co_await carry_out(std::move(ref), std::move(slot));
+  if (!carried) log::warn("task {}: {}", id, carried.error().to_string());
+}
+
+asio::awaitable<Result<>> TaskRunner::carry_out(Ref ref, lane::Slot slot) {
   Result<std::optional<lane::Task>> found = store_.find(ref.id, ref.run);
   if (!found || !*found || (*found)->state != lane::TaskState::kQueued) {
     release(ref);  // cancelled while it waited
@@ -193,21 +206,22 @@ asio::awaitable<Result<>> TaskRunner::carry_out(Ref ref, route::Lane lane) {
     co_return Result<>{};
   }
   lane::Task task = std::move(**found);
+  const route::Lane lane = slot.lane();
 
   // What was learnt while the task waited may have changed its lane; once, so that it cannot
   // bounce.
-  Result<route::Decision> decision = decide(task);
-  if (decision && decision->lane != lane && !ref.settled) {
+  Result<route::Decision> decision = decide(task, ref.degraded);
+  if (slot.move() != lane::Move::kNone) {
+    if (decision) {
+      decision->lane = lane;
+      decision->reasons.insert(decision->reasons.begin(), move_reason(slot.move(), lane));
+    }
+  } else if (decision && decision->lane != lane && !ref.settled) {
     ref.settled = true;
-    enqueue(std::move(ref), decision->lane);
+    if (!wait_turn(std::move(ref), task, *decision)) ready_since(turn_of(task));
     co_return Result<>{};
   }
 
-  Result<lane::Slot> slot = co_await lanes_.enter(lane, lane::Priority::kBackground);
-  if (!slot) {
-    put_back(ref, task);
-    co_return std::unexpected(std::move(slot.error()));
-  }
   const WallTime now = clock_.wall();
   task.lane = lane;
   Result<> leased = co_await store_.lease(task, now, now + lease_time());
@@ -219,26 +233,32 @@ asio::awaitable<Result<>> TaskRunner::carry_out(Ref ref, route::Lane lane) {
   task.attempts += 1;
   if (!task.started) task.started = now;
 
+  Next next = Next::kNowhere;
   if (decision) {
-    co_await attempt(task, lane, *decision, std::move(*slot));
+    next = co_await attempt(task, lane, *decision, std::move(slot));
   } else {
+    // Nobody was asked; a budget that is spent for today is no failure.
+    if (decision.error().code == ErrorCode::kRateLimited) --task.attempts;
     plan_retry(task, decision.error());
   }
-  const bool to_cloud =
-      task.state == lane::TaskState::kQueued && task.escalated && lane == route::Lane::kLocal;
   Result<> saved = co_await save(task);
-  if (to_cloud && saved) {
-    ref.settled = true;
-    enqueue(std::move(ref), route::Lane::kCloud);
-  } else {
+  if (next == Next::kNowhere || !saved) {
     release(ref);
     intake_wake_.notify();  // it may be queued again, for later
+    co_return saved;
   }
+  ref.settled = true;
+  ref.degraded = next == Next::kToDevice;
+  route::Decision decided;
+  decided.lane = ref.degraded ? route::Lane::kLocal : route::Lane::kCloud;
+  decided.operation = task.operation;
+  if (ref.degraded) decided.reasons.push_back(out_of_reach());
+  if (!wait_turn(std::move(ref), task, decided)) ready_since(turn_of(task));
   co_return saved;
 }
 
-asio::awaitable<void> TaskRunner::attempt(lane::Task& task, route::Lane lane,
-                                          route::Decision decision, lane::Slot slot) {
+asio::awaitable<TaskRunner::Next> TaskRunner::attempt(lane::Task& task, route::Lane lane,
+                                                      route::Decision decision, lane::Slot slot) {
   decision.model = selector_.default_model(lane);
   task.request = ids_.request();
   task.operation = decision.operation;
@@ -263,6 +283,11 @@ asio::awaitable<void> TaskRunner::attempt(lane::Task& task, route::Lane lane,
 
   chat::ChatRequest request = chat_request(task, lane);
   request.logprobs = lane == route::Lane::kLocal && !task.spec.check.is_null();
+  apps::Budgets::Hold hold;
+  if (lane == route::Lane::kCloud) {
+    hold =
+        spending_.hold(kTasksApp, task.operation, planner_.expected_usd(work_of(task, decision)));
+  }
   const SteadyTime began = clock_.steady();
   Result<chat::ChatAnswer> answer =
       co_await backends_.complete(lane, decision.model, request, task.spec.privacy);
@@ -290,12 +315,21 @@ asio::awaitable<void> TaskRunner::attempt(lane::Task& task, route::Lane lane,
           answer->logprobs.data(), std::min(answer->logprobs.size(), kWatchedTokens));
       router_.learn_confidence(decision.p_local_ok, route::mean_logprob(first), *task.local_passed);
     }
-  } else if (lane == route::Lane::kLocal && may_escalate(task) &&
-             (task.attempts > 1 || answer.error().code == ErrorCode::kTooLarge)) {
-    escalate(task, answer.error().message);
-  } else {
-    plan_retry(task, answer.error());
+    const bool escalated = task.state == lane::TaskState::kQueued;
+    co_return escalated ? Next::kToCloud : Next::kNowhere;
   }
+  const bool lasting = task.attempts > 1 || answer.error().code == ErrorCode::kTooLarge;
+  if (lane == route::Lane::kLocal && lasting && may_escalate(task)) {
+    escalate(task, answer.error().message);
+    co_return Next::kToCloud;
+  }
+  if (lane == route::Lane::kCloud && may_degrade(task, answer.error())) {
+    task.error = answer.error().to_string();
+    task.state = lane::TaskState::kQueued;
+    co_return Next::kToDevice;
+  }
+  plan_retry(task, answer.error());
+  co_return Next::kNowhere;
 }
 
 void TaskRunner::judge(lane::Task& task, route::Lane lane, const chat::ChatAnswer& answer) {
@@ -324,6 +358,14 @@ void TaskRunner::judge(lane::Task& task, route::Lane lane, const chat::ChatAnswe
 bool TaskRunner::may_escalate(const lane::Task& task) const {
   return !task.escalated && task.spec.privacy == policy::Privacy::kAllow &&
          selector_.cloud_available();
+}
+
+/// Only once it is more than a moment's trouble, and not for what the device has failed at.
+bool TaskRunner::may_degrade(const lane::Task& task, const Error& from_cloud) const {
+  const bool out_of_reach =
+      from_cloud.code == ErrorCode::kUnavailable || from_cloud.code == ErrorCode::kTimeout;
+  return out_of_reach && task.attempts > 1 && !task.escalated && config_.lanes.accept_degraded &&
+         engines_.default_available();
 }
 
 void TaskRunner::escalate(lane::Task& task, std::string why) {
@@ -380,18 +422,22 @@ Millis TaskRunner::backoff(int attempts) {
   return Millis{draw(jitter_)};
 }
 
-Result<route::Decision> TaskRunner::decide(const lane::Task& task) {
-  Result<route::Decision> decision = router_.decide(route_input(task));
+Result<route::Decision> TaskRunner::decide(const lane::Task& task, bool degraded) {
+  route::RouteInput input = route_input(task);
+  if (degraded) input.forced = route::Lane::kLocal;
+  Result<route::Decision> decision = router_.decide(input);
   if (decision && task.escalated) {
     decision->reasons.front() = {
         .layer = "escalation",
         .text = "the device has tried it, and its answer was not good enough",
         .weight = 0};
+  } else if (decision && degraded) {
+    decision->reasons.front() = out_of_reach();
   }
   return decision;
 }
 
-route::RouteInput TaskRunner::route_input(const lane::Task& task) const {
+route::RouteInput TaskRunner::route_input(const lane::Task& task) {
   route::RouteInput input;
   input.title = task.spec.title;
   input.text = task.prompt();
@@ -403,6 +449,8 @@ route::RouteInput TaskRunner::route_input(const lane::Task& task) const {
   input.local_available = engines_.default_available();
   input.cloud_available = selector_.cloud_available();
   input.local_context_tokens = engines_.context_tokens();
+  input.accepts_degraded = config_.lanes.accept_degraded;
+  (void)spending_.weigh(input);
   return input;
 }
 
@@ -421,7 +469,7 @@ chat::ChatRequest TaskRunner::chat_request(const lane::Task& task, route::Lane l
 /// What was learnt is saved at most once per kSaveEvery, and when stopping.
 asio::awaitable<void> TaskRunner::keep_learnt() {
   constexpr std::chrono::seconds kSaveEvery{10};
-  while (!stopping_) {
+  while (!work_.stopping()) {
     co_await save_wake_.wait_until(clock_.steady() + kSaveEvery);
     save_learnt();
   }
