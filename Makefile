@@ -4,10 +4,11 @@
 PREFIX ?= /usr/local
 PRESET ?= dev
 CONFIG ?=
+CHAOS ?=
 RELEASE := build/release/src/minimill
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test test-clients serve bench bench-router fuzz format lint install clean help llama
+.PHONY: build demo test test-chaos test-clients serve bench bench-router fuzz format lint install clean help llama
 
 build: llama ## build the release binary (and llama-server, where there is none)
 	@scripts/bootstrap build
@@ -20,6 +21,11 @@ test: llama ## build and run all tests, unit and end to end (PRESET=asan or tsan
 	@scripts/bootstrap build test
 	@scripts/build $(PRESET)
 	@scripts/run-tests $(PRESET)
+
+test-chaos: llama ## 1,000 tasks while daemon, engines and cloud are killed: none lost, every effect outside once (CHAOS=options)
+	@scripts/bootstrap build test
+	@scripts/build $(PRESET) minimill minimill-tiny-gguf
+	@MINIMILL_LLAMA_SERVER=$$(scripts/build-llama) MINIMILL=build/$(PRESET)/src/minimill MINIMILL_TINY_GGUF=build/$(PRESET)/tests/support/minimill-tiny-gguf tests/chaos/run $(CHAOS)
 
 test-clients: llama ## other people's client libraries against the binary, on both lanes: prints a table
 	@scripts/bootstrap build test clients

@@ -47,6 +47,7 @@ namespace minimill::daemon {
 namespace {
 
 constexpr std::string_view kSimCloud = "sim-cloud";
+constexpr std::chrono::milliseconds kOutboxGrace{5'000};
 constexpr std::string_view kSimModel = "sim-large";
 
 /// Only this machine, unless apps need keys.
@@ -462,6 +463,7 @@ asio::awaitable<void> Daemon::stop(std::chrono::milliseconds grace) {
   if (parts.carrying_out) {
     co_await parts.clock_watch.stop();
     co_await parts.runner->stop();
+    co_await parts.outbox_runner.drain(std::min(grace, kOutboxGrace));
     co_await parts.outbox_runner.stop();
   }
   if (parts.runner) parts.runner->save_learnt();

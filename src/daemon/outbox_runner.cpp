@@ -28,11 +28,22 @@ OutboxRunner::OutboxRunner(asio::io_context& io, const Clock& clock, const Outbo
       outbox_(outbox),
       wake_(io.get_executor()),
       work_(io.get_executor()),
+      settled_(io.get_executor()),
       loops_(io, "an outbox worker") {}
 
 void OutboxRunner::start() {
   loops_.start(dispatch());
   for (std::size_t i = 0; i < kAtOnce; ++i) loops_.start(worker());
+}
+
+asio::awaitable<void> OutboxRunner::drain(Millis at_most) {
+  const SteadyTime deadline = clock_.steady() + at_most;
+  while (clock_.steady() < deadline) {
+    const Result<std::vector<lane::Outbox::Turn>> next = outbox_.next(1);
+    const bool due = next && !next->empty() && next->front().at <= clock_.wall();
+    if (!due && held_.empty()) co_return;
+    co_await settled_.wait_until(deadline);
+  }
 }
 
 asio::awaitable<void> OutboxRunner::stop() { co_await loops_.stop(); }
@@ -74,6 +85,7 @@ asio::awaitable<void> OutboxRunner::worker() {
     if (!recorded) log::error("outbox: {}", recorded.error().to_string());
     held_.erase(row);
     wake_.notify();
+    settled_.notify();
   }
 }
 

@@ -32,6 +32,9 @@ class OutboxRunner {
                const NotifyPolicy& policy, http::Client& client, lane::Outbox& outbox);
 
   void start();
+  /// Waits, so long at most, until everything whose turn has come has been tried: a program that
+  /// ends with its last task tells whoever waits for it.
+  asio::awaitable<void> drain(Millis at_most);
   /// What is under way is sent again by the next daemon.
   asio::awaitable<void> stop();
   /// There is something new, or its time has moved.
@@ -52,6 +55,7 @@ class OutboxRunner {
   lane::Outbox& outbox_;
   Wake wake_;
   Wake work_;
+  Wake settled_;
   std::deque<std::int64_t> queue_;
   std::set<std::int64_t> held_;  // in the queue or with a worker
   std::minstd_rand jitter_{std::random_device{}()};

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
@@ -19,6 +20,8 @@ constexpr int kCreated = 201;
 constexpr int kOk = 200;
 constexpr int kUnprocessable = 422;
 constexpr std::string_view kKeyHeader = "Idempotency-Key";
+constexpr std::int64_t kLatestDue_ms =
+    253'402'300'799'999;  // the year 9999: all can be counted with
 constexpr std::size_t kMaxListed = 1000;
 constexpr std::string_view kAdHocRun = "adhoc";  // tasks that came one by one
 
@@ -97,6 +100,10 @@ Result<lane::Submission> submission_of(const json::value& value, std::string_vie
   if (task == nullptr || due == nullptr || !due->is_int64()) {
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("{}: expected {{\"due_ms\": …, \"task\": {{…}}}}", where));
+  }
+  if (due->get_int64() < 0 || due->get_int64() > kLatestDue_ms) {
+    return fail_field(fmt::format("{}.due_ms", where),
+                      fmt::format("{}: 'due_ms' must be between 0 and {}", where, kLatestDue_ms));
   }
   Result<lane::TaskSpec> spec = lane::parse_task(json::serialize(*task), where);
   if (!spec) return std::unexpected(std::move(spec.error()));
@@ -280,6 +287,9 @@ asio::awaitable<void> TaskApi::submit(const http::Request& request, const std::s
       co_return;
     }
   }
+  // Only from there on has the intake to look again, however much is queued.
+  WallTime earliest = run.created;
+  for (const lane::Submission& task : tasks) earliest = std::min(earliest, task.due);
   Result<std::optional<lane::SubmissionAnswer>> saved =
       co_await store_.submit_once(std::move(run), std::move(tasks), std::move(key));
   if (!saved) {
@@ -287,7 +297,7 @@ asio::awaitable<void> TaskApi::submit(const http::Request& request, const std::s
     co_await send_json_error(saved.error(), out, status);
     co_return;
   }
-  runner_.wake();
+  runner_.ready_since(earliest);
   if (*saved) answer = std::move(**saved);
   http::Headers headers{{"content-type", "application/json"}};
   co_await out.send(answer.status, std::move(headers), std::move(answer.body));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <limits>
@@ -22,8 +23,9 @@ namespace {
 constexpr std::size_t kIntakePage = 64;  // decided in one go; then others have the loop
 constexpr Millis kFirstBackoff{500};     // doubles with every attempt
 constexpr Millis kMaxBackoff{60'000};
-constexpr std::chrono::seconds kStoreRetry{1};         // after the store could not be read
-constexpr std::chrono::seconds kLookAgain{5};          // whatever the timers say
+constexpr std::chrono::seconds kStoreRetry{1};  // after the store could not be read
+constexpr int kMostSaves = 600;                 // then it is carried out again after a restart
+constexpr std::chrono::seconds kLookAgain{5};   // whatever the timers say
 constexpr std::chrono::microseconds kIntakeTime{500};  // of the loop's, in one go
 
 route::Reason out_of_reach() {
@@ -31,6 +33,9 @@ route::Reason out_of_reach() {
           .text = "the cloud is out of reach, and the device does what it can",
           .weight = 0};
 }
+
+/// When its turn came, as the store orders by it.
+WallTime turn_of(const lane::Task& task) { return task.not_before.value_or(task.due); }
 
 double seconds(std::chrono::nanoseconds duration) {
   return std::chrono::duration<double>(duration).count();
@@ -79,10 +84,31 @@ void TaskRunner::wake() {
 }
 
 void TaskRunner::ready_since(WallTime at) {
-  if (cursor_.ready_ms >= unix_ms(at)) {
-    cursor_ = {.ready_ms = unix_ms(at) - 1, .row = std::numeric_limits<std::int64_t>::max()};
-  }
+  rewind(at);
   intake_wake_.notify();
+}
+
+void TaskRunner::rewind(WallTime at) {
+  if (cursor_.ready_ms < unix_ms(at)) return;
+  cursor_ = {.ready_ms = unix_ms(at) - 1, .row = std::numeric_limits<std::int64_t>::max()};
+}
+
+void TaskRunner::put_back(const Ref& ref, const lane::Task& task) {
+  release(ref);
+  rewind(turn_of(task));  // without waking: what was full is full now
+}
+
+asio::awaitable<Result<>> TaskRunner::save(lane::Task task) {
+  Result<> saved = co_await store_.save(task);
+  asio::steady_timer timer(io_);
+  for (int tries = 0; !saved && !work_.stopping() && tries < kMostSaves; ++tries) {
+    log::error("task {}: its state cannot be stored ({}); trying again", task.spec.id.value,
+               saved.error().to_string());
+    timer.expires_after(kStoreRetry);
+    co_await timer.async_wait(asio::use_awaitable);
+    saved = co_await store_.save(task);
+  }
+  co_return saved;
 }
 
 asio::awaitable<void> TaskRunner::intake() {
@@ -192,7 +218,7 @@ asio::awaitable<Result<>> TaskRunner::carry_out(Ref ref, lane::Slot slot) {
     }
   } else if (decision && decision->lane != lane && !ref.settled) {
     ref.settled = true;
-    if (!wait_turn(std::move(ref), task, *decision)) intake_wake_.notify();
+    if (!wait_turn(std::move(ref), task, *decision)) ready_since(turn_of(task));
     co_return Result<>{};
   }
 
@@ -200,7 +226,7 @@ asio::awaitable<Result<>> TaskRunner::carry_out(Ref ref, lane::Slot slot) {
   task.lane = lane;
   Result<> leased = co_await store_.lease(task, now, now + lease_time());
   if (!leased) {
-    release(ref);
+    put_back(ref, task);
     co_return leased;
   }
   task.state = lane::TaskState::kRunning;
@@ -215,7 +241,7 @@ asio::awaitable<Result<>> TaskRunner::carry_out(Ref ref, lane::Slot slot) {
     if (decision.error().code == ErrorCode::kRateLimited) --task.attempts;
     plan_retry(task, decision.error());
   }
-  Result<> saved = co_await store_.save(task);
+  Result<> saved = co_await save(task);
   if (next == Next::kNowhere || !saved) {
     release(ref);
     intake_wake_.notify();  // it may be queued again, for later
@@ -227,7 +253,7 @@ asio::awaitable<Result<>> TaskRunner::carry_out(Ref ref, lane::Slot slot) {
   decided.lane = ref.degraded ? route::Lane::kLocal : route::Lane::kCloud;
   decided.operation = task.operation;
   if (ref.degraded) decided.reasons.push_back(out_of_reach());
-  if (!wait_turn(std::move(ref), task, decided)) intake_wake_.notify();
+  if (!wait_turn(std::move(ref), task, decided)) ready_since(turn_of(task));
   co_return saved;
 }
 

@@ -91,6 +91,12 @@ class TaskRunner {
   void plan_retry(lane::Task& task, const Error& error);
   void note(const RequestId& request, std::string kind, bool ok, std::string detail);
   void release(const Ref& ref);
+  /// It stays queued, and is looked at again with the next look.
+  void put_back(const Ref& ref, const lane::Task& task);
+  /// The intake looks again at what has become ready since `at`.
+  void rewind(WallTime at);
+  /// An answer that cannot be stored now is kept until it can: it was worth something.
+  asio::awaitable<Result<>> save(lane::Task task);
   Millis lease_time() const;
   Millis backoff(int attempts);
 

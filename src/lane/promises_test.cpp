@@ -228,6 +228,28 @@ TEST_F(Promises, TenThousandTasksInOneChainTakeWellUnderASecond) {
   EXPECT_THAT(due(), testing::ElementsAre("t0"));
 }
 
+TEST_F(Promises, EveryPageOfManyTasksOfOneMomentIsAsQuickAsTheFirst) {
+  constexpr std::size_t kMany = 20'000;
+  std::vector<Submission> tasks;
+  for (std::size_t i = 0; i < kMany; ++i) tasks.push_back(task(fmt::format("t{}", i)));
+  ASSERT_TRUE(submit(std::move(tasks)).has_value());
+  const auto began = std::chrono::steady_clock::now();
+
+  DueCursor cursor;
+  std::size_t taken = 0;
+  for (std::vector<DueTask> page; taken < kMany; taken += page.size()) {
+    page = store_->due(kNow, cursor, 16).value();
+    ASSERT_FALSE(page.empty());
+    ASSERT_EQ(store_->next_due(cursor).value(), kNow);
+    cursor = page.back().cursor;
+  }
+
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+  EXPECT_EQ(taken, kMany);
+  EXPECT_TRUE(store_->due(kNow, cursor, 16).value().empty());
+  EXPECT_LT(took.count(), 2);  // 0.1 s; walking over what was taken: 4 s
+}
+
 TEST_F(Promises, FailedAttemptsKeepTheirReasonsTheLastOfThem) {
   ASSERT_TRUE(submit({task("a")}).has_value());
   for (int attempt = 1; attempt <= 40; ++attempt) {
@@ -379,6 +401,45 @@ TEST_F(Promises, RetryFurtherAheadThanTheLongestBackoffIsPulledIn) {
   ASSERT_TRUE(run(store_->requeue_running(kNow, kLongestBackoff)).has_value());
 
   EXPECT_EQ(find("a").not_before, kNow + kLongestBackoff);
+}
+
+TEST(Migration, TasksOfTheFirstVersionAreReadAndCarriedOut) {
+  const test::TempDir folder;
+  auto db = sqlite::Database::open(folder / "t.db", sqlite::Database::Mode::kReadWrite);
+  ASSERT_TRUE(
+      db->exec("CREATE TABLE schema_versions(component TEXT PRIMARY KEY,"
+               "  version INTEGER NOT NULL) WITHOUT ROWID;"
+               "INSERT INTO schema_versions VALUES('lane', 1);"
+               "CREATE TABLE runs("
+               "  id TEXT PRIMARY KEY, name TEXT NOT NULL, fingerprint TEXT NOT NULL,"
+               "  settings TEXT NOT NULL, created_ms INTEGER NOT NULL);"
+               "CREATE TABLE tasks("
+               "  row INTEGER PRIMARY KEY, run TEXT NOT NULL REFERENCES runs(id),"
+               "  id TEXT NOT NULL, spec TEXT NOT NULL, state INTEGER NOT NULL,"
+               "  due_ms INTEGER NOT NULL, ready_ms INTEGER NOT NULL,"
+               "  lease_until_ms INTEGER, started_ms INTEGER, finished_ms INTEGER,"
+               "  attempts INTEGER NOT NULL DEFAULT 0, request TEXT NOT NULL DEFAULT '',"
+               "  lane INTEGER NOT NULL DEFAULT 0, escalated INTEGER NOT NULL DEFAULT 0,"
+               "  local_passed INTEGER, cloud_passed INTEGER, local_s REAL NOT NULL DEFAULT 0,"
+               "  cloud_s REAL NOT NULL DEFAULT 0, prompt_tokens INTEGER NOT NULL DEFAULT 0,"
+               "  completion_tokens INTEGER NOT NULL DEFAULT 0,"
+               "  cost_usd REAL NOT NULL DEFAULT 0,"
+               "  all_cloud_cost_usd REAL NOT NULL DEFAULT 0,"
+               "  operation TEXT NOT NULL DEFAULT '', model TEXT NOT NULL DEFAULT '',"
+               "  answer TEXT NOT NULL DEFAULT '', error TEXT NOT NULL DEFAULT '',"
+               "  UNIQUE(run, id));"
+               "CREATE INDEX tasks_by_turn ON tasks(state, ready_ms, row);"
+               "INSERT INTO runs VALUES('r', 'n', '', '{}', 1);"
+               "INSERT INTO tasks(run, id, spec, state, due_ms, ready_ms)"
+               "  VALUES('r', 'a', '{\"id\":\"a\",\"title\":\"t\"}', 0, 1, 1);")
+          .has_value());
+
+  ASSERT_TRUE(migrate_tasks(*db).has_value());
+
+  sqlite::Writer writer(std::move(*db));
+  TaskStore store = TaskStore::open(folder / "t.db", writer).value();
+  EXPECT_EQ(store.due(kNow, {}, 10).value().size(), 1U);
+  EXPECT_EQ(store.find({"a"}, {"r"}).value()->blocked_by, 0);
 }
 
 }  // namespace

@@ -255,6 +255,16 @@ sqlite::Writer::Job retry_all_job(RunId run, WallTime now, std::shared_ptr<std::
   };
 }
 
+// What lies behind a cursor, by two ranges of one index: SQLite (3.40) takes only the first column
+// of "(ready_ms, row) > (?, ?)" as a bound, and would walk over all tasks of one moment for each
+// page of them.
+constexpr std::string_view kRestOfTheMoment =
+    "SELECT run, id, ready_ms, row FROM tasks WHERE state = 0 AND blockers = 0 "
+    "AND ready_ms = ?2 AND row > ?3 AND ?2 <= ?1 ORDER BY row LIMIT ?4";
+constexpr std::string_view kLaterTurns =
+    "SELECT run, id, ready_ms, row FROM tasks WHERE state = 0 AND blockers = 0 "
+    "AND ready_ms > ?2 AND ready_ms <= ?1 ORDER BY ready_ms, row LIMIT ?4";
+
 RunInfo read_run(const Statement& row) {
   RunInfo run;
   run.id = {std::string(row.text(0))};
@@ -339,42 +349,47 @@ asio::awaitable<Result<>> TaskStore::shift(Millis by) {
 
 Result<std::vector<DueTask>> TaskStore::due(WallTime now, const DueCursor& after,
                                             std::size_t limit) {
-  if (shifting_) return std::vector<DueTask>{};
-  Result<Statement*> rows = reader_.cached(
-      "SELECT run, id, ready_ms, row FROM tasks WHERE state = 0 AND blockers = 0 "
-      "AND ready_ms <= ?1 "
-      "AND (ready_ms, row) > (?2, ?3) ORDER BY ready_ms, row LIMIT ?4");
-  if (!rows) return std::unexpected(std::move(rows.error()));
-  Statement& row = **rows;
-  row.bind(1, unix_ms(now))
-      .bind(2, after.ready_ms)
-      .bind(3, after.row)
-      .bind(4, static_cast<std::int64_t>(limit));
   std::vector<DueTask> due;
-  while (true) {
-    Result<bool> there = row.step();
-    if (!there) return std::unexpected(std::move(there.error()));
-    if (!*there) return due;
-    due.push_back({.run = {std::string(row.text(0))},
-                   .id = {std::string(row.text(1))},
-                   .cursor = {.ready_ms = row.integer(2), .row = row.integer(3)}});
+  if (shifting_) return due;
+  if (Result<> read = read_turns(kRestOfTheMoment, now, after, limit, due); !read) {
+    return std::unexpected(std::move(read.error()));
   }
+  if (due.size() == limit) return due;
+  if (Result<> read = read_turns(kLaterTurns, now, after, limit - due.size(), due); !read) {
+    return std::unexpected(std::move(read.error()));
+  }
+  return due;
 }
 
 Result<std::optional<WallTime>> TaskStore::next_due(const DueCursor& after) {
+  std::vector<DueTask> next;
   if (shifting_) return std::nullopt;
-  Result<Statement*> rows = reader_.cached(
-      "SELECT ready_ms FROM tasks WHERE state = 0 AND blockers = 0 AND (ready_ms, row) > (?1, ?2) "
-      "ORDER BY ready_ms, row LIMIT 1");
+  for (const std::string_view sql : {kRestOfTheMoment, kLaterTurns}) {
+    if (Result<> read = read_turns(sql, WallTime::max(), after, 1, next); !read) {
+      return std::unexpected(std::move(read.error()));
+    }
+    if (!next.empty()) return from_unix_ms(next.front().cursor.ready_ms);
+  }
+  return std::nullopt;
+}
+
+Result<> TaskStore::read_turns(std::string_view sql, WallTime until, const DueCursor& after,
+                               std::size_t limit, std::vector<DueTask>& turns) {
+  Result<Statement*> rows = reader_.cached(sql);
   if (!rows) return std::unexpected(std::move(rows.error()));
   Statement& row = **rows;
-  row.bind(1, after.ready_ms).bind(2, after.row);
-  Result<bool> there = row.step();
-  if (!there) return std::unexpected(std::move(there.error()));
-  if (!*there) return std::nullopt;
-  const WallTime next = from_unix_ms(row.integer(0));
-  row.reset();
-  return next;
+  row.bind(1, unix_ms(until))
+      .bind(2, after.ready_ms)
+      .bind(3, after.row)
+      .bind(4, static_cast<std::int64_t>(limit));
+  while (true) {
+    Result<bool> there = row.step();
+    if (!there) return std::unexpected(std::move(there.error()));
+    if (!*there) return {};
+    turns.push_back({.run = {std::string(row.text(0))},
+                     .id = {std::string(row.text(1))},
+                     .cursor = {.ready_ms = row.integer(2), .row = row.integer(3)}});
+  }
 }
 
 asio::awaitable<Result<>> TaskStore::lease(const Task& task, WallTime now, WallTime lease_until) {

@@ -133,6 +133,8 @@ class TaskStore {
  private:
   TaskStore(sqlite::Database reader, sqlite::Writer& writer);
   void tell(const Consequences& then) const;
+  Result<> read_turns(std::string_view sql, WallTime until, const DueCursor& after,
+                      std::size_t limit, std::vector<DueTask>& turns);
 
   sqlite::Database reader_;
   sqlite::Writer* writer_;

@@ -10,7 +10,7 @@ from support import MinimillTest
 class Cli(MinimillTest):
     def test_every_command_has_help(self):
         top = self.run_minimill("--help").stdout
-        for command in ("serve", "run", "ask", "task", "report", "why", "status", "pull", "models", "config", "sim-cloud",
+        for command in ("serve", "run", "ask", "task", "outbox", "report", "why", "status", "pull", "models", "config", "sim-cloud",
                         "completion", "version"):
             self.assertIn(command, top)
             self.assertIn("Usage", self.run_minimill(command, "--help").stdout)
