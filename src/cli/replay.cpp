@@ -105,13 +105,14 @@ Result<std::optional<double>> speed_of(const std::string& text) {
   return speed;
 }
 
-Result<std::vector<lane::ReplayTask>> tasks_to_replay(ApiClient& api, const ReplayFlags& flags) {
+Result<std::vector<lane::ReplayTask>> tasks_to_replay(ApiClient& api, const ReplayFlags& flags,
+                                                      const daemon::RouterConfig& router) {
   Result<std::vector<lane::TaskSpec>> tasks = lane::read_tasks_file(flags.file);
   if (!tasks) return std::unexpected(std::move(tasks.error()));
   if (flags.service != "measured") {
     Result<GivenTimes> times = parse_given_times(flags.service);
     if (!times) return std::unexpected(std::move(times.error()));
-    return given_tasks(api, *times, *tasks);
+    return given_tasks(api, *times, router, *tasks);
   }
   std::string run = flags.run;
   if (run.empty()) {
@@ -176,9 +177,10 @@ int replay(const Context& context, const ReplayFlags& flags) {
   options.running_share = config->lanes.running_share;
   const lane::PerLane<int> workers{flags.local_workers.value_or(config->local.slots),
                                    flags.cloud_workers.value_or(config->lanes.cloud_slots)};
+  const daemon::RouterConfig router = config->router;
   Result<Session> session = Session::open(context, std::move(*config), {});
   if (!session) return report_error(session.error());
-  Result<std::vector<lane::ReplayTask>> tasks = tasks_to_replay(session->api(), flags);
+  Result<std::vector<lane::ReplayTask>> tasks = tasks_to_replay(session->api(), flags, router);
   if (!tasks) return report_error(tasks.error());
   for (lane::ReplayTask& task : *tasks) task.arrives_s /= flags.load;
   const std::vector<lane::SimulatedTask> work = lane::with_predictions(std::move(*tasks));

@@ -57,6 +57,33 @@ Result<std::unordered_map<std::string, json::object>> tasks_of(ApiClient& api,
   }
 }
 
+struct Estimated {
+  double good_enough = 0;
+  std::string operation;
+};
+
+Result<std::vector<Estimated>> estimates_of(ApiClient& api,
+                                            const std::vector<lane::TaskSpec>& tasks) {
+  constexpr std::size_t kAtOnce = 500;
+  std::vector<Estimated> estimates;
+  for (std::size_t from = 0; from < tasks.size(); from += kAtOnce) {
+    json::array examples;
+    for (std::size_t i = from; i < std::min(from + kAtOnce, tasks.size()); ++i) {
+      lane::Task task;
+      task.spec = tasks[i];
+      examples.push_back(json::object{{"prompt", task.prompt()}});
+    }
+    const json::value asked = json::object{{"examples", std::move(examples)}};
+    Result<json::object> answer = api.post("/minimill/v1/router/estimate", asked);
+    if (!answer) return std::unexpected(std::move(answer.error()));
+    for (const json::value& each : answer->at("estimates").as_array()) {
+      estimates.push_back({.good_enough = number_of(each.as_object(), "good_enough"),
+                           .operation = text_of(each.as_object(), "operation")});
+    }
+  }
+  return estimates;
+}
+
 }  // namespace
 
 Result<GivenTimes> parse_given_times(std::string_view text) {
@@ -126,26 +153,23 @@ Result<std::vector<lane::ReplayTask>> measured_tasks(ApiClient& api, const std::
 }
 
 Result<std::vector<lane::ReplayTask>> given_tasks(ApiClient& api, const GivenTimes& times,
+                                                  const daemon::RouterConfig& router,
                                                   const std::vector<lane::TaskSpec>& tasks) {
+  const Result<std::vector<Estimated>> estimates = estimates_of(api, tasks);
+  if (!estimates) return std::unexpected(estimates.error());
   const std::vector<double> arrivals = lane::arrival_seconds(tasks);
   std::mt19937_64 random(times.seed);
   std::exponential_distribution<double> size(1);
   std::vector<lane::ReplayTask> replayed;
   for (std::size_t i = 0; i < tasks.size(); ++i) {
-    lane::Task task;
-    task.spec = tasks[i];
     const bool local_only = tasks[i].privacy == policy::Privacy::kLocalOnly;
-    const json::value asked{
-        {"model", local_only ? "local" : "auto"},
-        {"messages", json::array{json::object{{"role", "user"}, {"content", task.prompt()}}}}};
-    Result<json::object> decided = api.post("/v1/route", asked);
-    if (!decided) return std::unexpected(std::move(decided.error()).context(tasks[i].id.value));
+    const double bar = tasks[i].check.is_null() ? router.threshold : router.threshold_checked;
     const double drawn = times.exponential ? size(random) : 1;
     lane::ReplayTask& each = replayed.emplace_back();
     each.arrives_s = arrivals[i];
-    each.operation = text_of(*decided, "operation");
+    each.operation = (*estimates)[i].operation;
     each.may_move = !local_only;
-    if (local_only || text_of(*decided, "lane") == "local") {
+    if (local_only || (*estimates)[i].good_enough >= bar) {
       each.took_s = {times.local_s * drawn, times.cloud_s * drawn};
     } else {
       each.lane = route::Lane::kCloud;

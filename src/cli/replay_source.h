@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/api_client.h"
+#include "daemon/config.h"
 #include "lane/replay.h"
 #include "lane/task.h"
 
@@ -32,8 +33,9 @@ Result<std::optional<std::string>> newest_run_of(ApiClient& api, std::string_vie
 Result<std::vector<lane::ReplayTask>> measured_tasks(ApiClient& api, const std::string& run,
                                                      const std::vector<lane::TaskSpec>& tasks);
 
-/// Lanes as the router decides now.
+/// Lanes as the router would decide now, had it both: easy is what reaches the bar of `router`.
 Result<std::vector<lane::ReplayTask>> given_tasks(ApiClient& api, const GivenTimes& times,
+                                                  const daemon::RouterConfig& router,
                                                   const std::vector<lane::TaskSpec>& tasks);
 
 }  // namespace minimill::cli
