@@ -174,6 +174,13 @@ std::optional<BatchReply> anthropic_batch_reply(const http::Request& request, Ba
   Result<SimBatch*> batch = batches.find(id, kProtocol);
   if (!batch) return refused(batch.error());
   if (request.method == "GET" && verb == "/results") return results(**batch, batches, form);
+  if (request.method == "DELETE" && verb.empty()) {
+    if (!has_ended(batches.phase(**batch))) {
+      return refused(fail(ErrorCode::kConflict, "the batch has not ended").error());
+    }
+    (*batch)->deleted = true;
+    return shown({{"id", id}, {"type", "message_batch_deleted"}}, std::string(id));
+  }
   if (request.method == "POST" && verb == "/cancel") {
     batches.cancel(**batch);
   } else if (request.method != "GET" || !verb.empty()) {

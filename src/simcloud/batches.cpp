@@ -75,7 +75,7 @@ Result<SimBatch*> Batches::create(SimBatch batch, const std::string& idempotency
 
 Result<SimBatch*> Batches::find(std::string_view id, chat::Protocol protocol) {
   for (const auto& batch : batches_) {
-    if (batch->id == id && batch->protocol == protocol) return batch.get();
+    if (batch->id == id && batch->protocol == protocol && !batch->deleted) return batch.get();
   }
   return fail(ErrorCode::kNotFound, fmt::format("no batch '{}'", id));
 }
@@ -85,7 +85,7 @@ std::vector<const SimBatch*> Batches::list(chat::Protocol protocol, std::string_
   std::vector<const SimBatch*> listed;
   bool begun = after.empty();
   for (const auto& batch : std::views::reverse(batches_)) {
-    if (batch->protocol != protocol) continue;
+    if (batch->protocol != protocol || batch->deleted) continue;
     if (begun && listed.size() < limit) listed.push_back(batch.get());
     begun = begun || batch->id == after;
   }
