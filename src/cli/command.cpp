@@ -50,6 +50,7 @@ int run_command_line(int argc, char** argv) {
   add_run(app, context);
   add_ask(app, context);
   add_task(app, context);
+  add_batch(app, context);
   add_report(app, context);
   add_why(app, context);
   add_status(app, context);

@@ -78,6 +78,18 @@ struct TasksConfig {
   int max_tokens = 512;  // of a task's answer
 };
 
+/// Tasks that can wait go through a provider's batch API, at a discount.
+struct BatchConfig {
+  bool enabled = true;
+  std::vector<std::string> providers;  // empty: OpenAI's and Anthropic's own, and the simulated one
+  int min_wait_s = 3'600;              // a task must be able to wait so long
+  int gather_s = 60;                   // for more tasks, before a batch is sent
+  int max_tasks = 500;                 // of a batch
+  int poll_s = 300;                    // between looks at a batch, at most
+  int reserve_s = 900;                 // of a task's wait, left for doing it elsewhere after all
+  double discount = 0.5;               // of the price
+};
+
 struct SimCloudConfig {
   bool enabled = false;
   int first_token_ms = 600;
@@ -100,6 +112,7 @@ struct Config {
   WatchConfig watch;
   ShadowConfig shadow;
   TasksConfig tasks;
+  BatchConfig batch;
   SimCloudConfig sim_cloud;
 };
 

@@ -11,6 +11,8 @@
 #include "daemon/access.h"
 #include "daemon/anthropic_api.h"
 #include "daemon/backends.h"
+#include "daemon/batch_api.h"
+#include "daemon/batch_runner.h"
 #include "daemon/chat_api.h"
 #include "daemon/data_folder.h"
 #include "daemon/embedding_service.h"
@@ -30,6 +32,7 @@
 #include "daemon/shadow.h"
 #include "daemon/status_api.h"
 #include "daemon/task_api.h"
+#include "daemon/task_judge.h"
 #include "daemon/task_runner.h"
 #include "daemon/wire_errors.h"
 #include "responses/response_store.h"
@@ -125,6 +128,9 @@ Result<std::unique_ptr<sqlite::Writer>> open_writer(const std::filesystem::path&
   if (Result<> migrated = lane::migrate_tasks(*db); !migrated) {
     return std::unexpected(std::move(migrated.error()));
   }
+  if (Result<> migrated = lane::migrate_batches(*db); !migrated) {
+    return std::unexpected(std::move(migrated.error()));
+  }
   return std::make_unique<sqlite::Writer>(std::move(*db));
 }
 
@@ -132,8 +138,10 @@ Result<std::unique_ptr<sqlite::Writer>> open_writer(const std::filesystem::path&
 struct Readers {
   ledger::Ledger ledger;  // event loop
   lane::TaskStore tasks;
+  lane::BatchStore batches;
   ledger::Ledger offload_ledger;  // offload thread
   lane::TaskStore offload_tasks;
+  lane::BatchStore offload_batches;
   responses::ResponseStore responses;  // event loop; a file of its own
 
   static Result<Readers> open(const DataFolder& folder, const Clock& clock,
@@ -143,15 +151,21 @@ struct Readers {
     if (!ledger) return std::unexpected(std::move(ledger.error()));
     Result<lane::TaskStore> tasks = lane::TaskStore::open(path, writer);
     if (!tasks) return std::unexpected(std::move(tasks.error()));
+    Result<lane::BatchStore> batches = lane::BatchStore::open(path, writer);
+    if (!batches) return std::unexpected(std::move(batches.error()));
     Result<ledger::Ledger> offload_ledger = ledger::Ledger::open(path, writer);
     if (!offload_ledger) return std::unexpected(std::move(offload_ledger.error()));
     Result<lane::TaskStore> offload_tasks = lane::TaskStore::open(path, writer);
     if (!offload_tasks) return std::unexpected(std::move(offload_tasks.error()));
+    Result<lane::BatchStore> offload_batches = lane::BatchStore::open(path, writer);
+    if (!offload_batches) return std::unexpected(std::move(offload_batches.error()));
     Result<responses::ResponseStore> responses =
         responses::ResponseStore::open(folder.path() / "responses.db", clock);
     if (!responses) return std::unexpected(std::move(responses.error()));
-    return Readers{std::move(*ledger), std::move(*tasks), std::move(*offload_ledger),
-                   std::move(*offload_tasks), std::move(*responses)};
+    return Readers{std::move(*ledger),        std::move(*tasks),
+                   std::move(*batches),       std::move(*offload_ledger),
+                   std::move(*offload_tasks), std::move(*offload_batches),
+                   std::move(*responses)};
   }
 };
 
@@ -196,8 +210,12 @@ struct Daemon::Parts {
                    lanes, readers.ledger, outcomes);
     gateway.emplace(clock, ids, router, *selector, engines, *backends, lanes, readers.ledger,
                     outcomes, *shadow, watch_options(options.config));
-    runner.emplace(io, clock, ids, options.config, router, outcomes, *selector, engines, *backends,
+    judge.emplace(clock, options.config, outcomes, *selector, engines, readers.ledger);
+    batches.emplace(io, clock, ids, options.config.batch, *selector, *backends, client, *judge,
+                    readers.tasks, readers.batches, readers.ledger);
+    runner.emplace(io, clock, ids, options.config, router, *judge, *batches, *selector, *backends,
                    lanes, readers.tasks, readers.ledger);
+    batches->on_let_go([this](const RunId& run, const TaskId& id) { runner->let_go(run, id); });
     outcomes.on_learnt([this] { runner->note_learnt(); });
     note_local_model();
     chats.emplace(*gateway, *selector, access);
@@ -209,6 +227,7 @@ struct Daemon::Parts {
     feedback.emplace(clock, outcomes, readers.ledger);
     task_api.emplace(clock, ids, readers.tasks, readers.offload_tasks, readers.offload_ledger,
                      offload, *runner, lanes, *selector, engines);
+    batch_api.emplace(*batches, readers.offload_batches, offload);
     status_api.emplace(clock, lanes, *runner, engines, *selector, readers.offload_ledger, offload);
     router_api.emplace(clock, *chats, *gateway, access, router, [this] { runner->note_learnt(); });
     openai->add_to(routes);
@@ -224,6 +243,7 @@ struct Daemon::Parts {
           co_await send_json(kOk, document, out);
         });
     task_api->add_to(routes);
+    batch_api->add_to(routes);
     status_api->add_to(routes);
   }
 
@@ -293,6 +313,8 @@ struct Daemon::Parts {
   std::optional<Backends> backends;
   std::optional<Shadow> shadow;
   std::optional<Gateway> gateway;
+  std::optional<TaskJudge> judge;
+  std::optional<BatchRunner> batches;
   std::optional<TaskRunner> runner;
   Access access;
   std::optional<ChatApi> chats;
@@ -304,6 +326,7 @@ struct Daemon::Parts {
   std::optional<FeedbackApi> feedback;
   std::optional<RouterApi> router_api;
   std::optional<TaskApi> task_api;
+  std::optional<BatchApi> batch_api;
   std::optional<StatusApi> status_api;
   Routes routes;
   std::unique_ptr<http::Server> server;
@@ -390,6 +413,7 @@ asio::awaitable<Result<std::vector<std::string>>> Daemon::start() {
   Result<> announced = parts.folder.announce(announced_at);
   if (!announced) co_return std::unexpected(std::move(announced.error()));
   if (parts.options.carry_out_tasks) {
+    parts.batches->start();
     parts.runner->start();
     parts.carrying_out = true;
   }
@@ -402,6 +426,7 @@ asio::awaitable<void> Daemon::stop(std::chrono::milliseconds grace) {
   if (parts.server) co_await parts.server->stop(grace);
   if (parts.shadow) co_await parts.shadow->stop();
   if (parts.carrying_out) co_await parts.runner->stop();
+  if (parts.carrying_out) co_await parts.batches->stop();
   if (parts.runner) parts.runner->save_learnt();
   co_await parts.engines.stop();
   if (parts.sim_cloud) co_await parts.sim_cloud->stop();

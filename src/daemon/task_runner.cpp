@@ -13,7 +13,6 @@
 
 #include "base/log.h"
 #include "daemon/gateway.h"
-#include "lane/check.h"
 #include "route/confidence.h"
 #include "route/learnt.h"
 
@@ -32,17 +31,17 @@ double seconds(std::chrono::nanoseconds duration) {
 }  // namespace
 
 TaskRunner::TaskRunner(asio::io_context& io, const Clock& clock, IdSource& ids,
-                       const Config& config, route::Router& router, Outcomes& outcomes,
-                       ModelSelector& selector, Engines& engines, Backends& backends,
+                       const Config& config, route::Router& router, TaskJudge& judge,
+                       BatchRunner& batches, ModelSelector& selector, Backends& backends,
                        lane::Lanes& lanes, lane::TaskStore& store, ledger::Ledger& ledger)
     : io_(io),
       clock_(clock),
       ids_(ids),
       config_(config),
       router_(router),
-      outcomes_(outcomes),
+      judge_(judge),
+      batches_(batches),
       selector_(selector),
-      engines_(engines),
       backends_(backends),
       lanes_(lanes),
       store_(store),
@@ -124,11 +123,20 @@ Result<> TaskRunner::take(const lane::DueTask& due) {
   if (!task) return std::unexpected(std::move(task.error()));
   if (!*task || (*task)->state != lane::TaskState::kQueued) return {};
   held_.emplace(due.run, due.id);
-  Result<route::Decision> decision = router_.meet(route_input(**task));
+  Result<route::Decision> decision = router_.meet(judge_.route_input(**task));
+  if (decision && batches_.takes(**task, *decision)) {
+    batches_.add(**task, std::move(*decision));
+    return {};
+  }
   // Where nothing can serve it now, the local lane's worker finds that out and plans the retry.
   const route::Lane lane = decision ? decision->lane : route::Lane::kLocal;
   enqueue({.run = due.run, .id = due.id}, lane);
   return {};
+}
+
+void TaskRunner::let_go(const RunId& run, const TaskId& id) {
+  held_.erase({run, id});
+  wake();
 }
 
 void TaskRunner::enqueue(Ref ref, route::Lane lane) {
@@ -175,6 +183,7 @@ asio::awaitable<Result<>> TaskRunner::carry_out(Ref ref, route::Lane lane) {
   }
   const WallTime now = clock_.wall();
   task.lane = lane;
+  task.batched = false;
   Result<> leased = co_await store_.lease(task, now, now + lease_time());
   if (!leased) {
     release(ref);
@@ -226,7 +235,7 @@ asio::awaitable<void> TaskRunner::attempt(lane::Task& task, route::Lane lane,
   row.model = decision.model;
   row.queued_ms = in_ms(slot.waited());
 
-  chat::ChatRequest request = chat_request(task, lane);
+  chat::ChatRequest request = judge_.chat_request(task, lane);
   request.logprobs = lane == route::Lane::kLocal && !task.spec.check.is_null();
   const SteadyTime began = clock_.steady();
   Result<chat::ChatAnswer> answer =
@@ -249,53 +258,17 @@ asio::awaitable<void> TaskRunner::attempt(lane::Task& task, route::Lane lane,
   record.attempts.push_back(std::move(row));
   ledger_.record(std::move(record));
   if (answer) {
-    judge(task, lane, *answer);
+    judge_.judge(task, lane, *answer);
     if (request.logprobs && !answer->logprobs.empty() && task.local_passed) {
       const std::span<const chat::TokenLogprob> first(
           answer->logprobs.data(), std::min(answer->logprobs.size(), kWatchedTokens));
       router_.learn_confidence(decision.p_local_ok, route::mean_logprob(first), *task.local_passed);
     }
-  } else if (lane == route::Lane::kLocal && task.attempts > 1 && may_escalate(task)) {
-    escalate(task, answer.error().message);
+  } else if (lane == route::Lane::kLocal && task.attempts > 1 && judge_.may_escalate(task)) {
+    judge_.escalate(task, answer.error().message);
   } else {
     plan_retry(task, answer.error());
   }
-}
-
-void TaskRunner::judge(lane::Task& task, route::Lane lane, const chat::ChatAnswer& answer) {
-  task.answer = answer.text;
-  task.error.clear();
-  task.state = lane::TaskState::kDone;
-  task.finished = clock_.wall();
-  if (task.spec.check.is_null()) return;
-
-  const Result<lane::Check> check = lane::Check::parse(task.spec.check);
-  const lane::Verdict verdict =
-      check ? check->run(answer.text)
-            : lane::Verdict{.passed = false, .why = check.error().to_string()};
-  (lane == route::Lane::kLocal ? task.local_passed : task.cloud_passed) = verdict.passed;
-  const auto judged = lane == route::Lane::kLocal ? &Outcomes::local : &Outcomes::cloud;
-  (outcomes_.*judged)(task.request, route_input(task), task.operation, route::OutcomeKind::kCheck,
-                      verdict.passed, verdict.why);
-  if (verdict.passed) return;
-  task.error = "check failed: " + verdict.why;
-  if (lane == route::Lane::kLocal && may_escalate(task)) {
-    note(task.request, "escalated", false, verdict.why);
-    escalate(task, task.error);
-  }
-}
-
-bool TaskRunner::may_escalate(const lane::Task& task) const {
-  return !task.escalated && task.spec.privacy == policy::Privacy::kAllow &&
-         selector_.cloud_available();
-}
-
-void TaskRunner::escalate(lane::Task& task, std::string why) {
-  task.escalated = true;
-  task.state = lane::TaskState::kQueued;
-  task.lane = route::Lane::kCloud;
-  task.finished.reset();
-  task.error = std::move(why);
 }
 
 void TaskRunner::plan_retry(lane::Task& task, const Error& error) {
@@ -315,14 +288,6 @@ void TaskRunner::plan_retry(lane::Task& task, const Error& error) {
   task.not_before = clock_.wall() + error.retry_after.value_or(backoff(task.attempts));
 }
 
-void TaskRunner::note(const RequestId& request, std::string kind, bool ok, std::string detail) {
-  ledger_.record(ledger::Outcome{.request = request,
-                                 .at = clock_.wall(),
-                                 .kind = std::move(kind),
-                                 .ok = ok,
-                                 .detail = std::move(detail)});
-}
-
 void TaskRunner::release(const Ref& ref) { held_.erase({ref.run, ref.id}); }
 
 Millis TaskRunner::lease_time() const { return std::chrono::seconds{config_.tasks.lease_s}; }
@@ -335,7 +300,7 @@ Millis TaskRunner::backoff(int attempts) {
 }
 
 Result<route::Decision> TaskRunner::decide(const lane::Task& task) {
-  Result<route::Decision> decision = router_.decide(route_input(task));
+  Result<route::Decision> decision = router_.decide(judge_.route_input(task));
   if (decision && task.escalated) {
     decision->reasons.front() = {
         .layer = "escalation",
@@ -343,33 +308,6 @@ Result<route::Decision> TaskRunner::decide(const lane::Task& task) {
         .weight = 0};
   }
   return decision;
-}
-
-route::RouteInput TaskRunner::route_input(const lane::Task& task) const {
-  route::RouteInput input;
-  input.title = task.spec.title;
-  input.text = task.prompt();
-  input.app = kTasksApp;
-  input.model = engines_.default_model();
-  input.verifiable = !task.spec.check.is_null();
-  input.privacy = task.spec.privacy;
-  if (task.escalated) input.forced = route::Lane::kCloud;
-  input.local_available = engines_.default_available();
-  input.cloud_available = selector_.cloud_available();
-  input.local_context_tokens = engines_.context_tokens();
-  return input;
-}
-
-chat::ChatRequest TaskRunner::chat_request(const lane::Task& task, route::Lane lane) const {
-  chat::ChatRequest request;
-  request.model = kAuto;
-  request.messages.push_back(chat::text_message(chat::Role::kUser, task.prompt()));
-  request.sampling.temperature = 0;  // the same task gets the same answer
-  request.sampling.max_tokens =
-      lane == route::Lane::kLocal
-          ? std::min(config_.tasks.max_tokens, config_.local.max_answer_tokens)
-          : config_.tasks.max_tokens;
-  return request;
 }
 
 /// What was learnt is saved at most once per kSaveEvery, and when stopping.

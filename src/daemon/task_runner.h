@@ -20,8 +20,9 @@
 
 #include "base/ids.h"
 #include "daemon/backends.h"
+#include "daemon/batch_runner.h"
 #include "daemon/config.h"
-#include "daemon/outcomes.h"
+#include "daemon/task_judge.h"
 #include "daemon/wake.h"
 #include "lane/lanes.h"
 #include "lane/task_store.h"
@@ -31,13 +32,12 @@
 namespace minimill::daemon {
 
 /// The router's name among the ledger's saved states.
-inline constexpr const char* kTasksApp = "tasks";  // who asks, in the ledger
 inline constexpr std::string_view kRouterState = "router";
 
 class TaskRunner {
  public:
   TaskRunner(asio::io_context& io, const Clock& clock, IdSource& ids, const Config& config,
-             route::Router& router, Outcomes& outcomes, ModelSelector& selector, Engines& engines,
+             route::Router& router, TaskJudge& judge, BatchRunner& batches, ModelSelector& selector,
              Backends& backends, lane::Lanes& lanes, lane::TaskStore& store,
              ledger::Ledger& ledger);
 
@@ -49,6 +49,9 @@ class TaskRunner {
 
   /// New tasks are in the store, with any due time.
   void wake();
+
+  /// A task that was handed to the batches is in one, on disk, or comes back from there.
+  void let_go(const RunId& run, const TaskId& id);
 
   /// Somebody else has taught the router something: it is saved with what is learnt here.
   /// Now, and not in its turn: when stopping.
@@ -75,13 +78,7 @@ class TaskRunner {
   asio::awaitable<void> keep_learnt();
 
   Result<route::Decision> decide(const lane::Task& task);
-  route::RouteInput route_input(const lane::Task& task) const;
-  chat::ChatRequest chat_request(const lane::Task& task, route::Lane lane) const;
-  void judge(lane::Task& task, route::Lane lane, const chat::ChatAnswer& answer);
-  bool may_escalate(const lane::Task& task) const;
-  void escalate(lane::Task& task, std::string why);
   void plan_retry(lane::Task& task, const Error& error);
-  void note(const RequestId& request, std::string kind, bool ok, std::string detail);
   void release(const Ref& ref);
   Millis lease_time() const;
   void enqueue(Ref ref, route::Lane lane);
@@ -92,9 +89,9 @@ class TaskRunner {
   IdSource& ids_;
   const Config& config_;
   route::Router& router_;
-  Outcomes& outcomes_;
+  TaskJudge& judge_;
+  BatchRunner& batches_;
   ModelSelector& selector_;
-  Engines& engines_;
   Backends& backends_;
   lane::Lanes& lanes_;
   lane::TaskStore& store_;

@@ -14,12 +14,16 @@ double seconds_between(WallTime from, WallTime to) {
 
 void count_lane(const Task& task, Figures& figures) {
   const auto count = [](LaneFigures& lane, std::optional<bool> passed, double seconds) {
-    if (seconds > 0) ++lane.tried;
+    if (seconds > 0) ++lane.tried;  // a batch's answers count below: they have no time of their own
     if (passed) ++lane.checked;
     if (passed && *passed) ++lane.passed;
   };
   count(figures.local, task.local_passed, task.local_s);
   count(figures.cloud, task.cloud_passed, task.cloud_s);
+  if (task.batched) {
+    ++figures.batched;
+    if (task.cloud_s <= 0) ++figures.cloud.tried;
+  }
   ++(task.lane == route::Lane::kLocal ? figures.local : figures.cloud).answered;
 }
 
@@ -85,6 +89,7 @@ json::object figures_json(const Figures& figures) {
           {"failed", figures.failed},
           {"cancelled", figures.cancelled},
           {"escalated", figures.escalated},
+          {"batched", figures.batched},
           {"share_local", figures.share_local},
           {"local", lane_json(figures.local)},
           {"cloud", lane_json(figures.cloud)},

@@ -44,6 +44,10 @@ constexpr std::string_view kColumns =
 
 constexpr int number(TaskState state) { return static_cast<int>(state); }
 
+/// The column `lane`: a route::Lane, or that of tasks which go through a batch.
+constexpr int kBatch = route::kLaneCount;
+int lane_number(const Task& task) { return task.batched ? kBatch : route::index(task.lane); }
+
 std::optional<WallTime> time_of(std::optional<std::int64_t> ms) {
   if (!ms) return std::nullopt;
   return from_unix_ms(*ms);
@@ -72,8 +76,9 @@ Result<Task> read_task(const Statement& row) {
   task.finished = time_of(row.optional_integer(6));
   task.attempts = static_cast<int>(row.integer(7));
   task.request = {std::string(row.text(8))};
-  task.lane = row.integer(9) == route::index(route::Lane::kCloud) ? route::Lane::kCloud
-                                                                  : route::Lane::kLocal;
+  task.lane = row.integer(9) == route::index(route::Lane::kLocal) ? route::Lane::kLocal
+                                                                  : route::Lane::kCloud;
+  task.batched = row.integer(9) == kBatch;
   task.escalated = row.integer(10) != 0;
   task.local_passed = flag_of(row.optional_integer(11));
   task.cloud_passed = flag_of(row.optional_integer(12));
@@ -165,7 +170,7 @@ Result<> update(Database& db, const Task& task) {
       .bind(6, ms_of(task.finished))
       .bind(7, task.attempts)
       .bind(8, task.request.value)
-      .bind(9, route::index(task.lane))
+      .bind(9, lane_number(task))
       .bind(10, task.escalated)
       .bind(11, flag(task.local_passed))
       .bind(12, flag(task.cloud_passed))
@@ -184,10 +189,14 @@ Result<> update(Database& db, const Task& task) {
 }
 
 Result<> requeue(Database& db) {
-  Result<Statement*> row =
-      db.cached("UPDATE tasks SET state = ?1, lease_until_ms = NULL WHERE state = ?2");
+  Result<Statement*> row = db.cached(
+      "UPDATE tasks SET state = ?1, lease_until_ms = NULL WHERE state = ?2 AND lane != ?3");
   if (!row) return std::unexpected(std::move(row.error()));
-  return (*row)->bind(1, number(TaskState::kQueued)).bind(2, number(TaskState::kRunning)).run();
+  return (*row)
+      ->bind(1, number(TaskState::kQueued))
+      .bind(2, number(TaskState::kRunning))
+      .bind(3, kBatch)
+      .run();
 }
 
 // Jobs are made by plain functions, so that no coroutine has a capturing lambda in it (see the
@@ -204,7 +213,7 @@ sqlite::Writer::Job submit_job(RunInfo run, std::vector<Submission> tasks) {
 }
 
 sqlite::Writer::Job lease_job(const Task& task, WallTime now, WallTime lease_until) {
-  return [run = task.run, id = task.spec.id, lane = task.lane, now,
+  return [run = task.run, id = task.spec.id, lane = lane_number(task), now,
           lease_until](Database& db) -> Result<> {
     Result<Statement*> row = db.cached(
         "UPDATE tasks SET state = 1, attempts = attempts + 1, lease_until_ms = ?4, lane = ?5, "
@@ -215,7 +224,7 @@ sqlite::Writer::Job lease_job(const Task& task, WallTime now, WallTime lease_unt
         .bind(2, id.value)
         .bind(3, unix_ms(now))
         .bind(4, unix_ms(lease_until))
-        .bind(5, route::index(lane));
+        .bind(5, lane);
     if (Result<> done = (*row)->run(); !done) return done;
     if (db.changes() == 1) return {};
     return fail(ErrorCode::kConflict, fmt::format("task '{}' is no longer queued", id.value));
@@ -274,6 +283,12 @@ Result<std::optional<RunInfo>> first(Result<std::vector<RunInfo>> runs) {
 }
 
 }  // namespace
+
+Result<> save_task(Database& db, const Task& task) { return update(db, task); }
+
+Result<> lease_task(Database& db, const Task& task, WallTime now, WallTime lease_until) {
+  return lease_job(task, now, lease_until)(db);
+}
 
 Result<> migrate_tasks(Database& db) { return sqlite::migrate(db, "lane", kMigrations); }
 
@@ -390,7 +405,8 @@ Result<Progress> TaskStore::progress(const RunId& run) {
       "total(state = 2 AND lane = 1), total(state = 3), total(state = 4), total(escalated), "
       "total(state = 2 AND coalesce(cloud_passed, local_passed) IS NOT NULL), "
       "total(state = 2 AND coalesce(cloud_passed, local_passed) = 1), "
-      "coalesce(avg(started_ms - due_ms), 0) / 1000.0, total(cost_usd) FROM tasks WHERE run = ?1");
+      "coalesce(avg(started_ms - due_ms), 0) / 1000.0, total(cost_usd), "
+      "total(state = 1 AND lane = 2), total(state = 2 AND lane = 2) FROM tasks WHERE run = ?1");
   if (!query) return std::unexpected(std::move(query.error()));
   Statement& row = **query;
   row.bind(1, run.value);
@@ -408,7 +424,9 @@ Result<Progress> TaskStore::progress(const RunId& run) {
                     .checked = row.integer(9),
                     .passed = row.integer(10),
                     .mean_queue_age_s = row.real(11),
-                    .cost_usd = row.real(12)};
+                    .cost_usd = row.real(12),
+                    .running_batch = row.integer(13),
+                    .done_batch = row.integer(14)};
   row.reset();
   return progress;
 }

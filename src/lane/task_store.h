@@ -25,6 +25,10 @@ namespace asio = boost::asio;
 /// Tables and indices of this room; run once by whoever opens the file, before the Writer.
 Result<> migrate_tasks(sqlite::Database& db);
 
+/// What save() and lease() do, for those who do more in the same job.
+Result<> save_task(sqlite::Database& db, const Task& task);
+Result<> lease_task(sqlite::Database& db, const Task& task, WallTime now, WallTime lease_until);
+
 struct Submission {
   TaskSpec spec;
   WallTime due{};
@@ -66,6 +70,8 @@ struct Progress {
   std::int64_t passed = 0;
   double mean_queue_age_s = 0;  // of those that have been started
   double cost_usd = 0;
+  std::int64_t running_batch = 0;  // with a provider's batch API
+  std::int64_t done_batch = 0;
 };
 
 class TaskStore {
@@ -76,7 +82,8 @@ class TaskStore {
   /// is kConflict. The run is created with its first submission.
   asio::awaitable<Result<>> submit(RunInfo run, std::vector<Submission> tasks);
 
-  /// Every task found running: back to queued. For start-up, when no other daemon can be alive.
+  /// Every task found running: back to queued, but for those in a batch, which goes on elsewhere
+  /// (batch_store.h). For start-up, when no other daemon can be alive.
   asio::awaitable<Result<>> requeue_running();
 
   /// Queued tasks whose turn has come by `now` and that lie behind `after`, in order; at most
