@@ -68,6 +68,7 @@ Result<SimBatch*> Batches::create(SimBatch batch, const std::string& idempotency
       "{}sim_{:06}", batch.protocol == chat::Protocol::kOpenAi ? "batch_" : "msgbatch_", number);
   batch.created = clock_.wall();
   batch.fault = batch_fault(faults_, unit_interval(scrambled(seed_) ^ scrambled(number)));
+  batch.unconfirmed = batch.fault == Fault::kBatchStall;
   SimBatch* made = batches_.emplace_back(std::make_unique<SimBatch>(std::move(batch))).get();
   if (!idempotency_key.empty()) by_key_.emplace(key, made);
   return made;

@@ -56,6 +56,7 @@ struct SimBatch {
   json::object metadata;
   std::string output_file_id;  // once it has ended
   std::string error_file_id;
+  bool unconfirmed = false;  // kBatchStall: whoever made it has not been told
   bool deleted = false;
 };
 

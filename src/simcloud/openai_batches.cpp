@@ -224,7 +224,7 @@ BatchReply create(const http::Request& request, Batches& batches) {
       batches.create(std::move(batch), std::string(request.headers.get("idempotency-key")));
   if (!made) return refused(made.error());
   BatchReply reply = shown(batch_object(**made, batches), (*made)->id);
-  reply.withheld = (*made)->fault == Fault::kBatchStall;
+  reply.withheld = std::exchange((*made)->unconfirmed, false);
   return reply;
 }
 
