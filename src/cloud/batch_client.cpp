@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <utility>
 
 #include "base/clock.h"
@@ -17,7 +21,8 @@ using protocol::BatchStatus;
 constexpr int kFirstErrorStatus = 300;
 constexpr std::size_t kMaxErrorBytes = 64 << 10;
 constexpr int kMaxPages = 20;
-constexpr std::int64_t kClockSkew_s = 3600;  // between us and the provider
+constexpr std::size_t kBytesAtOnce = 64 << 10;  // written before others have the loop
+constexpr std::int64_t kClockSkew_s = 3600;     // between us and the provider
 constexpr std::string_view kOpenAiPath = "/batches";
 constexpr std::string_view kAnthropicPath = "/v1/messages/batches";
 
@@ -72,10 +77,22 @@ asio::awaitable<Result<BatchStatus>> BatchClient::create(const std::vector<Batch
                                                          std::string_view model,
                                                          std::string_view name) {
   std::string body;
-  if (openai()) {
-    for (const BatchItem& item : items) {
-      protocol::openai::append_batch_line(item.custom_id, *item.request, model, body);
+  if (!openai()) body = R"({"requests":[)";
+  std::size_t pause_at = kBytesAtOnce;
+  const asio::any_io_executor executor = co_await asio::this_coro::executor;
+  for (const BatchItem& item : items) {
+    if (body.size() > pause_at) {
+      pause_at = body.size() + kBytesAtOnce;
+      co_await asio::post(executor, asio::use_awaitable);
     }
+    if (openai()) {
+      protocol::openai::append_batch_line(item.custom_id, *item.request, model, body);
+    } else {
+      if (!body.ends_with('[')) body += ',';
+      protocol::anthropic::append_batch_request(item.custom_id, *item.request, model, body);
+    }
+  }
+  if (openai()) {
     http::ClientRequest upload = request("POST", "/files");
     upload.headers.add("content-type", fmt::format("multipart/form-data; boundary={}", name));
     upload.body = protocol::openai::write_batch_upload(body, name);
@@ -85,11 +102,6 @@ asio::awaitable<Result<BatchStatus>> BatchClient::create(const std::vector<Batch
     if (!file) co_return std::unexpected(file.error());
     body = protocol::openai::write_batch_creation(*file, name);
   } else {
-    body = R"({"requests":[)";
-    for (const BatchItem& item : items) {
-      if (!body.ends_with('[')) body += ',';
-      protocol::anthropic::append_batch_request(item.custom_id, *item.request, model, body);
-    }
     body += "]}";
   }
   http::ClientRequest out = request("POST", openai() ? kOpenAiPath : kAnthropicPath);

@@ -278,7 +278,11 @@ asio::awaitable<Result<BatchStatus>> BatchRunner::send(cloud::BatchClient& clien
       log::info("batch {} is {} at {}", batch.id.value, sent->id, batch.provider);
       co_return sent;
     }
-    if (is_hopeless(sent.error()) || waiting.empty()) co_return sent;
+    const bool over =
+        sent.error().code == ErrorCode::kCancelled || clock_.wall() > batch.created + kLongest;
+    // A key that is missing now may have been there when a dead daemon sent it.
+    const bool may_be_there = resumed && sent.error().code == ErrorCode::kUnauthorized;
+    if (over || (is_hopeless(sent.error()) && !may_be_there)) co_return sent;
     log::warn("batch {}: not sent yet: {}", batch.id.value, sent.error().to_string());
     look = true;  // whatever failed, it may be there now
     const SteadyTime again =

@@ -14,13 +14,13 @@ double seconds_between(WallTime from, WallTime to) {
 
 void count_lane(const Task& task, Figures& figures) {
   const auto count = [](LaneFigures& lane, std::optional<bool> passed, double seconds) {
-    if (seconds > 0) ++lane.tried;  // a batch's answers count below: they have no time of their own
+    if (seconds > 0) ++lane.tried;
     if (passed) ++lane.checked;
     if (passed && *passed) ++lane.passed;
   };
   count(figures.local, task.local_passed, task.local_s);
   count(figures.cloud, task.cloud_passed, task.cloud_s);
-  if (task.batched) {
+  if (task.batched) {  // no time of its own: it says nothing of how long the work took
     ++figures.batched;
     if (task.cloud_s <= 0) ++figures.cloud.tried;
   }

@@ -152,6 +152,33 @@ class Batches(BatchTest):
         self.assertEqual(len(self.batches_made()), 1)
         self.assertEqual(self.ordinary_requests(), 0)
 
+    def test_batch_that_never_reached_the_provider_is_sent_by_the_next_daemon(self):
+        self.start_cloud("--batch-ms", "500", "--fault", "stall=1")
+        daemon = self.serve()
+        self.add()
+        eventually(self.log, "something was asked of the provider")
+
+        daemon.kill(signal.SIGKILL)
+        self.ask_cloud("POST", "/sim/faults", '{"stall": 0}')
+        self.serve()
+        shown = self.wait_done()
+
+        for each in shown:  # Anthropic's creation was carried out, though it stalled
+            self.assertEqual((each["state"], each["lane"], each["cloud_passed"]), ("done", "batch", True), each)
+        self.assertEqual(len(self.batches_made()), 1)
+        self.assertEqual(self.ordinary_requests(), 0)
+
+    def test_provider_that_is_down_for_a_while_gets_the_batch_later(self):
+        self.start_cloud("--batch-ms", "200", "--fault", "503=1")
+        self.serve()
+        self.add()
+        eventually(lambda: len(self.log()) > 1, "it was tried twice")
+
+        self.ask_cloud("POST", "/sim/faults", '{"503": 0}')
+
+        self.assert_done_in_batch(self.wait_done())
+        self.assertEqual(len(self.batches_made()), 1)
+
     def test_task_whose_time_runs_out_is_taken_back_and_the_batch_cancelled(self):
         tasks = [{**task, "can_wait_s": 6} for task in self.tasks[:2]]
         self.start_cloud("--batch-ms", "600000", tasks=tasks)
