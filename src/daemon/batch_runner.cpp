@@ -124,11 +124,14 @@ const cloud::Provider* BatchRunner::usable_provider(const std::string& model) co
 }
 
 bool BatchRunner::takes(const lane::Task& task, const route::Decision& decision) const {
-  if (!config_.enabled || stopping_ || decision.lane != route::Lane::kCloud) return false;
-  if (!task.spec.can_wait_s || task.attempts > 0 || task.escalated) return false;
+  if (!config_.enabled || stopping_ || !task.spec.can_wait_s) return false;
+  if (decision.lane != route::Lane::kCloud) return false;
+  if (task.attempts > 0 && !task.escalated) return false;
   if (task.spec.privacy != policy::Privacy::kAllow || under_way_.size() >= kMaxOpen) return false;
   if (after(task.due, *task.spec.can_wait_s - config_.min_wait_s) < clock_.wall()) return false;
-  return usable_provider(selector_.default_model(route::Lane::kCloud)) != nullptr;
+  if (usable_provider(selector_.default_model(route::Lane::kCloud)) == nullptr) return false;
+  const Result<bool> before = batches_.has_had(task.run, task.spec.id);
+  return before && !*before;
 }
 
 void BatchRunner::add(const lane::Task& task, route::Decision decision) {
@@ -142,16 +145,18 @@ void BatchRunner::add(const lane::Task& task, route::Decision decision) {
        .text = fmt::format("it can wait {:.0f} s: sent in a batch at {:.0f} % of the price",
                            *task.spec.can_wait_s, 100 * config_.discount),
        .weight = 0});
-  gathered_bytes_ += task.prompt().size();
-  gathered_.push_back({.request = ids_.request(),
-                       .run = task.run,
-                       .task = task.spec.id,
-                       .state = lane::BatchTaskState::kWaiting,
-                       .take_back = take_back_time(task, config_),
-                       .operation = decision.operation,
-                       .p_local_ok = decision.p_local_ok,
-                       .threshold = decision.threshold,
-                       .reasons = ledger::reasons_to_text(decision.reasons)});
+  const std::size_t bytes = task.prompt().size();
+  gathered_bytes_ += bytes;
+  gathered_.push_back({.task = {.request = ids_.request(),
+                                .run = task.run,
+                                .task = task.spec.id,
+                                .state = lane::BatchTaskState::kWaiting,
+                                .take_back = take_back_time(task, config_),
+                                .operation = decision.operation,
+                                .p_local_ok = decision.p_local_ok,
+                                .threshold = decision.threshold,
+                                .reasons = ledger::reasons_to_text(decision.reasons)},
+                       .bytes = bytes});
   gather_wake_.notify();
 }
 
@@ -181,6 +186,22 @@ asio::awaitable<Result<>> BatchRunner::resume() {
   co_return co_await batches_.requeue_strays();
 }
 
+/// As many as one batch may hold, but for one that alone is too large.
+std::vector<lane::BatchTask> BatchRunner::next_batch() {
+  std::vector<lane::BatchTask> tasks;
+  std::size_t bytes = 0;
+  while (!gathered_.empty() && tasks.size() < static_cast<std::size_t>(config_.max_tasks)) {
+    Gathered& next = gathered_.front();
+    if (!tasks.empty() && bytes + next.bytes > kMaxBatchBytes) break;
+    bytes += next.bytes;
+    tasks.push_back(std::move(next.task));
+    gathered_.pop_front();
+  }
+  gathered_bytes_ -= bytes;
+  gathered_since_ = clock_.steady();
+  return tasks;
+}
+
 asio::awaitable<void> BatchRunner::flush() {
   lane::Batch batch;
   batch.id = ids_.batch();
@@ -188,15 +209,7 @@ asio::awaitable<void> BatchRunner::flush() {
   batch.created = clock_.wall();
   const cloud::Provider* provider = usable_provider(batch.model);
   batch.provider = provider == nullptr ? std::string{} : provider->options().name;
-  std::vector<lane::BatchTask> tasks = std::exchange(gathered_, {});
-  gathered_bytes_ = 0;
-  const std::size_t most = static_cast<std::size_t>(config_.max_tasks);
-  if (tasks.size() > most) {
-    gathered_.assign(std::make_move_iterator(tasks.begin() + static_cast<std::ptrdiff_t>(most)),
-                     std::make_move_iterator(tasks.end()));
-    tasks.resize(most);
-    gathered_since_ = clock_.steady();
-  }
+  std::vector<lane::BatchTask> tasks = next_batch();
   const std::vector<lane::BatchTask> taken = tasks;
   const BatchId id = batch.id;
   Result<> begun = co_await batches_.begin(std::move(batch), std::move(tasks));

@@ -7,13 +7,14 @@
 // sent, under a name of our own. After a crash a batch that may be at the provider is looked for
 // there by that name before it is sent again, so that nothing is paid twice. What is answered is
 // judged as any answer of the cloud; what fails, expires, or would come too late goes back to the
-// ordinary lanes, once: a task's first attempt alone may be in a batch. docs/batch.md tells more.
+// ordinary lanes: a task is in a batch once. docs/batch.md tells more.
 //
 // One coroutine gathers, one tends each open batch; all end with stop(). Event-loop thread only.
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/io_context.hpp>
+#include <deque>
 #include <functional>
 #include <list>
 #include <map>
@@ -61,6 +62,7 @@ class BatchRunner {
 
   /// Is this one for a batch? The default cloud model's provider must have a batch API we may use,
   /// and the task must be able to wait min_wait_s from now.
+  /// One that the device has tried in vain is taken too, one that was in a batch before is not.
   bool takes(const lane::Task& task, const route::Decision& decision) const;
   void add(const lane::Task& task, route::Decision decision);
   std::size_t gathered() const { return gathered_.size(); }
@@ -74,11 +76,16 @@ class BatchRunner {
     Wake wake;
   };
   using Tended = std::shared_ptr<UnderWay>;
+  struct Gathered {
+    lane::BatchTask task;
+    std::size_t bytes = 0;  // of its prompt
+  };
 
   void spawn(asio::awaitable<void> work);
   asio::awaitable<void> gather();
   asio::awaitable<Result<>> resume();
   asio::awaitable<void> flush();
+  std::vector<lane::BatchTask> next_batch();
   void tend_in_background(const BatchId& id, bool resumed);
   asio::awaitable<void> tend(BatchId id, Tended tended, bool resumed);
   asio::awaitable<Result<protocol::BatchStatus>> send(cloud::BatchClient& client,
@@ -115,7 +122,7 @@ class BatchRunner {
   ledger::Ledger& ledger_;
   std::function<void(const RunId&, const TaskId&)> let_go_ = [](const RunId&, const TaskId&) {};
 
-  std::vector<lane::BatchTask> gathered_;
+  std::deque<Gathered> gathered_;
   std::string gathered_for_;  // the model
   std::size_t gathered_bytes_ = 0;
   SteadyTime gathered_since_{};

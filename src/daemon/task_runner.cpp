@@ -170,6 +170,10 @@ asio::awaitable<Result<>> TaskRunner::carry_out(Ref ref, route::Lane lane) {
   // What was learnt while the task waited may have changed its lane; once, so that it cannot
   // bounce.
   Result<route::Decision> decision = decide(task);
+  if (decision && batches_.takes(task, *decision)) {
+    batches_.add(task, std::move(*decision));
+    co_return Result<>{};
+  }
   if (decision && decision->lane != lane && !ref.settled) {
     ref.settled = true;
     enqueue(std::move(ref), decision->lane);

@@ -336,6 +336,18 @@ Result<std::vector<Batch>> BatchStore::open_batches() {
   return read_batches(**rows);
 }
 
+Result<bool> BatchStore::has_had(const RunId& run, const TaskId& task) {
+  Result<Statement*> row =
+      reader_.cached("SELECT EXISTS(SELECT 1 FROM batch_tasks WHERE run = ?1 AND task = ?2)");
+  if (!row) return std::unexpected(std::move(row.error()));
+  (*row)->bind(1, run.value).bind(2, task.value);
+  Result<bool> there = (*row)->step();
+  if (!there) return there;
+  const bool had = (*row)->integer(0) != 0;
+  (*row)->reset();
+  return had;
+}
+
 Result<std::vector<BatchTask>> BatchStore::tasks_of(const BatchId& id) {
   Result<Statement*> rows = reader_.cached(
       "SELECT request, run, task, state, take_back_ms, operation, p_local_ok, threshold, reasons "

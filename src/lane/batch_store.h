@@ -106,6 +106,8 @@ class BatchStore {
   Result<std::vector<Batch>> list(std::size_t limit);  // newest first
   Result<std::vector<Batch>> open_batches();           // sending and running, oldest first
   Result<std::vector<BatchTask>> tasks_of(const BatchId& id);
+  /// Was, or is, the task in any batch?
+  Result<bool> has_had(const RunId& run, const TaskId& task);
 
  private:
   BatchStore(sqlite::Database reader, sqlite::Writer& writer);

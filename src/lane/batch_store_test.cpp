@@ -93,6 +93,8 @@ TEST_F(BatchStoreTest, TaskThatWasCancelledMeanwhileIsNotInTheBatch) {
   const std::vector<BatchTask> tasks = batches_->tasks_of({"batch_1"}).value();
   ASSERT_EQ(tasks.size(), 1U);
   EXPECT_EQ(tasks[0].task.value, "b");
+  EXPECT_TRUE(batches_->has_had(run_, {"b"}).value());
+  EXPECT_FALSE(batches_->has_had(run_, {"a"}).value());
 }
 
 TEST_F(BatchStoreTest, TaskIsSettledOnceWithItsCost) {

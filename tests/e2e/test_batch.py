@@ -4,6 +4,7 @@ import http.client
 import json
 import signal
 import sqlite3
+import time
 
 from support import MinimillTest, eventually
 
@@ -77,9 +78,10 @@ class BatchTest(MinimillTest):
                              ("done", "batch", True, 1), each)
 
     def attempts_in_ledger(self):
+        """At the cloud."""
         database = sqlite3.connect(f"file:{self.folder}/data/minimill/minimill.db?mode=ro", uri=True)
         try:
-            return database.execute("SELECT count(*) FROM attempts").fetchone()[0]
+            return database.execute("SELECT count(*) FROM attempts WHERE lane = 1").fetchone()[0]
         finally:
             database.close()
 
@@ -137,6 +139,29 @@ class Batches(BatchTest):
         self.assertEqual(len(self.batches_made()), 1)
         self.assertEqual(self.ordinary_requests(), 0)
         self.assertEqual(self.attempts_in_ledger(), 6)
+
+    def test_every_task_is_done_once_however_often_the_daemon_is_killed(self):
+        tasks = [{**self.tasks[0], "id": f"k{i}", "notes": f"The code is KX-{i}-K. Copy it.",
+                  "check": {"type": "contains", "value": f"KX-{i}-K"}} for i in range(200)]
+        self.start_cloud("--batch-ms", "1500", tasks=tasks)
+        self.configure("max_tasks = 60")
+        daemon = self.serve()
+        self.add(tasks)
+
+        for pause_s in (0.3, 0.5, 0.4, 0.6, 0.3, 0.45):  # while gathering, sending, waiting, settling
+            time.sleep(pause_s)
+            daemon.kill(signal.SIGKILL)
+            daemon = self.serve()
+        shown = self.wait_done(tasks)
+
+        for each in shown:  # the router has the device try one now and then, before
+            self.assertEqual((each["state"], each["lane"], each["cloud_passed"]), ("done", "batch", True), each)
+        self.assertEqual(self.ordinary_requests(), 0)
+        self.assertEqual(len(self.batches_made()), len(self.batches()))
+        self.assertEqual(self.attempts_in_ledger(), len(tasks))
+        eventually(lambda: all(b["state"] == "ended" for b in self.batches()), "the batches have ended")
+        cost = sum(each["cost_usd"] for each in shown)
+        self.assertAlmostEqual(sum(b["cost_usd"] for b in self.batches()), cost, places=6)
 
     def test_batch_whose_creation_was_never_confirmed_is_found_and_not_made_again(self):
         self.start_cloud("--batch-ms", "500", "--fault", "batch-stall=1")
