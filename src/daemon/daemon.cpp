@@ -211,11 +211,19 @@ struct Daemon::Parts {
     gateway.emplace(clock, ids, router, *selector, engines, *backends, lanes, readers.ledger,
                     outcomes, *shadow, watch_options(options.config));
     judge.emplace(clock, options.config, outcomes, *selector, engines, readers.ledger);
-    batches.emplace(io, clock, ids, options.config.batch, *selector, *backends, client, *judge,
-                    readers.tasks, readers.batches, readers.ledger);
+    batches.emplace(BatchTools{.io = io,
+                               .clock = clock,
+                               .config = options.config.batch,
+                               .backends = *backends,
+                               .judge = *judge,
+                               .tasks = readers.tasks,
+                               .batches = readers.batches,
+                               .ledger = readers.ledger,
+                               .let_go = [this](const RunId& run,
+                                                const TaskId& id) { runner->let_go(run, id); }},
+                    ids, *selector, client);
     runner.emplace(io, clock, ids, options.config, router, *judge, *batches, *selector, *backends,
                    lanes, readers.tasks, readers.ledger);
-    batches->on_let_go([this](const RunId& run, const TaskId& id) { runner->let_go(run, id); });
     outcomes.on_learnt([this] { runner->note_learnt(); });
     note_local_model();
     chats.emplace(*gateway, *selector, access);
