@@ -26,6 +26,10 @@ constexpr std::array kMigrations{
     "CREATE TABLE keys("
     "  id TEXT PRIMARY KEY, app TEXT NOT NULL REFERENCES apps(name) ON DELETE CASCADE,"
     "  made_ms INTEGER NOT NULL, hash TEXT NOT NULL) WITHOUT ROWID;",
+    // 2
+    "CREATE TABLE budgets("
+    "  scope TEXT NOT NULL, of TEXT NOT NULL, usd_per_day REAL, usd_per_month REAL,"
+    "  soft REAL NOT NULL, PRIMARY KEY(scope, of)) WITHOUT ROWID;",
 };
 
 constexpr std::size_t kIdBytes = 11;  // "mm-" and enough to tell keys apart
@@ -149,10 +153,58 @@ Result<> AppStore::load() {
                              .made_at = from_unix_ms((*rows)->integer(2))},
                     .hash = std::string((*rows)->text(3))});
   }
+  Result<std::vector<Budget>> budgets = load_budgets();
+  if (!budgets) return std::unexpected(std::move(budgets.error()));
   apps_ = std::move(apps);
   keys_ = std::move(keys);
+  budgets_ = std::move(*budgets);
   version_ = *version;
   return {};
+}
+
+Result<std::vector<Budget>> AppStore::load_budgets() {
+  Result<Statement*> rows = db_.cached(
+      "SELECT scope, of, usd_per_day, usd_per_month, soft FROM budgets ORDER BY scope, of");
+  if (!rows) return std::unexpected(std::move(rows.error()));
+  std::vector<Budget> budgets;
+  while (true) {
+    Result<bool> row = (*rows)->step();
+    if (!row) return std::unexpected(std::move(row.error()));
+    if (!*row) return budgets;
+    Result<BudgetScope> scope = parse_budget_scope((*rows)->text(0));
+    if (!scope) return std::unexpected(std::move(scope.error()));
+    budgets.push_back({.scope = *scope,
+                       .of = std::string((*rows)->text(1)),
+                       .usd_per_day = (*rows)->optional_real(2),
+                       .usd_per_month = (*rows)->optional_real(3),
+                       .soft = (*rows)->real(4)});
+  }
+}
+
+Result<> AppStore::set(const Budget& budget) {
+  if (Result<> good = check(budget); !good) return good;
+  Result<Statement*> row = db_.cached(
+      "INSERT OR REPLACE INTO budgets(scope, of, usd_per_day, usd_per_month, soft) "
+      "VALUES(?1,?2,?3,?4,?5)");
+  if (!row) return std::unexpected(std::move(row.error()));
+  (*row)
+      ->bind(1, name(budget.scope))
+      .bind(2, budget.of)
+      .bind(3, budget.usd_per_day)
+      .bind(4, budget.usd_per_month)
+      .bind(5, budget.soft);
+  if (Result<> ran = (*row)->run(); !ran) return ran;
+  return load();
+}
+
+Result<> AppStore::remove_budget(BudgetScope scope, std::string_view of) {
+  Result<Statement*> row = db_.cached("DELETE FROM budgets WHERE scope = ?1 AND of = ?2");
+  if (!row) return std::unexpected(std::move(row.error()));
+  (*row)->bind(1, name(scope)).bind(2, of);
+  if (Result<> ran = (*row)->run(); !ran) return ran;
+  if (db_.changes() > 0) return load();
+  return fail(ErrorCode::kNotFound, fmt::format("there is no budget of {}", to_string(scope, of)),
+              "minimill budget list shows what there is");
 }
 
 Result<> AppStore::refresh() {

@@ -1,6 +1,7 @@
 #pragma once
 
-// The apps and the hashes of their keys, in a file of their own that only its owner may read.
+// The apps, the hashes of their keys, and the budgets, in a file of their own that only its owner
+// may read.
 //
 //   Result<AppStore> store = AppStore::open(path);
 //   Result<std::string> key = store->add_key(app);      // shown once
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "apps/app.h"
+#include "apps/budget.h"
 #include "sqlite/database.h"
 
 namespace minimill::apps {
@@ -38,6 +40,11 @@ class AppStore {
   Result<> remove_app(std::string_view name);
   Result<> remove_key(std::string_view id);
 
+  /// Makes the budget, or changes it.
+  Result<> set(const Budget& budget);
+  /// kNotFound.
+  Result<> remove_budget(BudgetScope scope, std::string_view of);
+
   /// Reads the file again if somebody else has written to it.
   Result<> refresh();
 
@@ -48,6 +55,7 @@ class AppStore {
   bool has_keys() const { return !keys_.empty(); }
   std::vector<App> apps() const;
   std::vector<KeyInfo> keys() const;
+  const std::vector<Budget>& budgets() const { return budgets_; }
 
  private:
   struct StoredKey {
@@ -57,11 +65,13 @@ class AppStore {
 
   explicit AppStore(sqlite::Database db) : db_(std::move(db)) {}
   Result<> load();
+  Result<std::vector<Budget>> load_budgets();
   Result<std::int64_t> data_version();
 
   sqlite::Database db_;
   std::map<std::string, App, std::less<>> apps_;
   std::vector<StoredKey> keys_;
+  std::vector<Budget> budgets_;
   std::int64_t version_ = 0;
 };
 

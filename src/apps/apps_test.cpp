@@ -145,40 +145,12 @@ TEST(Limits, RequestsOfAMinuteMayComeAtOnceAndThenEvenly) {
   EXPECT_FALSE(limits.take_request(app).has_value());
 }
 
-TEST(Limits, BudgetEndsWithItsDayAndItsMonth) {
-  ManualClock clock;
-  Limits limits(clock);
-  App app = app_named("mail");
-  app.usd_per_day = 1;
-  app.usd_per_month = 1.5;
-  EXPECT_EQ(limits.left_usd(app), 1.0);
-
-  limits.spend("mail", 1.0, clock.wall());
-  const Result<> today = limits.check_budget(app);
-  ASSERT_FALSE(today.has_value());
-  EXPECT_EQ(today.error().code, ErrorCode::kRateLimited);
-  EXPECT_LE(today.error().retry_after, 24h);
-  EXPECT_EQ(limits.left_usd(app), 0.0);
-
-  clock.advance(*today.error().retry_after);
-  EXPECT_TRUE(limits.check_budget(app).has_value());
-  EXPECT_EQ(limits.left_usd(app), 0.5);
-  limits.spend("mail", 0.5, clock.wall());
-  const Result<> month = limits.check_budget(app);
-  ASSERT_FALSE(month.has_value());
-  EXPECT_NE(month.error().message.find("month"), std::string::npos);
-  clock.advance(*month.error().retry_after);
-  EXPECT_TRUE(limits.check_budget(app).has_value());
-}
-
 TEST(Limits, AppWithoutLimitsIsNotLimited) {
   ManualClock clock;
   Limits limits(clock);
   const App app = app_named("mail");
-  limits.spend("mail", 1e6, clock.wall());
-  EXPECT_TRUE(limits.take_request(app).has_value());
-  EXPECT_TRUE(limits.check_budget(app).has_value());
-  EXPECT_FALSE(limits.left_usd(app));
+
+  for (int i = 0; i < 1000; ++i) EXPECT_TRUE(limits.take_request(app).has_value());
 }
 
 }  // namespace

@@ -115,8 +115,10 @@ Result<json::object> ApiClient::get(const std::string& path) {
   return parse_json_object(*body);
 }
 
-Result<json::object> ApiClient::post(const std::string& path, const json::value& body) {
+Result<json::object> ApiClient::post(const std::string& path, const json::value& body,
+                                     const http::Headers& headers) {
   http::ClientRequest posted = request("POST", path);
+  posted.headers = headers;
   posted.headers.add("content-type", "application/json");
   posted.body = json::serialize(body);
   Result<http::Response> response = fetch(std::move(posted));

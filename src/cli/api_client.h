@@ -23,7 +23,8 @@ class ApiClient {
 
   /// Errors of the API come back as the Error they were; no daemon there is kUnavailable.
   Result<json::object> get(const std::string& path);
-  Result<json::object> post(const std::string& path, const json::value& body);
+  Result<json::object> post(const std::string& path, const json::value& body,
+                            const http::Headers& headers = {});
   Result<std::string> get_text(const std::string& path);
   Result<json::object> put_bytes(const std::string& path, std::string bytes);
 

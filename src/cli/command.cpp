@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "cli/program_path.h"
 #include "cli/terminal.h"
+#include "daemon/data_folder.h"
 
 namespace minimill::cli {
 namespace {
@@ -24,6 +25,14 @@ constexpr const char* kFooter =
     "`minimill COMMAND --help` shows a command's options with examples.";
 
 }  // namespace
+
+Result<apps::AppStore> open_app_store(const Context& context) {
+  Result<daemon::Config> config = context.config();
+  if (!config) return std::unexpected(std::move(config.error()));
+  std::error_code ec;
+  std::filesystem::create_directories(config->data_dir, ec);
+  return apps::AppStore::open(daemon::apps_file(config->data_dir));
+}
 
 int report_error(const Error& error) {
   fmt::print(stderr, "{} {}\n", colored(stderr, Color::kRed, "minimill:"), error.message);
@@ -51,12 +60,14 @@ int run_command_line(int argc, char** argv) {
   add_ask(app, context);
   add_task(app, context);
   add_batch(app, context);
+  add_outbox(app, context);
   add_report(app, context);
   add_why(app, context);
   add_status(app, context);
   add_pull(app, context);
   add_models(app, context);
   add_key(app, context);
+  add_budget(app, context);
   add_router(app, context);
   add_config(app, context);
   add_sim_cloud(app, context);

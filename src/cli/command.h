@@ -9,8 +9,11 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <string>
+#include <utility>
 
+#include "apps/app_store.h"
 #include "base/error.h"
 #include "daemon/config.h"
 
@@ -32,6 +35,18 @@ struct Context {
   Result<daemon::Config> config() const { return daemon::load_config(config_path, environment); }
 };
 
+/// `run` is what the subcommand does when it is the one asked for.
+template <class Flags>
+void run_on_choice(CLI::App* subcommand, Context& context, std::shared_ptr<Flags> flags,
+                   int (*run)(const Context&, const Flags&)) {
+  subcommand->callback([&context, flags = std::move(flags), run] {
+    context.chosen = [&context, flags, run] { return run(context, *flags); };
+  });
+}
+
+/// The apps, keys and budgets of the configured folder, which is made where there is none.
+Result<apps::AppStore> open_app_store(const Context& context);
+
 /// Prints the error and its hint on stderr; returns kExitFailed.
 int report_error(const Error& error);
 
@@ -40,12 +55,14 @@ void add_run(CLI::App& app, Context& context);
 void add_ask(CLI::App& app, Context& context);
 void add_task(CLI::App& app, Context& context);
 void add_batch(CLI::App& app, Context& context);
+void add_outbox(CLI::App& app, Context& context);
 void add_report(CLI::App& app, Context& context);
 void add_why(CLI::App& app, Context& context);
 void add_status(CLI::App& app, Context& context);
 void add_pull(CLI::App& app, Context& context);
 void add_models(CLI::App& app, Context& context);
 void add_key(CLI::App& app, Context& context);
+void add_budget(CLI::App& app, Context& context);
 void add_router(CLI::App& app, Context& context);
 void add_config(CLI::App& app, Context& context);
 void add_sim_cloud(CLI::App& app, Context& context);

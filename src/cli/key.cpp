@@ -6,7 +6,6 @@
 #include "apps/app_store.h"
 #include "base/rfc3339.h"
 #include "cli/command.h"
-#include "daemon/data_folder.h"
 
 namespace minimill::cli {
 namespace {
@@ -24,14 +23,6 @@ struct KeyFlags {
   std::string removed;
   bool as_json = false;
 };
-
-Result<apps::AppStore> open_store(const Context& context) {
-  Result<daemon::Config> config = context.config();
-  if (!config) return std::unexpected(std::move(config.error()));
-  std::error_code ec;
-  std::filesystem::create_directories(config->data_dir, ec);
-  return apps::AppStore::open(daemon::apps_file(config->data_dir));
-}
 
 /// The app as it is stored, with what the flags change; "any" takes a limit away.
 Result<apps::App> changed(const apps::AppStore& store, const KeyFlags& flags) {
@@ -54,7 +45,7 @@ Result<apps::App> changed(const apps::AppStore& store, const KeyFlags& flags) {
 }
 
 int add(const Context& context, const KeyFlags& flags) {
-  Result<apps::AppStore> store = open_store(context);
+  Result<apps::AppStore> store = open_app_store(context);
   if (!store) return report_error(store.error());
   Result<apps::App> app = changed(*store, flags);
   if (!app) return report_error(app.error());
@@ -67,7 +58,7 @@ int add(const Context& context, const KeyFlags& flags) {
 }
 
 int set(const Context& context, const KeyFlags& flags) {
-  Result<apps::AppStore> store = open_store(context);
+  Result<apps::AppStore> store = open_app_store(context);
   if (!store) return report_error(store.error());
   Result<apps::App> app = changed(*store, flags);
   if (!app) return report_error(app.error());
@@ -77,7 +68,7 @@ int set(const Context& context, const KeyFlags& flags) {
 }
 
 int remove(const Context& context, const KeyFlags& flags) {
-  Result<apps::AppStore> store = open_store(context);
+  Result<apps::AppStore> store = open_app_store(context);
   if (!store) return report_error(store.error());
   const bool is_key = flags.removed.starts_with("mm-");
   const Result<> removed =
@@ -120,7 +111,7 @@ std::string limits_of(const apps::App& app) {
 }
 
 int list(const Context& context, const KeyFlags& flags) {
-  Result<apps::AppStore> store = open_store(context);
+  Result<apps::AppStore> store = open_app_store(context);
   if (!store) return report_error(store.error());
   const std::vector<apps::KeyInfo> keys = store->keys();
   if (flags.as_json) {
@@ -169,25 +160,19 @@ void add_key(CLI::App& app, Context& context) {
       "  minimill key set mail --lane local\n"
       "  minimill key list\n"
       "  minimill key remove mail");
-  const auto choose = [&context, flags](CLI::App* sub,
-                                        int (*run)(const Context&, const KeyFlags&)) {
-    sub->callback([&context, flags, run] {
-      context.chosen = [&context, flags, run] { return run(context, *flags); };
-    });
-  };
   CLI::App* adding =
       command->add_subcommand("add", "Make a key; the app is made or changed with it");
   add_limits(*adding, *flags);
-  choose(adding, add);
+  run_on_choice(adding, context, flags, add);
   CLI::App* setting = command->add_subcommand("set", "Change what an app may");
   add_limits(*setting, *flags);
-  choose(setting, set);
+  run_on_choice(setting, context, flags, set);
   CLI::App* listing = command->add_subcommand("list", "Apps and keys there are");
   listing->add_flag("--json", flags->as_json, "Print JSON");
-  choose(listing, list);
+  run_on_choice(listing, context, flags, list);
   CLI::App* removing = command->add_subcommand("remove", "Take an app's keys back, or one key");
   removing->add_option("name", flags->removed, "The app's name, or a key's id (mm-…)")->required();
-  choose(removing, remove);
+  run_on_choice(removing, context, flags, remove);
 }
 
 }  // namespace minimill::cli

@@ -342,31 +342,25 @@ void add_router(CLI::App& app, Context& context) {
       "&& ssh other minimill router import router.bin\n"
       "Examples are lines of JSON: {\"prompt\": …, \"operation\": …, \"local_ok\": true, "
       "\"cloud_ok\": true}");
-  const auto choose = [&context, flags](CLI::App* sub,
-                                        int (*run)(const Context&, const RouterFlags&)) {
-    sub->callback([&context, flags, run] {
-      context.chosen = [&context, flags, run] { return run(context, *flags); };
-    });
-  };
   CLI::App* showing = command->add_subcommand(
       "show", "Operations, calibration, quality bounds and the evidence still missing");
   showing->add_flag("--json", flags->as_json, "Print JSON");
-  choose(showing, show);
+  run_on_choice(showing, context, flags, show);
   CLI::App* training = command->add_subcommand("train", "Learn from labelled examples");
   training->add_option("file", flags->file, "Lines of JSON")->required();
-  choose(training, train);
+  run_on_choice(training, context, flags, train);
   CLI::App* evaluating =
       command->add_subcommand("eval", "How good its estimates are on labelled examples");
   evaluating->add_option("file", flags->file, "Lines of JSON")->required();
   evaluating->add_flag("--json", flags->as_json, "Print JSON");
-  choose(evaluating, eval);
+  run_on_choice(evaluating, context, flags, eval);
   CLI::App* exporting = command->add_subcommand("export", "Write all that it has learnt to a file");
   exporting->add_option("file", flags->file, "Where to")->required();
-  choose(exporting, export_state);
+  run_on_choice(exporting, context, flags, export_state);
   CLI::App* importing =
       command->add_subcommand("import", "Take over what was exported, instead of its own");
   importing->add_option("file", flags->file, "Where from")->required();
-  choose(importing, import_state);
+  run_on_choice(importing, context, flags, import_state);
 }
 
 }  // namespace minimill::cli

@@ -13,6 +13,7 @@
 #include "cli/session.h"
 #include "cli/terminal.h"
 #include "lane/task.h"
+#include "lane/task_graph.h"
 #include "models/store.h"
 
 namespace minimill::cli {
@@ -141,9 +142,15 @@ Result<std::string> submit(ApiClient& api, const RunFlags& flags,
   if (!run) return run;
   const SystemClock clock;
   const std::vector<std::int64_t> due = due_times(tasks, flags.speed, clock.wall() + kHeadStart);
+  std::vector<const lane::TaskSpec*> specs;
+  for (const lane::TaskSpec& task : tasks) specs.push_back(&task);
+  // No piece comes before one that it depends on.
+  Result<std::vector<std::size_t>> order = lane::dependency_order(specs);
+  if (!order) return std::unexpected(std::move(order.error()));
   for (std::size_t from = 0; from < tasks.size(); from += kTasksPerPost) {
     json::array piece;
-    for (std::size_t i = from; i < std::min(tasks.size(), from + kTasksPerPost); ++i) {
+    for (std::size_t n = from; n < std::min(tasks.size(), from + kTasksPerPost); ++n) {
+      const std::size_t i = (*order)[n];
       piece.push_back({{"due_ms", due[i]}, {"task", lane::to_json(tasks[i])}});
     }
     const json::object body{{"name", std::filesystem::path(flags.file).filename().string()},

@@ -9,6 +9,8 @@
 namespace minimill::cli {
 namespace {
 
+constexpr std::size_t kReasonWidth = 110;
+
 struct TaskFlags {
   std::string id;
   std::string run;
@@ -20,6 +22,10 @@ struct TaskFlags {
   std::string check;
   std::string privacy;
   std::string can_wait;
+  std::vector<std::string> after;
+  std::string notify;
+  std::string idempotency_key;
+  bool all = false;
 };
 
 std::string with_run(std::string path, const TaskFlags& flags) {
@@ -59,7 +65,11 @@ Result<json::object> add(ApiClient& api, const TaskFlags& flags) {
     if (!check) return std::unexpected(std::move(check.error()).context("--check"));
     task["check"] = std::move(*check);
   }
-  return api.post("/minimill/v1/tasks", task);
+  if (!flags.after.empty()) task["after"] = json::value_from(flags.after);
+  if (!flags.notify.empty()) task["notify"] = flags.notify;
+  http::Headers headers;
+  if (!flags.idempotency_key.empty()) headers.add("Idempotency-Key", flags.idempotency_key);
+  return api.post("/minimill/v1/tasks", task, headers);
 }
 
 void print_list(const json::object& answer) {
@@ -77,13 +87,23 @@ void print_list(const json::object& answer) {
                text_of(task, "state"), text_of(task, "lane"),
                text_of(task, cloud ? "cloud_passed" : "local_passed"), text_of(task, "duration_s"),
                shortened(text_of(task, "title"), 34));
+    const bool failed = text_of(task, "state") == "failed";
+    if (failed) fmt::print("  {}\n", shortened(text_of(task, "error"), kReasonWidth));
   }
 }
 
 void print_task(const json::object& task) {
   for (const auto& [key, value] : task) {
-    if (value.is_null()) continue;
+    if (value.is_null() || key == "failures") continue;
     fmt::print("{:<18} {}\n", std::string_view(key), text_of(task, key));
+  }
+  const json::value* failures = task.if_contains("failures");
+  if (failures == nullptr) return;
+  fmt::print("failed attempts, the newest last\n");
+  for (const json::value& each : failures->as_array()) {
+    const json::object& failure = each.as_object();
+    fmt::print("  {} attempt {}, {}: {}\n", text_of(failure, "at"), text_of(failure, "attempt"),
+               text_of(failure, "lane"), text_of(failure, "error"));
   }
 }
 
@@ -134,15 +154,36 @@ int cancel(const Context& context, const TaskFlags& flags) {
       [&](const json::object&) { fmt::print("{} is cancelled\n", flags.id); });
 }
 
+int retry(const Context& context, const TaskFlags& flags) {
+  if (flags.all == !flags.id.empty()) {
+    return report_error(Error{.code = ErrorCode::kInvalidArgument,
+                              .message = "which task?",
+                              .hint = "give one id, or --all",
+                              .field = {},
+                              .retry_after = {}});
+  }
+  const std::string path = flags.all
+                               ? "/minimill/v1/tasks/retry"
+                               : fmt::format("/minimill/v1/tasks/{}/retry", url_encoded(flags.id));
+  return with_api(
+      context, flags, {},
+      [&](ApiClient& api) { return api.post(with_run(path, flags), json::object{}); },
+      [&](const json::object& answer) {
+        if (flags.all) {
+          fmt::print("{} failed tasks are in the queue again\n", text_of(answer, "retried"));
+        } else {
+          fmt::print("{} is in the queue again\n", flags.id);
+        }
+      });
+}
+
 using Action = int (*)(const Context&, const TaskFlags&);
 
 CLI::App* add_action(CLI::App* parent, Context& context, const std::shared_ptr<TaskFlags>& flags,
                      const char* name, const char* description, Action action) {
   CLI::App* command = parent->add_subcommand(name, description);
   command->add_flag("--json", flags->as_json, "Print JSON");
-  command->callback([&context, flags, action] {
-    context.chosen = [&context, flags, action] { return action(context, *flags); };
-  });
+  run_on_choice(command, context, flags, action);
   return command;
 }
 
@@ -150,13 +191,15 @@ CLI::App* add_action(CLI::App* parent, Context& context, const std::shared_ptr<T
 
 void add_task(CLI::App& app, Context& context) {
   auto flags = std::make_shared<TaskFlags>();
-  CLI::App* command = app.add_subcommand("task", "Add, list, show and cancel tasks");
+  CLI::App* command = app.add_subcommand("task", "Add, list, show, cancel and retry tasks");
   command->require_subcommand(1);
   command->footer(
       "Examples:\n"
       "  minimill task add 'Triage this mail' --notes 'My card has not arrived'\n"
       "  minimill task add 'Sum up this report' --notes \"$(cat report.txt)\" --can-wait 8h\n"
-      "  minimill task list --state queued\n"
+      "  minimill task add 'Sum it up' --after triage --notify http://127.0.0.1:9000/done\n"
+      "  minimill task list --state failed\n"
+      "  minimill task retry --all\n"
       "  minimill task show task_01J…");
 
   CLI::App* add = add_action(command, context, flags, "add",
@@ -172,6 +215,12 @@ void add_task(CLI::App& app, Context& context) {
   add->add_option("--can-wait", flags->can_wait,
                   "An answer within this time is soon enough: may go in a batch, at half price")
       ->type_name("TIME");
+  add->add_option("--after", flags->after, "Tasks that must be done first")->type_name("ID");
+  add->add_option("--notify", flags->notify, "Where its outcome is posted ([outbox] allow)")
+      ->type_name("URL");
+  add->add_option("--idempotency-key", flags->idempotency_key,
+                  "Sent again with the same key, it is added once")
+      ->type_name("KEY");
 
   CLI::App* listing = add_action(command, context, flags, "list", "List tasks by arrival", list);
   listing->add_option("--run", flags->run, "Only those of this run");
@@ -188,6 +237,12 @@ void add_task(CLI::App& app, Context& context) {
       add_action(command, context, flags, "cancel", "Cancel a task that has not ended", cancel);
   cancelling->add_option("id", flags->id, "The task's id")->required();
   cancelling->add_option("--run", flags->run, "Its run; the newest one with this id otherwise");
+
+  CLI::App* retrying = add_action(command, context, flags, "retry",
+                                  "Try a failed task anew, and what failed because of it", retry);
+  retrying->add_option("id", flags->id, "The task's id");
+  retrying->add_flag("--all", flags->all, "Every task that failed");
+  retrying->add_option("--run", flags->run, "Its run, or (with --all) the run whose tasks");
 }
 
 }  // namespace minimill::cli

@@ -38,23 +38,8 @@ bool is_ours(const http::Peer& peer) {
 
 }  // namespace
 
-Access::Access(const Clock& clock, const Config& config, bool always_keyed, apps::AppStore& apps,
-               ledger::Ledger& ledger)
-    : clock_(clock), config_(config), always_keyed_(always_keyed), apps_(apps), limits_(clock) {
-  const std::chrono::year_month_day today(std::chrono::floor<std::chrono::days>(clock.wall()));
-  const Result<std::vector<ledger::DayCost>> spent =
-      ledger.costs(std::chrono::sys_days(today.year() / today.month() / 1));
-  if (spent) {
-    for (const ledger::DayCost& each : *spent) limits_.spend(each.app, each.cost_usd, each.day);
-  } else {
-    log::error("what apps have spent cannot be read: {}", spent.error().to_string());
-  }
-  ledger.observe([this](const ledger::RequestRecord& record) {
-    double usd = 0;
-    for (const ledger::Attempt& attempt : record.attempts) usd += attempt.cost_usd;
-    if (usd > 0) limits_.spend(record.app, usd, record.at);
-  });
-}
+Access::Access(const Clock& clock, const Config& config, bool always_keyed, apps::AppStore& apps)
+    : clock_(clock), config_(config), always_keyed_(always_keyed), apps_(apps), limits_(clock) {}
 
 void Access::look_again() {
   const SteadyTime now = clock_.steady();
@@ -91,6 +76,7 @@ Ask Access::new_ask(const http::Request& request) const {
   Ask ask;
   ask.app = request.principal;
   ask.privacy = config_.privacy;
+  ask.accepts_degraded = config_.lanes.accept_degraded;
   const apps::App* app = apps_.named(ask.app);
   if (app != nullptr && app->privacy) ask.privacy = *app->privacy;
   return ask;
@@ -130,14 +116,7 @@ Result<> Access::admit(Ask& ask) {
     }
     ask.choice.lane = app->lane;
   }
-  if (Result<> taken = limits_.take_request(*app); !taken) return taken;
-  const std::optional<double> left = limits_.left_usd(*app);
-  if (!left) return {};
-  if (ask.choice.lane == route::Lane::kCloud) {
-    if (Result<> within = limits_.check_budget(*app); !within) return within;
-  }
-  ask.max_cost_usd = std::min(ask.max_cost_usd.value_or(*left), *left);
-  return {};
+  return limits_.take_request(*app);
 }
 
 }  // namespace minimill::daemon

@@ -11,25 +11,22 @@
 #include "daemon/config.h"
 #include "daemon/gateway.h"
 #include "http/server.h"
-#include "ledger/ledger.h"
 
 namespace minimill::daemon {
 
 class Access {
  public:
-  /// What apps have spent this month is read from the ledger, and followed there. `always_keyed`:
-  /// others than this machine can reach us, so that a key is needed even where there is none any
-  /// more.
-  Access(const Clock& clock, const Config& config, bool always_keyed, apps::AppStore& apps,
-         ledger::Ledger& ledger);
+  /// `always_keyed`: others than this machine can reach us, so that a key is needed even where
+  /// there is none any more.
+  Access(const Clock& clock, const Config& config, bool always_keyed, apps::AppStore& apps);
 
   /// Sets request.principal. kUnauthorized where a key is needed and there is none, or a wrong one.
   Result<> identify(http::Request& request);
 
   /// An ask by whoever sent `request`, with their defaults.
   Ask new_ask(const http::Request& request) const;
-  /// kForbidden, kRateLimited: what the app may not ask for, or not now. Puts the app's lane, and
-  /// what it may still spend, in the ask.
+  /// kForbidden, kRateLimited: what the app may not ask for, or not now. Puts the app's lane in the
+  /// ask. What it may spend is its budgets' matter (Spending).
   Result<> admit(Ask& ask);
   /// kForbidden for apps with keys: which models this machine has is its owner's to say.
   Result<> may_change_models(const http::Request& request) const;

@@ -304,7 +304,7 @@ asio::awaitable<Result<>> BatchTender::settle(lane::BatchTask item,
       tools_.judge.judge(task, route::Lane::kCloud, *answer);
     }
     stored =
-        co_await tools_.batches.settle(std::move(id), std::move(request),
+        co_await tools_.batches.settle(tools_.tasks, std::move(id), std::move(request),
                                        lane::BatchTaskState::kAnswered, std::move(task), cost_usd);
   } else if (item.state == lane::BatchTaskState::kGivenBack) {
     std::string late = "answered by the batch after the task had been taken back";
@@ -326,8 +326,9 @@ asio::awaitable<Result<>> BatchTender::give_back(lane::BatchTask item, std::stri
   if (task.state == lane::TaskState::kRunning) task.state = lane::TaskState::kQueued;
   BatchId id = batch_.id;
   RequestId request = item.request;
-  Result<> stored = co_await tools_.batches.settle(
-      std::move(id), std::move(request), lane::BatchTaskState::kGivenBack, std::move(task), 0);
+  Result<> stored =
+      co_await tools_.batches.settle(tools_.tasks, std::move(id), std::move(request),
+                                     lane::BatchTaskState::kGivenBack, std::move(task), 0);
   if (stored) tools_.let_go(item.run, item.task);
   co_return stored;
 }

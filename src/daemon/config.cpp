@@ -10,6 +10,7 @@
 #include <initializer_list>
 #include <sstream>
 
+#include "base/http_url.h"
 #include "base/json.h"
 #include "daemon/toml_reader.h"
 
@@ -115,6 +116,19 @@ void read_batch(TomlReader table, BatchConfig& batch) {
   table.finish();
 }
 
+void read_outbox(TomlReader table, OutboxConfig& outbox) {
+  outbox.allow = table.strings("allow");
+  for (const std::string& text : outbox.allow) {
+    const Result<HttpUrl> url = parse_http_url(text);
+    if (!url) table.reject("allow", url.error().message, url.error().hint);
+    if (url && !url->query.empty()) {
+      table.reject("allow", fmt::format("'{}' has a query", text), "end it before the '?'");
+    }
+  }
+  outbox.max_attempts = table.integer("max_attempts", outbox.max_attempts, 1, 1'000);
+  table.finish();
+}
+
 void read_sim_cloud(TomlReader table, SimCloudConfig& sim) {
   sim.enabled = table.boolean("enabled", sim.enabled);
   sim.first_token_ms = table.integer("first_token_ms", sim.first_token_ms, 0, 600'000);
@@ -160,6 +174,12 @@ void read_root(TomlReader& root, Config& config) {
   TomlReader lanes = root.table("lanes");
   config.lanes.cloud_slots = lanes.integer("cloud_slots", config.lanes.cloud_slots, 1, 1024);
   config.lanes.max_queued = lanes.integer("max_queued", config.lanes.max_queued, 1, 100'000);
+  config.lanes.waiting_usd_per_h =
+      lanes.number("waiting_usd_per_h", config.lanes.waiting_usd_per_h, 0.001, 1e6);
+  config.lanes.app_waiting_usd_per_h =
+      lanes.number("app_waiting_usd_per_h", config.lanes.app_waiting_usd_per_h, 0.001, 1e6);
+  config.lanes.running_share = lanes.number("running_share", config.lanes.running_share, 0, 100);
+  config.lanes.accept_degraded = lanes.boolean("accept_degraded", config.lanes.accept_degraded);
   lanes.finish();
 
   TomlReader router = root.table("router");
@@ -194,6 +214,7 @@ void read_root(TomlReader& root, Config& config) {
   tasks.finish();
 
   read_batch(root.table("batch"), config.batch);
+  read_outbox(root.table("outbox"), config.outbox);
   read_sim_cloud(root.table("sim_cloud"), config.sim_cloud);
   root.finish();
 }
@@ -340,8 +361,11 @@ std::string to_toml(const Config& config) {
     line("[prices.{}]\ninput = {}\ncached_input = {}\noutput = {}\n", in_quotes(model),
          price.input_usd_per_mtok, price.cached_input_usd_per_mtok, price.output_usd_per_mtok);
   }
-  line("[lanes]\ncloud_slots = {}\nmax_queued = {}\n", config.lanes.cloud_slots,
-       config.lanes.max_queued);
+  line(
+      "[lanes]\ncloud_slots = {}\nmax_queued = {}\nwaiting_usd_per_h = {}\n"
+      "app_waiting_usd_per_h = {}\nrunning_share = {}\naccept_degraded = {}\n",
+      config.lanes.cloud_slots, config.lanes.max_queued, config.lanes.waiting_usd_per_h,
+      config.lanes.app_waiting_usd_per_h, config.lanes.running_share, config.lanes.accept_degraded);
   line("[router]\nthreshold = {}\nthreshold_checked = {}\n", config.router.threshold,
        config.router.threshold_checked);
   for (const route::QualityBound& bound : config.router.bounds) {
@@ -355,6 +379,8 @@ std::string to_toml(const Config& config) {
        config.watch.ms);
   line("[tasks]\nmax_attempts = {}\nlease_s = {}\nmax_tokens = {}\n", config.tasks.max_attempts,
        config.tasks.lease_s, config.tasks.max_tokens);
+  line("[outbox]\nallow = {}\nmax_attempts = {}\n", in_quotes(config.outbox.allow),
+       config.outbox.max_attempts);
   line(
       "[batch]\nenabled = {}\nproviders = {}\nmin_wait_s = {}\ngather_s = {}\nmax_tasks = {}\n"
       "poll_s = {}\nreserve_s = {}\ndiscount = {}\n",

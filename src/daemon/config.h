@@ -48,8 +48,12 @@ struct ProviderConfig {
 };
 
 struct LanesConfig {
-  int cloud_slots = 4;  // the local lane has local.slots
-  int max_queued = 1024;
+  int cloud_slots = 4;                // the local lane has local.slots
+  int max_queued = 1024;              // of apps' requests, per lane
+  double waiting_usd_per_h = 1;       // what an hour of a task's waiting may cost
+  double app_waiting_usd_per_h = 10;  // and of an app's
+  double running_share = 0.2;         // what an hour of running costs, as a share of that
+  bool accept_degraded = true;        // of requests that say nothing
 };
 
 struct RouterConfig {
@@ -90,6 +94,11 @@ struct BatchConfig {
   double discount = 0.5;               // of the price
 };
 
+struct OutboxConfig {
+  std::vector<std::string> allow;  // URLs under which tasks may notify somebody; none by default
+  int max_attempts = 20;
+};
+
 struct SimCloudConfig {
   bool enabled = false;
   int first_token_ms = 600;
@@ -113,6 +122,7 @@ struct Config {
   ShadowConfig shadow;
   TasksConfig tasks;
   BatchConfig batch;
+  OutboxConfig outbox;
   SimCloudConfig sim_cloud;
 };
 

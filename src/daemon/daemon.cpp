@@ -7,18 +7,22 @@
 #include <utility>
 
 #include "apps/app_store.h"
+#include "base/even_clock.h"
 #include "base/log.h"
 #include "daemon/access.h"
 #include "daemon/anthropic_api.h"
 #include "daemon/backends.h"
 #include "daemon/batch_api.h"
 #include "daemon/batch_runner.h"
+#include "daemon/budget_api.h"
 #include "daemon/chat_api.h"
+#include "daemon/clock_watch.h"
 #include "daemon/data_folder.h"
 #include "daemon/embedding_service.h"
 #include "daemon/engines.h"
 #include "daemon/feedback_api.h"
 #include "daemon/gateway.h"
+#include "daemon/job_planner.h"
 #include "daemon/json_response.h"
 #include "daemon/model_selector.h"
 #include "daemon/models_api.h"
@@ -26,10 +30,13 @@
 #include "daemon/ollama_api.h"
 #include "daemon/openai_api.h"
 #include "daemon/openapi.h"
+#include "daemon/outbox_api.h"
+#include "daemon/outbox_runner.h"
 #include "daemon/outcomes.h"
 #include "daemon/router_api.h"
 #include "daemon/routes.h"
 #include "daemon/shadow.h"
+#include "daemon/spending.h"
 #include "daemon/status_api.h"
 #include "daemon/task_api.h"
 #include "daemon/task_judge.h"
@@ -64,8 +71,9 @@ bool is_private(const Config& config) {
 lane::SchedulerOptions scheduler_options(const Config& config) {
   lane::SchedulerOptions options;
   options.slots = {config.local.slots, config.lanes.cloud_slots};
-  const auto queued = static_cast<std::size_t>(config.lanes.max_queued);
-  options.max_queued = {queued, queued};
+  options.max_interactive = static_cast<std::size_t>(config.lanes.max_queued);
+  options.usd_per_h = {config.lanes.app_waiting_usd_per_h, config.lanes.waiting_usd_per_h};
+  options.running_share = config.lanes.running_share;
   return options;
 }
 
@@ -143,6 +151,8 @@ struct Readers {
   lane::TaskStore offload_tasks;
   lane::BatchStore offload_batches;
   responses::ResponseStore responses;  // event loop; a file of its own
+  lane::Outbox outbox;                 // event loop
+  lane::Outbox offload_outbox;
 
   static Result<Readers> open(const DataFolder& folder, const Clock& clock,
                               sqlite::Writer& writer) {
@@ -162,10 +172,14 @@ struct Readers {
     Result<responses::ResponseStore> responses =
         responses::ResponseStore::open(folder.path() / "responses.db", clock);
     if (!responses) return std::unexpected(std::move(responses.error()));
-    return Readers{std::move(*ledger),        std::move(*tasks),
-                   std::move(*batches),       std::move(*offload_ledger),
-                   std::move(*offload_tasks), std::move(*offload_batches),
-                   std::move(*responses)};
+    Result<lane::Outbox> outbox = lane::Outbox::open(path, writer);
+    if (!outbox) return std::unexpected(std::move(outbox.error()));
+    Result<lane::Outbox> offload_outbox = lane::Outbox::open(path, writer);
+    if (!offload_outbox) return std::unexpected(std::move(offload_outbox.error()));
+    return Readers{
+        std::move(*ledger),         std::move(*tasks),         std::move(*batches),
+        std::move(*offload_ledger), std::move(*offload_tasks), std::move(*offload_batches),
+        std::move(*responses),      std::move(*outbox),        std::move(*offload_outbox)};
   }
 };
 
@@ -189,7 +203,15 @@ struct Daemon::Parts {
         engines(io, client, clock, options.config, options.environment, options.program, sockets),
         lanes(io.get_executor(), scheduler_options(options.config)),
         outcomes(clock, router, readers.ledger),
-        access(clock, options.config, !is_private(options.config), apps, readers.ledger) {
+        spending(clock, apps, readers.ledger, router),
+        notify_policy(options.config.outbox.allow),
+        outbox_runner(io, clock, options.config.outbox, notify_policy, client, readers.outbox),
+        clock_watch(io, clock, readers.tasks,
+                    [this] {
+                      runner->wake();
+                      outbox_runner.wake();
+                    }),
+        access(clock, options.config, !is_private(options.config), apps) {
     for (const auto& [model, price] : options.config.prices) prices.set(model, price);
     for (const ProviderConfig& provider : options.config.providers) {
       add_provider(provider_options(provider, options.environment));
@@ -206,11 +228,12 @@ struct Daemon::Parts {
     for (const auto& provider : providers) all.push_back(provider.get());
     selector.emplace(engines, std::move(all));
     backends.emplace(engines, *selector, prices);
+    planner.emplace(readers.ledger, *selector, *backends);
     shadow.emplace(io, clock, ids, shadow_options(options.config), *selector, engines, *backends,
                    lanes, readers.ledger, outcomes);
     gateway.emplace(clock, ids, router, *selector, engines, *backends, lanes, readers.ledger,
-                    outcomes, *shadow, watch_options(options.config));
-    judge.emplace(clock, options.config, outcomes, *selector, engines, readers.ledger);
+                    outcomes, *shadow, *planner, spending, watch_options(options.config));
+    judge.emplace(clock, options.config, outcomes, *selector, engines, spending, readers.ledger);
     batches.emplace(BatchTools{.io = io,
                                .clock = clock,
                                .config = options.config.batch,
@@ -222,9 +245,13 @@ struct Daemon::Parts {
                                .let_go = [this](const RunId& run,
                                                 const TaskId& id) { runner->let_go(run, id); }},
                     ids, *selector, client);
-    runner.emplace(io, clock, ids, options.config, router, *judge, *batches, *selector, *backends,
-                   lanes, readers.tasks, readers.ledger);
+    runner.emplace(io, clock, ids, options.config, router, *judge, *batches, *selector, engines,
+                   *backends, lanes, *planner, spending, readers.tasks, readers.ledger);
     outcomes.on_learnt([this] { runner->note_learnt(); });
+    readers.tasks.on_ended([this](const lane::Consequences& then) {
+      if (then.unblocked) runner->ready_since(then.at);
+      if (then.effects) outbox_runner.wake();
+    });
     note_local_model();
     chats.emplace(*gateway, *selector, access);
     embeddings.emplace(clock, ids, *selector, *backends, lanes, readers.ledger, access);
@@ -234,16 +261,19 @@ struct Daemon::Parts {
     models_api.emplace(engines, *selector);
     feedback.emplace(clock, outcomes, readers.ledger);
     task_api.emplace(clock, ids, readers.tasks, readers.offload_tasks, readers.offload_ledger,
-                     offload, *runner, lanes, *selector, engines);
+                     offload, *runner, lanes, *selector, engines, notify_policy);
     batch_api.emplace(*batches, readers.offload_batches, offload);
-    status_api.emplace(clock, lanes, *runner, engines, *selector, readers.offload_ledger, offload);
+    outbox_api.emplace(clock, readers.outbox, readers.offload_outbox, offload, outbox_runner);
+    status_api.emplace(clock, lanes, engines, *selector, readers.offload_ledger, offload);
     router_api.emplace(clock, *chats, *gateway, access, router, [this] { runner->note_learnt(); });
+    budget_api.emplace(access, apps, spending);
     openai->add_to(routes);
     anthropic->add_to(routes);
     ollama->add_to(routes);
     models_api->add_to(routes);
     feedback->add_to(routes);
     router_api->add_to(routes);
+    budget_api->add_to(routes);
     routes.add(
         "GET", "/openapi.json", {"This document"},
         [this](http::Request&, http::Responder& out, const PathParts&) -> asio::awaitable<void> {
@@ -252,6 +282,7 @@ struct Daemon::Parts {
         });
     task_api->add_to(routes);
     batch_api->add_to(routes);
+    outbox_api->add_to(routes);
     status_api->add_to(routes);
   }
 
@@ -300,7 +331,8 @@ struct Daemon::Parts {
   static constexpr int kMethodNotAllowed = 405;
 
   asio::io_context& io;
-  SystemClock clock;
+  SystemClock system_clock;
+  EvenClock clock{system_clock};
   DaemonOptions options;
   DataFolder folder;
   std::unique_ptr<sqlite::Writer> writer;
@@ -315,15 +347,20 @@ struct Daemon::Parts {
   Engines engines;
   lane::Lanes lanes;
   Outcomes outcomes;
+  Spending spending;
   std::unique_ptr<simcloud::SimCloud> sim_cloud;
   std::vector<std::unique_ptr<cloud::Provider>> providers;
   std::optional<ModelSelector> selector;
   std::optional<Backends> backends;
+  std::optional<JobPlanner> planner;
   std::optional<Shadow> shadow;
   std::optional<Gateway> gateway;
   std::optional<TaskJudge> judge;
   std::optional<BatchRunner> batches;
   std::optional<TaskRunner> runner;
+  NotifyPolicy notify_policy;
+  OutboxRunner outbox_runner;
+  ClockWatch clock_watch;
   Access access;
   std::optional<ChatApi> chats;
   std::optional<EmbeddingService> embeddings;
@@ -333,8 +370,10 @@ struct Daemon::Parts {
   std::optional<ModelsApi> models_api;
   std::optional<FeedbackApi> feedback;
   std::optional<RouterApi> router_api;
+  std::optional<BudgetApi> budget_api;
   std::optional<TaskApi> task_api;
   std::optional<BatchApi> batch_api;
+  std::optional<OutboxApi> outbox_api;
   std::optional<StatusApi> status_api;
   Routes routes;
   std::unique_ptr<http::Server> server;
@@ -423,6 +462,8 @@ asio::awaitable<Result<std::vector<std::string>>> Daemon::start() {
   if (parts.options.carry_out_tasks) {
     parts.batches->start();
     parts.runner->start();
+    parts.outbox_runner.start();
+    parts.clock_watch.start();
     parts.carrying_out = true;
   }
   co_return addresses;
@@ -433,8 +474,12 @@ asio::awaitable<void> Daemon::stop(std::chrono::milliseconds grace) {
   parts.lanes.turn_away();
   if (parts.server) co_await parts.server->stop(grace);
   if (parts.shadow) co_await parts.shadow->stop();
-  if (parts.carrying_out) co_await parts.runner->stop();
-  if (parts.carrying_out) co_await parts.batches->stop();
+  if (parts.carrying_out) {
+    co_await parts.clock_watch.stop();
+    co_await parts.runner->stop();
+    co_await parts.batches->stop();
+    co_await parts.outbox_runner.stop();
+  }
   if (parts.runner) parts.runner->save_learnt();
   co_await parts.engines.stop();
   if (parts.sim_cloud) co_await parts.sim_cloud->stop();

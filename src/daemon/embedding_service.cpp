@@ -44,14 +44,18 @@ asio::awaitable<Result<Embedded>> EmbeddingService::embed(const http::Request& r
   const std::string model = decision.model;
   const policy::Privacy privacy = ask.privacy;
   const chat::Deadline deadline = ask.request.deadline;
+  lane::Job job;
+  job.lane = lane;
+  job.priority = lane::Priority::kInteractive;
+  job.app = ask.app;
   OpenRequest open(clock_, backends_, ledger_, ids_.request(), std::move(ask));
   open.decided({}, std::move(decision));
-  Result<lane::Slot> slot = co_await lanes_.enter(lane, lane::Priority::kInteractive, deadline);
+  Result<lane::Slot> slot = co_await lanes_.enter(std::move(job), deadline);
   if (!slot) {
     open.close(slot.error());
     co_return std::unexpected(std::move(slot.error()));
   }
-  open.begin_attempt(lane, model, std::move(*slot), false);
+  open.begin_attempt(lane, model, std::move(*slot), {}, false);
   Result<protocol::EmbeddingAnswer> answer =
       co_await backends_.embed(lane, model, wanted, privacy, deadline);
   if (answer && wanted.dimensions)

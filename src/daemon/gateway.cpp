@@ -65,7 +65,8 @@ bool is_device_failure(const Error& error) {
 
 Gateway::Gateway(const Clock& clock, IdSource& ids, route::Router& router, ModelSelector& selector,
                  Engines& engines, Backends& backends, lane::Lanes& lanes, ledger::Ledger& ledger,
-                 Outcomes& outcomes, Shadow& shadow, WatchOptions watch)
+                 Outcomes& outcomes, Shadow& shadow, const JobPlanner& planner, Spending& spending,
+                 WatchOptions watch)
     : clock_(clock),
       ids_(ids),
       router_(router),
@@ -76,9 +77,11 @@ Gateway::Gateway(const Clock& clock, IdSource& ids, route::Router& router, Model
       ledger_(ledger),
       outcomes_(outcomes),
       shadow_(shadow),
+      planner_(planner),
+      spending_(spending),
       watch_(watch) {}
 
-route::RouteInput Gateway::route_input(const Ask& ask) {
+route::RouteInput Gateway::route_input(Ask& ask) {
   route::RouteInput input = route::route_input(ask.request);
   input.app = ask.app;
   input.model = engines_.default_model();
@@ -91,7 +94,35 @@ route::RouteInput Gateway::route_input(const Ask& ask) {
   input.local_available = named_local || engines_.default_available();
   input.cloud_available = selector_.cloud_available();
   input.local_context_tokens = engines_.context_tokens();
+  input.accepts_degraded = ask.accepts_degraded;
+  if (const std::optional<double> left = spending_.weigh(input)) {
+    ask.max_cost_usd = std::min(ask.max_cost_usd.value_or(*left), *left);
+  }
   return input;
+}
+
+Work Gateway::work_of(const OpenRequest& open) const {
+  const Ask& ask = open.ask();
+  const route::Decision& decision = open.decision();
+  return {.app = ask.app,
+          .priority = lane::Priority::kInteractive,
+          .lane = decision.lane,
+          .model = decision.model,
+          .operation = decision.operation,
+          .prompt_bytes = open.input().text.size(),
+          .max_tokens = ask.request.sampling.max_tokens.value_or(0),
+          .may_move = decision.lane == route::Lane::kLocal && may_go_out(ask),
+          .deadline = ask.request.deadline};
+}
+
+bool Gateway::may_degrade(const OpenRequest& open, const Error& from_cloud) const {
+  const bool out_of_reach =
+      from_cloud.code == ErrorCode::kUnavailable || from_cloud.code == ErrorCode::kTimeout ||
+      from_cloud.code == ErrorCode::kUpstream || from_cloud.code == ErrorCode::kRateLimited;
+  const Ask& ask = open.ask();
+  const bool in_time = !ask.request.deadline || clock_.steady() < *ask.request.deadline;
+  return out_of_reach && in_time && !ask.choice.lane && ask.accepts_degraded &&
+         open.input().local_available && open.input().images == 0;
 }
 
 Result<route::Decision> Gateway::with_model(const Ask& ask, const route::RouteInput& input,
@@ -202,27 +233,34 @@ asio::awaitable<Result<Gateway::Reply>> Gateway::attempt(OpenRequest& open,
   co_return reply;
 }
 
-asio::awaitable<Result<Gateway::Reply>> Gateway::serve(OpenRequest& open, bool whole) {
+asio::awaitable<Result<Gateway::Reply>> Gateway::serve(OpenRequest& open, route::RouteInput input,
+                                                       bool whole) {
   const Ask& ask = open.ask();
   Result<AnswerFormat> format = AnswerFormat::of(ask.request);
   if (!format) co_return std::unexpected(std::move(format.error()));
-  route::RouteInput input = route_input(ask);
   Result<route::Decision> decision = with_model(ask, input, router_.meet(input));
   if (!decision) co_return std::unexpected(std::move(decision.error()));
-  route::Lane lane = decision->lane;
-  std::string model = decision->model;
   if (ask.choice.lane == route::Lane::kCloud) outcomes_.asked_cloud(ask.app, input.text);
   open.decided(std::move(input), std::move(*decision));
-  std::optional<Error> from_device;  // why the device's answer was not taken
-  bool last_resort = false;
+  Work work = work_of(open);
+  std::optional<Error> refused;  // why an answer was not taken
+  bool last_resort = false;      // the device is tried because the cloud could not
   while (true) {
-    Result<lane::Slot> slot =
-        co_await lanes_.enter(lane, lane::Priority::kInteractive, ask.request.deadline);
+    lane::Job job = planner_.job(work);
+    Result<lane::Slot> slot = co_await lanes_.enter(std::move(job), ask.request.deadline);
     if (!slot) co_return std::unexpected(std::move(slot.error()));
+    const route::Lane lane = slot->lane();
+    const bool moved = slot->move() != lane::Move::kNone;
+    if (moved) {
+      work.model = selector_.default_model(lane);
+      open.add_reason(move_reason(slot->move(), lane));
+    }
     const bool local = lane == route::Lane::kLocal;
     const bool watched = local && watch_.enabled && !last_resort && may_go_out(ask);
-    open.begin_attempt(lane, model, std::move(*slot), watched);
-    Result<protocol::Fit> fit = backends_.fit(lane, model, ask.request);
+    apps::Budgets::Hold hold;
+    if (!local) hold = spending_.hold(work.app, work.operation, planner_.expected_usd(work));
+    open.begin_attempt(lane, work.model, std::move(*slot), std::move(hold), watched);
+    Result<protocol::Fit> fit = backends_.fit(lane, work.model, ask.request);
     Result<Reply> reply = std::unexpected(Error{});
     if (fit) {
       open.fitted(std::move(*fit));
@@ -232,24 +270,37 @@ asio::awaitable<Result<Gateway::Reply>> Gateway::serve(OpenRequest& open, bool w
     }
     if (reply) co_return reply;
     open.fail_attempt(reply.error());
-    if (local && !last_resort && is_device_failure(reply.error()) && may_go_out(ask)) {
-      from_device = std::move(reply.error());
-      lane = route::Lane::kCloud;
-      model = selector_.default_model(lane);
-      continue;
+    if (!is_device_failure(reply.error()) || last_resort) {
+      // The cloud's own story is the one to tell where the device was only its stand-in.
+      if (last_resort && refused) co_return std::unexpected(std::move(*refused));
+      co_return reply;
     }
-    // The cloud was to do better and cannot: what the device can do is better than nothing.
-    const bool was_watched = from_device && from_device->code == ErrorCode::kUpstream;
-    if (local || !was_watched || !is_device_failure(reply.error())) co_return reply;
-    last_resort = true;
-    lane = route::Lane::kLocal;
-    model = selector_.default_model(lane);
+    work.may_move = false;
+    if (local) {
+      if (!may_go_out(ask)) co_return reply;
+      work.lane = route::Lane::kCloud;
+    } else {
+      // What the device can do is better than nothing.
+      const bool was_watched = refused && refused->code == ErrorCode::kUpstream;
+      const bool degrades = !refused && !moved && may_degrade(open, reply.error());
+      if (!was_watched && !degrades && !moved) co_return reply;
+      if (degrades) {
+        open.add_reason({.layer = std::string(route::kDegraded),
+                         .text = "the cloud is out of reach, and the device answered instead",
+                         .weight = 0});
+      }
+      last_resort = !moved;
+      work.lane = route::Lane::kLocal;
+    }
+    work.model = selector_.default_model(work.lane);
+    refused = std::move(reply.error());
   }
 }
 
 asio::awaitable<Result<Served>> Gateway::complete(Ask ask) {
+  route::RouteInput input = route_input(ask);
   OpenRequest open(clock_, backends_, ledger_, ids_.request(), std::move(ask));
-  Result<Reply> reply = co_await serve(open, true);
+  Result<Reply> reply = co_await serve(open, std::move(input), true);
   if (!reply) {
     open.close(reply.error());
     co_return std::unexpected(std::move(reply.error()));
@@ -265,9 +316,10 @@ asio::awaitable<Result<Served>> Gateway::complete(Ask ask) {
 }
 
 asio::awaitable<Result<ServedStream>> Gateway::stream(Ask ask) {
+  route::RouteInput input = route_input(ask);
   auto open =
       std::make_unique<OpenRequest>(clock_, backends_, ledger_, ids_.request(), std::move(ask));
-  Result<Reply> reply = co_await serve(*open, false);
+  Result<Reply> reply = co_await serve(*open, std::move(input), false);
   if (!reply) {
     open->close(reply.error());
     co_return std::unexpected(std::move(reply.error()));

@@ -5,6 +5,9 @@
 //   Ask ask{.request = …, .choice = …, .privacy = …};
 //   Result<Served> served = co_await gateway.complete(std::move(ask));
 //
+// A request waits its turn in its lane; where that lane's backlog costs more than moving, the
+// scheduler moves it to the other one.
+//
 // Where the app left the lane open, a local answer's first tokens are held back while their log-
 // probabilities are watched; where they look bad, the cloud answers instead, and the app does not
 // notice. So it does where the device fails (no engine, out of memory, prompt too long) or its
@@ -22,9 +25,11 @@
 #include "base/ids.h"
 #include "chat/chat_event.h"
 #include "daemon/backends.h"
+#include "daemon/job_planner.h"
 #include "daemon/model_selector.h"
 #include "daemon/outcomes.h"
 #include "daemon/shadow.h"
+#include "daemon/spending.h"
 #include "lane/lanes.h"
 #include "ledger/ledger.h"
 #include "route/router.h"
@@ -39,6 +44,7 @@ struct Ask {
   std::string trace;                   // the app's own name for what this belongs to
   std::optional<double> threshold;     // this request's own bar; else the router's
   std::optional<double> max_cost_usd;  // estimated before, so a bound on the order of magnitude
+  bool accepts_degraded = true;        // rather the device's answer to hard work than none
 };
 
 /// Who answers, known before the first token.
@@ -81,10 +87,11 @@ class Gateway {
  public:
   Gateway(const Clock& clock, IdSource& ids, route::Router& router, ModelSelector& selector,
           Engines& engines, Backends& backends, lane::Lanes& lanes, ledger::Ledger& ledger,
-          Outcomes& outcomes, Shadow& shadow, WatchOptions watch);
+          Outcomes& outcomes, Shadow& shadow, const JobPlanner& planner, Spending& spending,
+          WatchOptions watch);
 
   /// Lane and model, without carrying anything out.
-  Result<route::Decision> decide(const Ask& ask) {
+  Result<route::Decision> decide(Ask ask) {
     const route::RouteInput input = route_input(ask);
     return with_model(ask, input, router_.decide(input));
   }
@@ -99,7 +106,8 @@ class Gateway {
     std::unique_ptr<chat::ChatStream> stream;
   };
 
-  route::RouteInput route_input(const Ask& ask);
+  /// What the router may read of it. What its budgets leave bounds what the ask may cost.
+  route::RouteInput route_input(Ask& ask);
   /// What the router decided, with the lane's model, and within what it may cost.
   Result<route::Decision> with_model(const Ask& ask, const route::RouteInput& input,
                                      Result<route::Decision> decision);
@@ -111,10 +119,13 @@ class Gateway {
   bool is_compared(const OpenRequest& open) const;
 
   /// Decides, waits in the lane and attempts, on the other lane too where that is allowed.
-  asio::awaitable<Result<Reply>> serve(OpenRequest& open, bool whole);
+  asio::awaitable<Result<Reply>> serve(OpenRequest& open, route::RouteInput input, bool whole);
   asio::awaitable<Result<Reply>> attempt(OpenRequest& open, const AnswerFormat& format, bool whole,
                                          bool watched);
   bool may_go_out(const Ask& ask) const;
+  Work work_of(const OpenRequest& open) const;
+  /// The device may answer what the cloud, out of reach, does not.
+  bool may_degrade(const OpenRequest& open, const Error& from_cloud) const;
   bool is_too_dear(const Ask& ask, std::string_view model) const;
 
   const Clock& clock_;
@@ -127,6 +138,8 @@ class Gateway {
   ledger::Ledger& ledger_;
   Outcomes& outcomes_;
   Shadow& shadow_;
+  const JobPlanner& planner_;
+  Spending& spending_;
   WatchOptions watch_;
 };
 

@@ -21,7 +21,8 @@ asio::awaitable<void> send_json(int status, const boost::json::value& value, htt
   co_await out.send(status, std::move(headers), std::move(body));
 }
 
-asio::awaitable<void> send_json_error(const Error& error, http::Responder& out) {
+asio::awaitable<void> send_json_error(const Error& error, http::Responder& out, int status) {
+  if (status == 0) status = protocol::http_status(error);
   http::Headers headers{{"content-type", "application/json"}};
   if (error.retry_after) {
     const double seconds = std::chrono::duration<double>(*error.retry_after).count();
@@ -29,7 +30,7 @@ asio::awaitable<void> send_json_error(const Error& error, http::Responder& out) 
   }
   std::string body = boost::json::serialize(to_json(error));
   body += '\n';
-  co_await out.send(protocol::http_status(error), std::move(headers), std::move(body));
+  co_await out.send(status, std::move(headers), std::move(body));
 }
 
 }  // namespace minimill::daemon

@@ -37,12 +37,18 @@ OpenRequest::~OpenRequest() {
   write(kStatusClientGone);
 }
 
+void OpenRequest::add_reason(route::Reason reason) {
+  std::vector<route::Reason>& reasons = record_.decision.reasons;
+  reasons.insert(reasons.begin(), std::move(reason));
+}
+
 void OpenRequest::begin_attempt(route::Lane lane, std::string model, lane::Slot slot,
-                                bool watched) {
+                                apps::Budgets::Hold hold, bool watched) {
   ask_.request.logprobs = watched || wants_logprobs_;
   fit_ = {};
   mean_logprob_.reset();
   slot_ = std::move(slot);
+  hold_ = std::move(hold);
   attempt_started_ = clock_.steady();
   attempting_ = true;
   ledger::Attempt& attempt = record_.attempts.emplace_back();
@@ -90,6 +96,7 @@ void OpenRequest::fail_attempt(const Error& error) {
   record_.attempts.back().error = error.message;
   record_.attempts.back().duration_ms = attempt_ms();
   slot_ = {};
+  hold_ = {};
 }
 
 void OpenRequest::end_attempt(const chat::Usage& usage) {

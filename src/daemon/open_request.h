@@ -6,6 +6,7 @@
 #include <chrono>
 #include <optional>
 
+#include "apps/budgets.h"
 #include "base/clock.h"
 #include "daemon/backends.h"
 #include "daemon/gateway.h"
@@ -34,7 +35,10 @@ class OpenRequest {
   }
   /// `watched`: the backend shall say how likely its tokens are, whether the app wants to know or
   /// not.
-  void begin_attempt(route::Lane lane, std::string model, lane::Slot slot, bool watched);
+  void begin_attempt(route::Lane lane, std::string model, lane::Slot slot, apps::Budgets::Hold hold,
+                     bool watched);
+  /// Why it went another way than was decided; said before the decision's own reasons.
+  void add_reason(route::Reason reason);
   void fitted(protocol::Fit fit) { fit_ = std::move(fit); }
   void held(std::size_t tokens, std::chrono::nanoseconds took, double mean_logprob, double p);
   /// Takes out what only minimill wanted to know.
@@ -66,6 +70,7 @@ class OpenRequest {
   protocol::Fit fit_;
   bool wants_logprobs_;  // the app, that is
   lane::Slot slot_;
+  apps::Budgets::Hold hold_;  // what the attempt is expected to cost
   SteadyTime attempt_started_{};
   std::optional<double> mean_logprob_;  // of the attempt under way
   bool attempting_ = false;

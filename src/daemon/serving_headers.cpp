@@ -43,6 +43,14 @@ Result<> read_ask_headers(const http::Headers& headers, Ask& ask) {
   constexpr std::string_view kMaxCost = "x-minimill-max-cost";
   constexpr std::string_view kDeadline = "x-minimill-deadline-ms";
   constexpr std::string_view kTrace = "x-minimill-trace";
+  constexpr std::string_view kDegraded = "x-minimill-degraded";
+  if (headers.has(kDegraded)) {
+    const std::string_view accepts = headers.get(kDegraded);
+    if (accepts != "accept" && accepts != "refuse") {
+      return fail_field(std::string(kDegraded), "must be 'accept' or 'refuse'");
+    }
+    ask.accepts_degraded = accepts == "accept";
+  }
   if (headers.has(kPrivacy)) {
     Result<policy::Privacy> privacy = policy::parse_privacy(headers.get(kPrivacy), kPrivacy);
     if (!privacy) return std::unexpected(std::move(privacy.error()));
@@ -81,6 +89,9 @@ http::Headers serving_headers(const Serving& serving, std::string_view content_t
     headers.add("x-minimill-reason", header_text(serving.escalated));
   } else if (!serving.decision.reasons.empty()) {
     headers.add("x-minimill-reason", header_text(serving.decision.reasons.front().text));
+  }
+  if (const std::string_view degraded = route::degraded(serving.decision); !degraded.empty()) {
+    headers.add("x-minimill-degraded", header_text(degraded));
   }
   if (!serving.emulated.empty()) {
     headers.add("x-minimill-emulated",

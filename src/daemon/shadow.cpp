@@ -2,9 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <exception>
 #include <utility>
 
 #include "base/log.h"
@@ -24,8 +21,7 @@ std::int64_t day_of(WallTime at) {
 Shadow::Shadow(asio::io_context& io, const Clock& clock, IdSource& ids, ShadowOptions options,
                const ModelSelector& selector, Engines& engines, Backends& backends,
                lane::Lanes& lanes, ledger::Ledger& ledger, Outcomes& outcomes)
-    : io_(io),
-      clock_(clock),
+    : clock_(clock),
       ids_(ids),
       options_(std::move(options)),
       selector_(selector),
@@ -34,10 +30,10 @@ Shadow::Shadow(asio::io_context& io, const Clock& clock, IdSource& ids, ShadowOp
       lanes_(lanes),
       ledger_(ledger),
       outcomes_(outcomes),
-      ended_(io.get_executor()) {}
+      under_way_(io, "a comparison") {}
 
 bool Shadow::picks(const RequestId& id) const {
-  if (options_.share <= 0 || stopping_) return false;
+  if (options_.share <= 0 || under_way_.stopping()) return false;
   std::uint64_t hash = 14695981039346656037U;  // FNV-1a
   for (const char c : id.value) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211U;
   constexpr double kAll = 4294967296.0;
@@ -63,35 +59,19 @@ bool Shadow::affordable() {
 void Shadow::compare(ShadowWork work) {
   const bool to_cloud = work.answered == route::Lane::kLocal;
   const bool judged = !options_.judge.empty();
-  if (stopping_ || under_way_.size() >= kMaxUnderWay) return;
+  if (under_way_.stopping() || under_way_.running() >= kMaxUnderWay) return;
   if (!selector_.cloud_available() || !engines_.default_available()) return;
   if ((to_cloud || judged) && !affordable()) return;
-  auto signal = std::make_shared<asio::cancellation_signal>();
-  const auto place = under_way_.insert(under_way_.end(), signal);
-  auto ended = [this, place](const std::exception_ptr& failure) {
-    under_way_.erase(place);
-    ended_.notify();
-    if (!failure || stopping_) return;
-    try {
-      std::rethrow_exception(failure);
-    } catch (const std::exception& error) {
-      log::error("a comparison ended: {}", error.what());
-    }
-  };
-  asio::co_spawn(io_, carry_out(std::move(work)),
-                 asio::bind_cancellation_slot(signal->slot(), std::move(ended)));
-}
-
-asio::awaitable<void> Shadow::stop() {
-  stopping_ = true;
-  for (const auto& each : under_way_) each->emit(asio::cancellation_type::terminal);
-  while (!under_way_.empty()) co_await ended_.wait();
+  under_way_.start(carry_out(std::move(work)));
 }
 
 asio::awaitable<Result<chat::ChatAnswer>> Shadow::ask(route::Lane lane, std::string model,
                                                       const chat::ChatRequest& request,
                                                       const ShadowWork& work) {
-  Result<lane::Slot> slot = co_await lanes_.enter(lane, lane::Priority::kBackground);
+  lane::Job job;
+  job.lane = lane;
+  job.app = kApp;
+  Result<lane::Slot> slot = co_await lanes_.enter(std::move(job));
   if (!slot) co_return std::unexpected(std::move(slot.error()));
   ledger::Attempt attempt;
   attempt.lane = lane;

@@ -9,16 +9,13 @@
 // Which requests are picked depends on their id alone, so that they are a fair sample of all: the
 // quality bounds rest on that. Event-loop thread only.
 
-#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/io_context.hpp>
 #include <functional>
-#include <list>
-#include <memory>
 #include <string>
 
 #include "daemon/backends.h"
+#include "daemon/background.h"
 #include "daemon/outcomes.h"
-#include "daemon/wake.h"
 #include "lane/lanes.h"
 #include "ledger/ledger.h"
 
@@ -49,7 +46,7 @@ class Shadow {
   bool picks(const RequestId& id) const;
   /// Compares in the background. Left out where the budget is spent or too much is under way.
   void compare(ShadowWork work);
-  asio::awaitable<void> stop();
+  asio::awaitable<void> stop() { return under_way_.stop(); }
 
  private:
   static constexpr std::size_t kMaxUnderWay = 4;
@@ -60,7 +57,6 @@ class Shadow {
                                                 const ShadowWork& work);
   bool affordable();
 
-  asio::io_context& io_;
   const Clock& clock_;
   IdSource& ids_;
   ShadowOptions options_;
@@ -70,11 +66,9 @@ class Shadow {
   lane::Lanes& lanes_;
   ledger::Ledger& ledger_;
   Outcomes& outcomes_;
-  std::list<std::shared_ptr<asio::cancellation_signal>> under_way_;
-  Wake ended_;
+  Background under_way_;
   std::int64_t day_ = -1;  // of UTC, that spent_usd_ is of
   double spent_usd_ = 0;
-  bool stopping_ = false;
 };
 
 }  // namespace minimill::daemon

@@ -28,11 +28,10 @@ asio::awaitable<void> healthz(http::Responder& out) {
 
 }  // namespace
 
-StatusApi::StatusApi(const Clock& clock, lane::Lanes& lanes, TaskRunner& runner, Engines& engines,
+StatusApi::StatusApi(const Clock& clock, lane::Lanes& lanes, Engines& engines,
                      ModelSelector& selector, ledger::Ledger& ledger, Offload& offload)
     : started_(clock.wall()),
       lanes_(lanes),
-      runner_(runner),
       engines_(engines),
       selector_(selector),
       ledger_(ledger),
@@ -49,10 +48,12 @@ void StatusApi::add_to(Routes& routes) {
 asio::awaitable<void> StatusApi::status(http::Responder& out) {
   json::array lanes;
   for (const route::Lane lane : {route::Lane::kLocal, route::Lane::kCloud}) {
-    lanes.push_back({{"lane", route::name(lane)},
-                     {"slots", lanes_.slots(lane)},
-                     {"running", lanes_.running(lane)},
-                     {"waiting", lanes_.waiting(lane) + runner_.waiting(lane)}});
+    lanes.push_back(
+        {{"lane", route::name(lane)},
+         {"slots", lanes_.slots(lane)},
+         {"running", lanes_.running(lane)},
+         {"waiting", lanes_.waiting(lane)},
+         {"expected_wait_s", lanes_.expected_wait_s(lane, lane::Priority::kBackground)}});
   }
   json::array engines;
   for (const engine::EngineStatus& status : engines_.statuses()) {

@@ -5,7 +5,6 @@
 #include "daemon/model_selector.h"
 #include "daemon/offload.h"
 #include "daemon/routes.h"
-#include "daemon/task_runner.h"
 #include "lane/lanes.h"
 #include "ledger/ledger.h"
 
@@ -14,8 +13,8 @@ namespace minimill::daemon {
 class StatusApi {
  public:
   /// `ledger` is a reader of its own, used only on the offload thread.
-  StatusApi(const Clock& clock, lane::Lanes& lanes, TaskRunner& runner, Engines& engines,
-            ModelSelector& selector, ledger::Ledger& ledger, Offload& offload);
+  StatusApi(const Clock& clock, lane::Lanes& lanes, Engines& engines, ModelSelector& selector,
+            ledger::Ledger& ledger, Offload& offload);
 
   void add_to(Routes& routes);
 
@@ -24,7 +23,6 @@ class StatusApi {
 
   WallTime started_;
   lane::Lanes& lanes_;
-  TaskRunner& runner_;
   Engines& engines_;
   ModelSelector& selector_;
   ledger::Ledger& ledger_;

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "base/rfc3339.h"
+#include "base/sha256.h"
 #include "daemon/json_response.h"
 #include "daemon/why.h"
 #include "lane/report.h"
@@ -16,6 +17,8 @@ namespace {
 
 constexpr int kCreated = 201;
 constexpr int kOk = 200;
+constexpr int kUnprocessable = 422;
+constexpr std::string_view kKeyHeader = "Idempotency-Key";
 constexpr std::size_t kMaxListed = 1000;
 constexpr std::string_view kAdHocRun = "adhoc";  // tasks that came one by one
 
@@ -73,6 +76,17 @@ json::object to_json(const lane::Progress& progress) {
           {"cost_usd", progress.cost_usd}};
 }
 
+json::array to_json(const std::vector<lane::TaskFailure>& failures) {
+  json::array listed;
+  for (const lane::TaskFailure& each : failures) {
+    listed.push_back({{"at", rfc3339(each.at)},
+                      {"attempt", each.attempt},
+                      {"lane", route::name(each.lane)},
+                      {"error", each.error}});
+  }
+  return listed;
+}
+
 std::unexpected<Error> no_run(const std::string& id) {
   return fail(ErrorCode::kNotFound, fmt::format("no run '{}'", id),
               "`minimill report --list` lists the runs there are");
@@ -91,13 +105,20 @@ Result<lane::Submission> submission_of(const json::value& value, std::string_vie
   return lane::Submission{.spec = std::move(*spec), .due = from_unix_ms(due->get_int64())};
 }
 
+/// What an Idempotency-Key stands for; empty where there is none.
+std::string fingerprint_of(const http::Request& request) {
+  if (!request.headers.has(kKeyHeader)) return {};
+  return sha256_hex(request.path + "\n" + request.body);
+}
+
 struct Batch {
   lane::RunInfo run;
   std::vector<lane::Submission> tasks;
+  std::string fingerprint;  // of the request, for its Idempotency-Key
 };
 
-Result<Batch> batch_of(std::string_view body) {
-  Result<json::object> parsed = parse_json_object(body);
+Result<Batch> batch_of(const http::Request& request, const NotifyPolicy& policy) {
+  Result<json::object> parsed = parse_json_object(request.body);
   if (!parsed) return std::unexpected(std::move(parsed.error()));
   Batch batch;
   Fields fields(*parsed);
@@ -115,8 +136,15 @@ Result<Batch> batch_of(std::string_view body) {
   for (std::size_t i = 0; i < tasks->size(); ++i) {
     Result<lane::Submission> task = submission_of((*tasks)[i], fmt::format("tasks[{}]", i));
     if (!task) return std::unexpected(std::move(task.error()));
+    if (!task->spec.notify.empty()) {
+      Result<> admitted = policy.admit(task->spec.notify);
+      if (!admitted) {
+        return std::unexpected(std::move(admitted.error()).context(fmt::format("tasks[{}]", i)));
+      }
+    }
     batch.tasks.push_back(std::move(*task));
   }
+  batch.fingerprint = fingerprint_of(request);
   return batch;
 }
 
@@ -124,7 +152,7 @@ Result<Batch> batch_of(std::string_view body) {
 
 TaskApi::TaskApi(const Clock& clock, IdSource& ids, lane::TaskStore& store, lane::TaskStore& tasks,
                  ledger::Ledger& ledger, Offload& offload, TaskRunner& runner, lane::Lanes& lanes,
-                 ModelSelector& selector, Engines& engines)
+                 ModelSelector& selector, Engines& engines, const NotifyPolicy& notify_policy)
     : clock_(clock),
       ids_(ids),
       store_(store),
@@ -134,7 +162,8 @@ TaskApi::TaskApi(const Clock& clock, IdSource& ids, lane::TaskStore& store, lane
       runner_(runner),
       lanes_(lanes),
       selector_(selector),
-      engines_(engines) {}
+      engines_(engines),
+      notify_policy_(notify_policy) {}
 
 void TaskApi::add_to(Routes& routes) {
   using http::Request;
@@ -154,6 +183,14 @@ void TaskApi::add_to(Routes& routes) {
   routes.add("POST", "/minimill/v1/tasks/{id}/cancel", {"Cancels a task"},
              [this](Request& request, Responder& out, const PathParts& parts) {
                return cancel_task(request, out, parts[0]);
+             });
+  routes.add("POST", "/minimill/v1/tasks/{id}/retry", {"Tries a failed task anew"},
+             [this](Request& request, Responder& out, const PathParts& parts) {
+               return retry_task(request, out, parts[0]);
+             });
+  routes.add("POST", "/minimill/v1/tasks/retry", {"Tries all failed tasks anew"},
+             [this](Request& request, Responder& out, const PathParts&) {
+               return retry_all(request, out);
              });
   routes.add("POST", "/minimill/v1/runs/{id}/tasks", {"Adds a file of tasks to a run"},
              [this](Request& request, Responder& out, const PathParts& parts) {
@@ -187,6 +224,7 @@ asio::awaitable<void> TaskApi::answer(std::function<Result<json::value>()> query
 }
 
 asio::awaitable<void> TaskApi::add_task(http::Request& request, http::Responder& out) {
+  const std::string fingerprint = fingerprint_of(request);
   std::string body = std::move(request.body);
   Result<json::object> parsed = parse_json_object(body);
   if (parsed && !parsed->contains("id")) {  // in a file an id is the author's; here it may be ours
@@ -194,6 +232,10 @@ asio::awaitable<void> TaskApi::add_task(http::Request& request, http::Responder&
     body = json::serialize(*parsed);
   }
   Result<lane::TaskSpec> spec = lane::parse_task(body, "task");
+  if (spec && !spec->notify.empty()) {
+    const Result<> admitted = notify_policy_.admit(spec->notify);
+    if (!admitted) spec = std::unexpected(admitted.error());
+  }
   if (!spec) {
     co_await send_json_error(spec.error(), out);
     co_return;
@@ -201,40 +243,56 @@ asio::awaitable<void> TaskApi::add_task(http::Request& request, http::Responder&
   lane::RunInfo run;
   run.id = {std::string(kAdHocRun)};
   run.name = kAdHocRun;
-  run.created = clock_.wall();
-  const TaskId id = spec->id;
+  json::object accepted{{"id", spec->id.value}, {"run", kAdHocRun}};
   std::vector<lane::Submission> tasks;
   tasks.push_back({.spec = std::move(*spec), .due = clock_.wall()});
-  Result<> saved = co_await store_.submit(std::move(run), std::move(tasks));
-  if (!saved) {
-    co_await send_json_error(saved.error(), out);
-    co_return;
-  }
-  runner_.wake();
-  const json::value accepted = json::object{{"id", id.value}, {"run", kAdHocRun}};
-  co_await send_json(kCreated, accepted, out);
+  co_await submit(request, fingerprint, std::move(run), std::move(tasks), std::move(accepted), out);
 }
 
 asio::awaitable<void> TaskApi::add_tasks(http::Request& request, http::Responder& out,
                                          std::string run) {
-  std::function<Result<Batch>()> parse = [&request] { return batch_of(request.body); };
+  std::function<Result<Batch>()> parse = [this, &request] {
+    return batch_of(request, notify_policy_);
+  };
   Result<Batch> batch = co_await offload_.run<Result<Batch>>(std::move(parse));
   if (!batch) {
     co_await send_json_error(batch.error(), out);
     co_return;
   }
   batch->run.id = run == "new" ? ids_.run() : RunId{std::move(run)};
-  batch->run.created = clock_.wall();
-  const std::string id = batch->run.id.value;
-  const std::size_t count = batch->tasks.size();
-  Result<> saved = co_await store_.submit(std::move(batch->run), std::move(batch->tasks));
+  json::object accepted{{"run", batch->run.id.value}, {"accepted", batch->tasks.size()}};
+  co_await submit(request, batch->fingerprint, std::move(batch->run), std::move(batch->tasks),
+                  std::move(accepted), out);
+}
+
+asio::awaitable<void> TaskApi::submit(const http::Request& request, const std::string& fingerprint,
+                                      lane::RunInfo run, std::vector<lane::Submission> tasks,
+                                      json::object accepted, http::Responder& out) {
+  run.created = clock_.wall();
+  std::optional<lane::SubmissionKey> key;
+  lane::SubmissionAnswer answer{.status = kCreated, .body = json::serialize(accepted) + "\n"};
+  if (request.headers.has(kKeyHeader)) {
+    key.emplace(lane::SubmissionKey{.app = request.principal,
+                                    .key = std::string(request.headers.get(kKeyHeader)),
+                                    .fingerprint = fingerprint,
+                                    .answer = answer});
+    const Result<> good = lane::check_key(key->key);
+    if (!good) {
+      co_await send_json_error(good.error(), out);
+      co_return;
+    }
+  }
+  Result<std::optional<lane::SubmissionAnswer>> saved =
+      co_await store_.submit_once(std::move(run), std::move(tasks), std::move(key));
   if (!saved) {
-    co_await send_json_error(saved.error(), out);
+    const int status = saved.error().field == kKeyHeader ? kUnprocessable : 0;
+    co_await send_json_error(saved.error(), out, status);
     co_return;
   }
   runner_.wake();
-  const json::value accepted = json::object{{"run", id}, {"accepted", count}};
-  co_await send_json(kCreated, accepted, out);
+  if (*saved) answer = std::move(**saved);
+  http::Headers headers{{"content-type", "application/json"}};
+  co_await out.send(answer.status, std::move(headers), std::move(answer.body));
 }
 
 asio::awaitable<void> TaskApi::list_tasks(http::Request& request, http::Responder& out) {
@@ -263,7 +321,11 @@ asio::awaitable<void> TaskApi::show_task(http::Request& request, http::Responder
       return fail(ErrorCode::kNotFound, fmt::format("no task '{}'", id),
                   "`minimill task list` lists the tasks there are");
     }
-    return lane::to_json(**task);
+    json::object shown = lane::to_json(**task);
+    Result<std::vector<lane::TaskFailure>> failures = tasks_.failures({id}, (*task)->run);
+    if (!failures) return std::unexpected(std::move(failures.error()));
+    if (!failures->empty()) shown["failures"] = to_json(*failures);
+    return shown;
   };
   co_await answer(std::move(query), out);
 }
@@ -272,13 +334,39 @@ asio::awaitable<void> TaskApi::cancel_task(http::Request& request, http::Respond
                                            std::string id) {
   RunId run{http::query_value(request.query, "run")};
   TaskId task{id};
-  Result<> cancelled = co_await store_.cancel(std::move(task), std::move(run));
+  Result<> cancelled = co_await store_.cancel(std::move(task), std::move(run), clock_.wall());
   if (cancelled) {
     const json::value done = json::object{{"id", id}, {"state", "cancelled"}};
     co_await send_json(kOk, done, out);
   } else {
     co_await send_json_error(cancelled.error(), out);
   }
+}
+
+asio::awaitable<void> TaskApi::retry_task(http::Request& request, http::Responder& out,
+                                          std::string id) {
+  RunId run{http::query_value(request.query, "run")};
+  TaskId task{id};
+  Result<> retried = co_await store_.retry(std::move(task), std::move(run), clock_.wall());
+  if (!retried) {
+    co_await send_json_error(retried.error(), out);
+    co_return;
+  }
+  runner_.wake();
+  const json::value done = json::object{{"id", id}, {"state", "queued"}};
+  co_await send_json(kOk, done, out);
+}
+
+asio::awaitable<void> TaskApi::retry_all(http::Request& request, http::Responder& out) {
+  RunId run{http::query_value(request.query, "run")};
+  Result<std::size_t> retried = co_await store_.retry_all(std::move(run), clock_.wall());
+  if (!retried) {
+    co_await send_json_error(retried.error(), out);
+    co_return;
+  }
+  runner_.wake();
+  const json::value done = json::object{{"retried", *retried}};
+  co_await send_json(kOk, done, out);
 }
 
 asio::awaitable<void> TaskApi::list_runs(http::Request& request, http::Responder& out) {

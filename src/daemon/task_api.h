@@ -6,6 +6,8 @@
 //   GET  /minimill/v1/tasks                 ?run= &state= &limit= &offset=
 //   GET  /minimill/v1/tasks/{id}            ?run=
 //   POST /minimill/v1/tasks/{id}/cancel     ?run=
+//   POST /minimill/v1/tasks/{id}/retry      ?run=; one that failed
+//   POST /minimill/v1/tasks/retry           ?run=; all that failed
 //   POST /minimill/v1/runs/{id}/tasks       {"name", "fingerprint", "settings", "tasks":
 //   [{"due_ms", "task"}]};
 //                                           id "new" makes a run
@@ -14,8 +16,11 @@
 //   GET  /minimill/v1/runs/{id}/report      ?format=table: for a terminal
 //   GET  /minimill/v1/why/{id}              a request's or task's decisions, explained; ?run=
 
+// A submission with an Idempotency-Key is carried out once: sent again, it gets its first answer.
+
 #include "base/ids.h"
 #include "daemon/model_selector.h"
+#include "daemon/notify_policy.h"
 #include "daemon/offload.h"
 #include "daemon/routes.h"
 #include "daemon/task_runner.h"
@@ -31,7 +36,7 @@ class TaskApi {
   /// `tasks` and `ledger` are readers of their own, used only on the offload thread.
   TaskApi(const Clock& clock, IdSource& ids, lane::TaskStore& store, lane::TaskStore& tasks,
           ledger::Ledger& ledger, Offload& offload, TaskRunner& runner, lane::Lanes& lanes,
-          ModelSelector& selector, Engines& engines);
+          ModelSelector& selector, Engines& engines, const NotifyPolicy& notify_policy);
 
   void add_to(Routes& routes);
 
@@ -41,11 +46,17 @@ class TaskApi {
   asio::awaitable<void> list_tasks(http::Request& request, http::Responder& out);
   asio::awaitable<void> show_task(http::Request& request, http::Responder& out, std::string id);
   asio::awaitable<void> cancel_task(http::Request& request, http::Responder& out, std::string id);
+  asio::awaitable<void> retry_task(http::Request& request, http::Responder& out, std::string id);
+  asio::awaitable<void> retry_all(http::Request& request, http::Responder& out);
   asio::awaitable<void> list_runs(http::Request& request, http::Responder& out);
   asio::awaitable<void> show_run(http::Responder& out, std::string id);
   asio::awaitable<void> report(http::Request& request, http::Responder& out, std::string id);
   asio::awaitable<void> why(http::Request& request, http::Responder& out, std::string id);
 
+  /// Stores them, once per Idempotency-Key, and answers with `accepted` or as it did before.
+  asio::awaitable<void> submit(const http::Request& request, const std::string& fingerprint,
+                               lane::RunInfo run, std::vector<lane::Submission> tasks,
+                               boost::json::object accepted, http::Responder& out);
   /// Runs `query` on the offload thread and answers with its value or error.
   asio::awaitable<void> answer(std::function<Result<boost::json::value>()> query,
                                http::Responder& out);
@@ -63,6 +74,7 @@ class TaskApi {
   lane::Lanes& lanes_;
   ModelSelector& selector_;
   Engines& engines_;
+  const NotifyPolicy& notify_policy_;
 };
 
 }  // namespace minimill::daemon

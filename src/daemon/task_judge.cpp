@@ -8,12 +8,14 @@
 namespace minimill::daemon {
 
 TaskJudge::TaskJudge(const Clock& clock, const Config& config, Outcomes& outcomes,
-                     const ModelSelector& selector, Engines& engines, ledger::Ledger& ledger)
+                     const ModelSelector& selector, Engines& engines, Spending& spending,
+                     ledger::Ledger& ledger)
     : clock_(clock),
       config_(config),
       outcomes_(outcomes),
       selector_(selector),
       engines_(engines),
+      spending_(spending),
       ledger_(ledger) {}
 
 void TaskJudge::judge(lane::Task& task, route::Lane lane, const chat::ChatAnswer& answer) {
@@ -50,6 +52,10 @@ void TaskJudge::escalate(lane::Task& task, std::string why) {
   task.lane = route::Lane::kCloud;
   task.finished.reset();
   task.error = std::move(why);
+  task.failure = lane::TaskFailure{.at = clock_.wall(),
+                                   .attempt = task.attempts,
+                                   .lane = route::Lane::kLocal,
+                                   .error = task.error};
 }
 
 void TaskJudge::note(const RequestId& request, std::string kind, bool ok, std::string detail) {
@@ -60,7 +66,7 @@ void TaskJudge::note(const RequestId& request, std::string kind, bool ok, std::s
                                  .detail = std::move(detail)});
 }
 
-route::RouteInput TaskJudge::route_input(const lane::Task& task) const {
+route::RouteInput TaskJudge::route_input(const lane::Task& task) {
   route::RouteInput input;
   input.title = task.spec.title;
   input.text = task.prompt();
@@ -72,6 +78,8 @@ route::RouteInput TaskJudge::route_input(const lane::Task& task) const {
   input.local_available = engines_.default_available();
   input.cloud_available = selector_.cloud_available();
   input.local_context_tokens = engines_.context_tokens();
+  input.accepts_degraded = config_.lanes.accept_degraded;
+  (void)spending_.weigh(input);
   return input;
 }
 

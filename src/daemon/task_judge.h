@@ -13,6 +13,7 @@
 #include "daemon/engines.h"
 #include "daemon/model_selector.h"
 #include "daemon/outcomes.h"
+#include "daemon/spending.h"
 #include "lane/task.h"
 #include "ledger/ledger.h"
 #include "route/route_input.h"
@@ -24,15 +25,16 @@ inline constexpr const char* kTasksApp = "tasks";  // who asks, in the ledger
 class TaskJudge {
  public:
   TaskJudge(const Clock& clock, const Config& config, Outcomes& outcomes,
-            const ModelSelector& selector, Engines& engines, ledger::Ledger& ledger);
+            const ModelSelector& selector, Engines& engines, Spending& spending,
+            ledger::Ledger& ledger);
 
-  route::RouteInput route_input(const lane::Task& task) const;
+  route::RouteInput route_input(const lane::Task& task);
   chat::ChatRequest chat_request(const lane::Task& task, route::Lane lane) const;
 
   /// The task is done, or queued for the cloud where its check failed on the device.
   void judge(lane::Task& task, route::Lane lane, const chat::ChatAnswer& answer);
   bool may_escalate(const lane::Task& task) const;
-  static void escalate(lane::Task& task, std::string why);
+  void escalate(lane::Task& task, std::string why);
 
  private:
   void note(const RequestId& request, std::string kind, bool ok, std::string detail);
@@ -42,6 +44,7 @@ class TaskJudge {
   Outcomes& outcomes_;
   const ModelSelector& selector_;
   Engines& engines_;
+  Spending& spending_;
   ledger::Ledger& ledger_;
 };
 

@@ -3,11 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <exception>
+#include <boost/asio/use_awaitable.hpp>
+#include <limits>
 #include <span>
 #include <utility>
 
@@ -22,7 +21,15 @@ namespace {
 constexpr std::size_t kIntakePage = 64;  // decided in one go; then others have the loop
 constexpr Millis kFirstBackoff{500};     // doubles with every attempt
 constexpr Millis kMaxBackoff{60'000};
-constexpr std::chrono::seconds kStoreRetry{1};  // after the store could not be read
+constexpr std::chrono::seconds kStoreRetry{1};         // after the store could not be read
+constexpr std::chrono::seconds kLookAgain{5};          // whatever the timers say
+constexpr std::chrono::microseconds kIntakeTime{500};  // of the loop's, in one go
+
+route::Reason out_of_reach() {
+  return {.layer = std::string(route::kDegraded),
+          .text = "the cloud is out of reach, and the device does what it can",
+          .weight = 0};
+}
 
 double seconds(std::chrono::nanoseconds duration) {
   return std::chrono::duration<double>(duration).count();
@@ -32,8 +39,9 @@ double seconds(std::chrono::nanoseconds duration) {
 
 TaskRunner::TaskRunner(asio::io_context& io, const Clock& clock, IdSource& ids,
                        const Config& config, route::Router& router, TaskJudge& judge,
-                       BatchRunner& batches, ModelSelector& selector, Backends& backends,
-                       lane::Lanes& lanes, lane::TaskStore& store, ledger::Ledger& ledger)
+                       BatchRunner& batches, ModelSelector& selector, Engines& engines,
+                       Backends& backends, lane::Lanes& lanes, const JobPlanner& planner,
+                       Spending& spending, lane::TaskStore& store, ledger::Ledger& ledger)
     : io_(io),
       clock_(clock),
       ids_(ids),
@@ -42,44 +50,27 @@ TaskRunner::TaskRunner(asio::io_context& io, const Clock& clock, IdSource& ids,
       judge_(judge),
       batches_(batches),
       selector_(selector),
+      engines_(engines),
       backends_(backends),
       lanes_(lanes),
+      planner_(planner),
+      spending_(spending),
       store_(store),
       ledger_(ledger),
       intake_wake_(io.get_executor()),
-      lane_wake_{Wake(io.get_executor()), Wake(io.get_executor())},
       save_wake_(io.get_executor()),
-      loops_done_(io.get_executor()) {}
-
-void TaskRunner::spawn(asio::awaitable<void> loop) {
-  auto& signal = loops_.emplace_back(std::make_unique<asio::cancellation_signal>());
-  ++loops_running_;
-  auto ended = [this](const std::exception_ptr& failure) {
-    --loops_running_;
-    loops_done_.notify();
-    if (!failure || stopping_) return;
-    try {
-      std::rethrow_exception(failure);
-    } catch (const std::exception& error) {
-      log::error("a task worker ended: {}", error.what());
-    }
-  };
-  asio::co_spawn(io_, std::move(loop),
-                 asio::bind_cancellation_slot(signal->slot(), std::move(ended)));
-}
+      work_(io, "work on tasks") {}
 
 void TaskRunner::start() {
-  spawn(intake());
-  spawn(keep_learnt());
-  for (const route::Lane lane : {route::Lane::kLocal, route::Lane::kCloud}) {
-    for (int i = 0; i < lanes_.slots(lane); ++i) spawn(worker(lane));
-  }
+  work_.start(intake());
+  work_.start(keep_learnt());
 }
 
 asio::awaitable<void> TaskRunner::stop() {
-  stopping_ = true;
-  for (const auto& loop : loops_) loop->emit(asio::cancellation_type::terminal);
-  while (loops_running_ > 0) co_await loops_done_.wait();
+  for (auto& [name, ticket] : held_) {
+    if (ticket) lanes_.leave(*ticket);
+  }
+  co_await work_.stop();
 }
 
 void TaskRunner::wake() {
@@ -87,20 +78,27 @@ void TaskRunner::wake() {
   intake_wake_.notify();
 }
 
+void TaskRunner::ready_since(WallTime at) {
+  if (cursor_.ready_ms >= unix_ms(at)) {
+    cursor_ = {.ready_ms = unix_ms(at) - 1, .row = std::numeric_limits<std::int64_t>::max()};
+  }
+  intake_wake_.notify();
+}
+
 asio::awaitable<void> TaskRunner::intake() {
-  Result<> requeued = co_await store_.requeue_running();
+  Result<> requeued = co_await store_.requeue_running(clock_.wall(), kMaxBackoff);
   if (!requeued) log::error("tasks: {}", requeued.error().to_string());
-  while (!stopping_) {
+  while (!work_.stopping()) {
     const WallTime now = clock_.wall();
     Result<> taken = take_due();
     if (!taken) log::error("tasks: {}", taken.error().to_string());
     Result<std::optional<WallTime>> next = store_.next_due(cursor_);
     if (!taken || !next) {
       co_await intake_wake_.wait_until(clock_.steady() + kStoreRetry);
-    } else if (!*next) {
-      co_await intake_wake_.wait();
-    } else if (**next > now) {
-      co_await intake_wake_.wait_until(clock_.steady() + (**next - now));
+    } else if (!*next || **next > now) {
+      const SteadyTime again = clock_.steady() + kLookAgain;
+      const SteadyTime turn = *next ? clock_.steady() + (**next - now) : again;
+      co_await intake_wake_.wait_until(std::min(turn, again));
     } else {
       co_await asio::post(io_, asio::use_awaitable);  // more to take: others first
     }
@@ -110,9 +108,11 @@ asio::awaitable<void> TaskRunner::intake() {
 Result<> TaskRunner::take_due() {
   Result<std::vector<lane::DueTask>> due = store_.due(clock_.wall(), cursor_, kIntakePage);
   if (!due) return std::unexpected(std::move(due.error()));
+  const SteadyTime began = clock_.steady();
   for (const lane::DueTask& task : *due) {
     if (Result<> taken = take(task); !taken) return taken;
     cursor_ = task.cursor;
+    if (clock_.steady() - began > kIntakeTime) break;
   }
   return {};
 }
@@ -122,16 +122,31 @@ Result<> TaskRunner::take(const lane::DueTask& due) {
   Result<std::optional<lane::Task>> task = store_.find(due.id, due.run);
   if (!task) return std::unexpected(std::move(task.error()));
   if (!*task || (*task)->state != lane::TaskState::kQueued) return {};
-  held_.emplace(due.run, due.id);
   Result<route::Decision> decision = router_.meet(judge_.route_input(**task));
   if (decision && batches_.takes(**task, *decision)) {
+    held_[{due.run, due.id}].reset();
     batches_.add(**task, std::move(*decision));
     return {};
   }
-  // Where nothing can serve it now, the local lane's worker finds that out and plans the retry.
-  const route::Lane lane = decision ? decision->lane : route::Lane::kLocal;
-  enqueue({.run = due.run, .id = due.id}, lane);
-  return {};
+  // Where nothing can serve it now, that is found out in its turn, and a retry planned.
+  if (!decision) decision = route::Decision{};
+  if (wait_turn({.run = due.run, .id = due.id}, **task, *decision)) return {};
+  return fail(ErrorCode::kUnavailable, "too many tasks are due at once; the rest waits on disk");
+}
+
+bool TaskRunner::wait_turn(Ref ref, const lane::Task& task, const route::Decision& decision) {
+  const Name name{ref.run, ref.id};
+  auto on_turn = [this, ref = std::move(ref)](lane::Slot slot) {
+    work_.start(this->on_turn(ref, std::move(slot)));
+  };
+  Result<lane::TicketId> ticket =
+      lanes_.wait(planner_.job(work_of(task, decision)), std::move(on_turn));
+  if (!ticket) {
+    held_.erase(name);
+    return false;
+  }
+  held_[name] = *ticket;
+  return true;
 }
 
 void TaskRunner::let_go(const RunId& run, const TaskId& id) {
@@ -139,26 +154,35 @@ void TaskRunner::let_go(const RunId& run, const TaskId& id) {
   wake();
 }
 
-void TaskRunner::enqueue(Ref ref, route::Lane lane) {
-  queues_[route::index(lane)].push_back(std::move(ref));
-  lane_wake_[route::index(lane)].notify();
-}
-
-asio::awaitable<void> TaskRunner::worker(route::Lane lane) {
-  auto& queue = queues_[route::index(lane)];
-  while (!stopping_) {
-    if (queue.empty()) {
-      co_await lane_wake_[route::index(lane)].wait();
-      continue;
-    }
-    Ref ref = std::move(queue.front());
-    queue.pop_front();
-    Result<> carried = co_await carry_out(ref, lane);
-    if (!carried) log::warn("task {}: {}", ref.id.value, carried.error().to_string());
+Work TaskRunner::work_of(const lane::Task& task, const route::Decision& decision) const {
+  const bool local = decision.lane == route::Lane::kLocal;
+  Work work{.app = kTasksApp,
+            .priority = lane::Priority::kBackground,
+            .lane = decision.lane,
+            .model = selector_.default_model(decision.lane),
+            .operation = decision.operation,
+            .prompt_bytes = task.prompt().size(),
+            .max_tokens = local
+                              ? std::min(config_.tasks.max_tokens, config_.local.max_answer_tokens)
+                              : config_.tasks.max_tokens,
+            .may_move = local && judge_.may_escalate(task) && route::degraded(decision).empty(),
+            .deadline = {}};
+  if (task.spec.deadline_s) {
+    const auto after = std::chrono::duration<double>(*task.spec.deadline_s);
+    const WallTime deadline = task.due + std::chrono::duration_cast<Millis>(after);
+    work.deadline = clock_.steady() + (deadline - clock_.wall());
   }
+  return work;
 }
 
-asio::awaitable<Result<>> TaskRunner::carry_out(Ref ref, route::Lane lane) {
+asio::awaitable<void> TaskRunner::on_turn(Ref ref, lane::Slot slot) {
+  held_[{ref.run, ref.id}].reset();
+  const std::string id = ref.id.value;
+  Result<> carried = co_await carry_out(std::move(ref), std::move(slot));
+  if (!carried) log::warn("task {}: {}", id, carried.error().to_string());
+}
+
+asio::awaitable<Result<>> TaskRunner::carry_out(Ref ref, lane::Slot slot) {
   Result<std::optional<lane::Task>> found = store_.find(ref.id, ref.run);
   if (!found || !*found || (*found)->state != lane::TaskState::kQueued) {
     release(ref);  // cancelled while it waited
@@ -166,25 +190,25 @@ asio::awaitable<Result<>> TaskRunner::carry_out(Ref ref, route::Lane lane) {
     co_return Result<>{};
   }
   lane::Task task = std::move(**found);
+  const route::Lane lane = slot.lane();
 
   // What was learnt while the task waited may have changed its lane; once, so that it cannot
   // bounce.
-  Result<route::Decision> decision = decide(task);
-  if (decision && batches_.takes(task, *decision)) {
+  Result<route::Decision> decision = decide(task, ref.degraded);
+  if (slot.move() != lane::Move::kNone) {
+    if (decision) {
+      decision->lane = lane;
+      decision->reasons.insert(decision->reasons.begin(), move_reason(slot.move(), lane));
+    }
+  } else if (decision && batches_.takes(task, *decision)) {
     batches_.add(task, std::move(*decision));
     co_return Result<>{};
-  }
-  if (decision && decision->lane != lane && !ref.settled) {
+  } else if (decision && decision->lane != lane && !ref.settled) {
     ref.settled = true;
-    enqueue(std::move(ref), decision->lane);
+    if (!wait_turn(std::move(ref), task, *decision)) intake_wake_.notify();
     co_return Result<>{};
   }
 
-  Result<lane::Slot> slot = co_await lanes_.enter(lane, lane::Priority::kBackground);
-  if (!slot) {
-    release(ref);
-    co_return std::unexpected(std::move(slot.error()));
-  }
   const WallTime now = clock_.wall();
   task.lane = lane;
   task.batched = false;
@@ -197,26 +221,32 @@ asio::awaitable<Result<>> TaskRunner::carry_out(Ref ref, route::Lane lane) {
   task.attempts += 1;
   if (!task.started) task.started = now;
 
+  Next next = Next::kNowhere;
   if (decision) {
-    co_await attempt(task, lane, *decision, std::move(*slot));
+    next = co_await attempt(task, lane, *decision, std::move(slot));
   } else {
+    // Nobody was asked; a budget that is spent for today is no failure.
+    if (decision.error().code == ErrorCode::kRateLimited) --task.attempts;
     plan_retry(task, decision.error());
   }
-  const bool to_cloud =
-      task.state == lane::TaskState::kQueued && task.escalated && lane == route::Lane::kLocal;
   Result<> saved = co_await store_.save(task);
-  if (to_cloud && saved) {
-    ref.settled = true;
-    enqueue(std::move(ref), route::Lane::kCloud);
-  } else {
+  if (next == Next::kNowhere || !saved) {
     release(ref);
     intake_wake_.notify();  // it may be queued again, for later
+    co_return saved;
   }
+  ref.settled = true;
+  ref.degraded = next == Next::kToDevice;
+  route::Decision decided;
+  decided.lane = ref.degraded ? route::Lane::kLocal : route::Lane::kCloud;
+  decided.operation = task.operation;
+  if (ref.degraded) decided.reasons.push_back(out_of_reach());
+  if (!wait_turn(std::move(ref), task, decided)) intake_wake_.notify();
   co_return saved;
 }
 
-asio::awaitable<void> TaskRunner::attempt(lane::Task& task, route::Lane lane,
-                                          route::Decision decision, lane::Slot slot) {
+asio::awaitable<TaskRunner::Next> TaskRunner::attempt(lane::Task& task, route::Lane lane,
+                                                      route::Decision decision, lane::Slot slot) {
   decision.model = selector_.default_model(lane);
   task.request = ids_.request();
   task.operation = decision.operation;
@@ -241,6 +271,11 @@ asio::awaitable<void> TaskRunner::attempt(lane::Task& task, route::Lane lane,
 
   chat::ChatRequest request = judge_.chat_request(task, lane);
   request.logprobs = lane == route::Lane::kLocal && !task.spec.check.is_null();
+  apps::Budgets::Hold hold;
+  if (lane == route::Lane::kCloud) {
+    hold =
+        spending_.hold(kTasksApp, task.operation, planner_.expected_usd(work_of(task, decision)));
+  }
   const SteadyTime began = clock_.steady();
   Result<chat::ChatAnswer> answer =
       co_await backends_.complete(lane, decision.model, request, task.spec.privacy);
@@ -268,20 +303,44 @@ asio::awaitable<void> TaskRunner::attempt(lane::Task& task, route::Lane lane,
           answer->logprobs.data(), std::min(answer->logprobs.size(), kWatchedTokens));
       router_.learn_confidence(decision.p_local_ok, route::mean_logprob(first), *task.local_passed);
     }
-  } else if (lane == route::Lane::kLocal && task.attempts > 1 && judge_.may_escalate(task)) {
-    judge_.escalate(task, answer.error().message);
-  } else {
-    plan_retry(task, answer.error());
+    const bool escalated = task.state == lane::TaskState::kQueued;
+    co_return escalated ? Next::kToCloud : Next::kNowhere;
   }
+  const bool lasting = task.attempts > 1 || answer.error().code == ErrorCode::kTooLarge;
+  if (lane == route::Lane::kLocal && lasting && judge_.may_escalate(task)) {
+    judge_.escalate(task, answer.error().message);
+    co_return Next::kToCloud;
+  }
+  if (lane == route::Lane::kCloud && may_degrade(task, answer.error())) {
+    task.error = answer.error().to_string();
+    task.state = lane::TaskState::kQueued;
+    co_return Next::kToDevice;
+  }
+  plan_retry(task, answer.error());
+  co_return Next::kNowhere;
+}
+
+/// Only once it is more than a moment's trouble, and not for what the device has failed at.
+bool TaskRunner::may_degrade(const lane::Task& task, const Error& from_cloud) const {
+  const bool out_of_reach =
+      from_cloud.code == ErrorCode::kUnavailable || from_cloud.code == ErrorCode::kTimeout;
+  return out_of_reach && task.attempts > 1 && !task.escalated && config_.lanes.accept_degraded &&
+         engines_.default_available();
 }
 
 void TaskRunner::plan_retry(lane::Task& task, const Error& error) {
+  const std::string local_reason = task.escalated ? task.error : "";
   task.error = error.to_string();
+  task.failure = lane::TaskFailure{
+      .at = clock_.wall(), .attempt = task.attempts, .lane = task.lane, .error = task.error};
   const bool hopeless = error.code == ErrorCode::kInvalidArgument ||
                         error.code == ErrorCode::kUnauthorized ||
                         error.code == ErrorCode::kForbidden || error.code == ErrorCode::kTooLarge ||
                         error.code == ErrorCode::kUnsupported;
   if (hopeless || task.attempts >= config_.tasks.max_attempts) {
+    if (error.code == ErrorCode::kTooLarge && !local_reason.empty()) {
+      task.error = fmt::format("on the device: {}; in the cloud: {}", local_reason, task.error);
+    }
     task.state = lane::TaskState::kFailed;
     task.finished = clock_.wall();
     log::warn("task {} failed after {} attempts: {}", task.spec.id.value, task.attempts,
@@ -303,13 +362,17 @@ Millis TaskRunner::backoff(int attempts) {
   return Millis{draw(jitter_)};
 }
 
-Result<route::Decision> TaskRunner::decide(const lane::Task& task) {
-  Result<route::Decision> decision = router_.decide(judge_.route_input(task));
+Result<route::Decision> TaskRunner::decide(const lane::Task& task, bool degraded) {
+  route::RouteInput input = judge_.route_input(task);
+  if (degraded) input.forced = route::Lane::kLocal;
+  Result<route::Decision> decision = router_.decide(input);
   if (decision && task.escalated) {
     decision->reasons.front() = {
         .layer = "escalation",
         .text = "the device has tried it, and its answer was not good enough",
         .weight = 0};
+  } else if (decision && degraded) {
+    decision->reasons.front() = out_of_reach();
   }
   return decision;
 }
@@ -317,7 +380,7 @@ Result<route::Decision> TaskRunner::decide(const lane::Task& task) {
 /// What was learnt is saved at most once per kSaveEvery, and when stopping.
 asio::awaitable<void> TaskRunner::keep_learnt() {
   constexpr std::chrono::seconds kSaveEvery{10};
-  while (!stopping_) {
+  while (!work_.stopping()) {
     co_await save_wake_.wait_until(clock_.steady() + kSaveEvery);
     save_learnt();
   }

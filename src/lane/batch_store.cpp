@@ -170,15 +170,16 @@ sqlite::Writer::Job confirm_job(BatchId id, std::string remote_id, WallTime now)
   };
 }
 
-sqlite::Writer::Job settle_job(BatchId id, RequestId request, BatchTaskState state, Task task,
-                               double cost_usd) {
-  return [id = std::move(id), request = std::move(request), state, task = std::move(task),
-          cost_usd](Database& db) -> Result<> {
+TaskStore::Guard settle_guard(BatchId id, RequestId request, BatchTaskState state,
+                              double cost_usd) {
+  return [id = std::move(id), request = std::move(request), state,
+          cost_usd](Database& db) -> Result<bool> {
     Result<bool> settled = set_task_state(db, id, request, BatchTaskState::kWaiting, state);
-    if (!settled) return std::unexpected(std::move(settled.error()));
-    if (!*settled) return {};
-    if (Result<> saved = save_task(db, task); !saved) return saved;
-    return add_cost(db, id, cost_usd);
+    if (!settled || !*settled) return settled;
+    if (Result<> added = add_cost(db, id, cost_usd); !added) {
+      return std::unexpected(std::move(added.error()));
+    }
+    return true;
   };
 }
 
@@ -276,11 +277,10 @@ asio::awaitable<Result<>> BatchStore::confirm(BatchId id, std::string remote_id,
   co_return co_await writer_->run(std::move(job));
 }
 
-asio::awaitable<Result<>> BatchStore::settle(BatchId id, RequestId request, BatchTaskState state,
-                                             Task task, double cost_usd) {
-  sqlite::Writer::Job job =
-      settle_job(std::move(id), std::move(request), state, std::move(task), cost_usd);
-  co_return co_await writer_->run(std::move(job));
+asio::awaitable<Result<>> BatchStore::settle(TaskStore& tasks, BatchId id, RequestId request,
+                                             BatchTaskState state, Task task, double cost_usd) {
+  TaskStore::Guard guard = settle_guard(std::move(id), std::move(request), state, cost_usd);
+  co_return co_await tasks.save_if(std::move(task), std::move(guard));
 }
 
 asio::awaitable<Result<>> BatchStore::note_late(BatchId id, RequestId request, double cost_usd) {

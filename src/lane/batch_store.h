@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "lane/task.h"
+#include "lane/task_store.h"
 #include "sqlite/writer.h"
 
 namespace minimill::lane {
@@ -92,8 +93,8 @@ class BatchStore {
   asio::awaitable<Result<>> confirm(BatchId id, std::string remote_id, WallTime now);
   /// A waiting task has ended in this batch: kAnswered, or kGivenBack with `task` queued again.
   /// Stores both in one, with what it cost. Once: what is settled already is left as it is.
-  asio::awaitable<Result<>> settle(BatchId id, RequestId request, BatchTaskState state, Task task,
-                                   double cost_usd);
+  asio::awaitable<Result<>> settle(TaskStore& tasks, BatchId id, RequestId request,
+                                   BatchTaskState state, Task task, double cost_usd);
   /// A task that was given back was answered all the same.
   asio::awaitable<Result<>> note_late(BatchId id, RequestId request, double cost_usd);
   asio::awaitable<Result<>> end(BatchId id, BatchState state, std::string error, WallTime now);

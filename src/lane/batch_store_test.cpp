@@ -72,7 +72,7 @@ TEST_F(BatchStoreTest, BatchAndItsLeasesSurviveARestart) {
   begin({"a"});
 
   reopen();
-  ASSERT_TRUE(loop_.run(tasks_->requeue_running()));
+  ASSERT_TRUE(loop_.run(tasks_->requeue_running(WallTime{}, Millis{60'000})));
   ASSERT_TRUE(loop_.run(batches_->requeue_strays()));
 
   EXPECT_EQ(find("a").state, TaskState::kRunning);
@@ -86,7 +86,7 @@ TEST_F(BatchStoreTest, BatchAndItsLeasesSurviveARestart) {
 TEST_F(BatchStoreTest, TaskThatWasCancelledMeanwhileIsNotInTheBatch) {
   submit("a");
   submit("b");
-  ASSERT_TRUE(loop_.run(tasks_->cancel({"a"}, run_)));
+  ASSERT_TRUE(loop_.run(tasks_->cancel({"a"}, run_, WallTime{})));
 
   begin({"a", "b"});
 
@@ -104,11 +104,11 @@ TEST_F(BatchStoreTest, TaskIsSettledOnceWithItsCost) {
   task.state = TaskState::kDone;
   task.answer = "first";
 
-  ASSERT_TRUE(
-      loop_.run(batches_->settle({"batch_1"}, {"req_a"}, BatchTaskState::kAnswered, task, 0.5)));
+  ASSERT_TRUE(loop_.run(
+      batches_->settle(*tasks_, {"batch_1"}, {"req_a"}, BatchTaskState::kAnswered, task, 0.5)));
   task.answer = "second";
-  ASSERT_TRUE(
-      loop_.run(batches_->settle({"batch_1"}, {"req_a"}, BatchTaskState::kAnswered, task, 0.5)));
+  ASSERT_TRUE(loop_.run(
+      batches_->settle(*tasks_, {"batch_1"}, {"req_a"}, BatchTaskState::kAnswered, task, 0.5)));
 
   EXPECT_EQ(find("a").answer, "first");
   EXPECT_EQ(batch().cost_usd, 0.5);
@@ -121,8 +121,8 @@ TEST_F(BatchStoreTest, LateAnswerIsCountedOnceAndChangesNoTask) {
   Task task = find("a");
   task.state = TaskState::kQueued;
   task.batched = false;
-  ASSERT_TRUE(
-      loop_.run(batches_->settle({"batch_1"}, {"req_a"}, BatchTaskState::kGivenBack, task, 0)));
+  ASSERT_TRUE(loop_.run(
+      batches_->settle(*tasks_, {"batch_1"}, {"req_a"}, BatchTaskState::kGivenBack, task, 0)));
 
   ASSERT_TRUE(loop_.run(batches_->note_late({"batch_1"}, {"req_a"}, 0.25)));
   ASSERT_TRUE(loop_.run(batches_->note_late({"batch_1"}, {"req_a"}, 0.25)));

@@ -10,17 +10,25 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 namespace minimill::lane {
 namespace {
 
-/// Somebody waiting: woken by cancelling the timer.
+/// Somebody waiting, and what is done when the turn has come, or never will.
 struct Waiter {
-  explicit Waiter(const asio::any_io_executor& executor)
+  std::function<void(Slot)> on_turn;
+  std::function<void()> on_closed;
+  SteadyTime since{};
+  bool interactive = false;
+};
+
+/// A coroutine that waits: woken by cancelling the timer.
+struct Sleeper {
+  explicit Sleeper(const asio::any_io_executor& executor)
       : timer(executor, asio::steady_timer::time_point::max()) {}
   asio::steady_timer timer;
-  bool interactive = false;
-  bool started = false;
+  std::optional<Slot> slot;
   bool turned_away = false;
 };
 
@@ -35,31 +43,79 @@ std::unexpected<Error> stopping() {
 
 }  // namespace
 
-struct Slot::State {
+double scheduler_seconds(SteadyTime time) {
+  return std::chrono::duration<double>(time.time_since_epoch()).count();
+}
+
+struct Slot::State : std::enable_shared_from_this<Slot::State> {
   State(asio::any_io_executor the_executor, SchedulerOptions options)
-      : executor(std::move(the_executor)), scheduler(options) {}
+      : executor(std::move(the_executor)), scheduler(options), review(executor) {}
+
+  static double now_s() { return scheduler_seconds(std::chrono::steady_clock::now()); }
 
   /// Gives free slots to whoever is next.
-  void start_waiting(route::Lane lane) {
+  void dispatch() {
     if (closed) return;
-    while (const std::optional<TicketId> ticket = scheduler.start_next(lane)) {
-      running.emplace(*ticket, Running{lane, std::chrono::steady_clock::now()});
-      const auto waiter = waiters.find(*ticket);
-      waiter->second->started = true;
-      waiter->second->timer.cancel();
+    const SteadyTime now = std::chrono::steady_clock::now();
+    for (const route::Lane lane : {route::Lane::kLocal, route::Lane::kCloud}) {
+      while (const auto next = scheduler.start_next(lane, scheduler_seconds(now))) {
+        running.emplace(next->ticket, Running{lane, now});
+        auto node = waiters.extract(next->ticket);
+        Slot slot;
+        slot.state_ = weak_from_this();
+        slot.ticket_ = next->ticket;
+        slot.waited_ = now - node.mapped().since;
+        slot.lane_ = lane;
+        slot.move_ = next->move;
+        node.mapped().on_turn(std::move(slot));
+      }
     }
+    plan_review(scheduler_seconds(now));
+  }
+
+  /// Waiting may become dearer than moving though nothing happens.
+  void plan_review(double now) {
+    const std::optional<double> at = scheduler.review_at(now);
+    if (!at || reviewing) return;
+    reviewing = true;
+    review.expires_after(
+        std::chrono::duration_cast<SteadyTime::duration>(std::chrono::duration<double>(*at - now)));
+    review.async_wait([weak = weak_from_this()](const boost::system::error_code& cancelled) {
+      const auto state = weak.lock();
+      if (!state) return;
+      state->reviewing = false;
+      if (!cancelled) state->dispatch();
+    });
+  }
+
+  Result<TicketId> add(const Job& job, Waiter waiter) {
+    const bool interactive = job.priority == Priority::kInteractive;
+    if (closed || (turning_away && interactive)) return stopping();
+    const TicketId ticket = next_ticket++;
+    if (Result<> queued = scheduler.enqueue(ticket, job, now_s()); !queued) {
+      queued.error().retry_after = retry_after(job.lane);
+      return std::unexpected(std::move(queued.error()));
+    }
+    waiter.since = std::chrono::steady_clock::now();
+    waiter.interactive = interactive;
+    waiters.emplace(ticket, std::move(waiter));
+    return ticket;
+  }
+
+  bool leave(TicketId ticket) {
+    waiters.erase(ticket);
+    return scheduler.withdraw(ticket);
   }
 
   void finish(TicketId ticket) {
-    scheduler.finish(ticket);
+    scheduler.finish(ticket, now_s());
     if (const auto node = running.extract(ticket)) {
       const auto held = std::chrono::steady_clock::now() - node.mapped().since;
       double& usual = usual_hold_s[route::index(node.mapped().lane)];
       const double seconds = std::chrono::duration<double>(held).count();
       usual = usual == 0 ? seconds : usual + kForget * (seconds - usual);
     }
-    start_waiting(route::Lane::kLocal);
-    start_waiting(route::Lane::kCloud);
+    dispatch();
   }
 
   /// When a place in the lane's queue is likely to be free: as soon as the next of its slots is.
@@ -72,14 +128,16 @@ struct Slot::State {
 
   struct Running {
     route::Lane lane;
-    std::chrono::steady_clock::time_point since;
+    SteadyTime since;
   };
 
   asio::any_io_executor executor;
   Scheduler scheduler;
-  std::unordered_map<TicketId, std::shared_ptr<Waiter>> waiters;
+  asio::steady_timer review;
+  bool reviewing = false;
+  std::unordered_map<TicketId, Waiter> waiters;
   std::unordered_map<TicketId, Running> running;
-  std::array<double, route::kLaneCount> usual_hold_s{};  // a decaying mean
+  PerLane<double> usual_hold_s{};  // a decaying mean
   TicketId next_ticket = 1;
   bool closed = false;
   bool turning_away = false;  // whoever is not a background task
@@ -88,12 +146,16 @@ struct Slot::State {
 Slot::Slot(Slot&& other) noexcept
     : state_(std::exchange(other.state_, {})),
       ticket_(std::exchange(other.ticket_, 0)),
-      waited_(other.waited_) {}
+      waited_(other.waited_),
+      lane_(other.lane_),
+      move_(other.move_) {}
 
 Slot& Slot::operator=(Slot&& other) noexcept {
   std::swap(state_, other.state_);
   std::swap(ticket_, other.ticket_);
   waited_ = other.waited_;
+  lane_ = other.lane_;
+  move_ = other.move_;
   Slot given_back(std::move(other));
   return *this;
 }
@@ -108,63 +170,88 @@ Lanes::Lanes(asio::any_io_executor executor, SchedulerOptions options)
 
 Lanes::~Lanes() {
   state_->closed = true;
-  for (auto& [ticket, waiter] : state_->waiters) waiter->timer.cancel();
+  state_->review.cancel();
+  auto waiters = std::exchange(state_->waiters, {});
+  for (auto& [ticket, waiter] : waiters) {
+    if (waiter.on_closed) waiter.on_closed();
+  }
 }
 
-asio::awaitable<Result<Slot>> Lanes::enter(
-    route::Lane lane, Priority priority,
-    std::optional<std::chrono::steady_clock::time_point> deadline) {
+asio::awaitable<Result<Slot>> Lanes::enter(Job job, std::optional<SteadyTime> give_up) {
   const auto state = state_;  // outlives this object while somebody waits
-  const TicketId ticket = state->next_ticket++;
-  if (state->turning_away && priority == Priority::kInteractive) co_return stopping();
-  if (Result<> queued = state->scheduler.enqueue(ticket, lane, priority); !queued) {
-    queued.error().retry_after = state->retry_after(lane);
-    co_return std::unexpected(std::move(queued.error()));
-  }
-  Slot slot;
-  const auto waiter = std::make_shared<Waiter>(state->executor);
-  waiter->interactive = priority == Priority::kInteractive;
-  if (deadline) waiter->timer.expires_at(*deadline);
-  state->waiters.emplace(ticket, waiter);
-  state->start_waiting(lane);
+  const auto sleeper = std::make_shared<Sleeper>(state->executor);
+  if (give_up) sleeper->timer.expires_at(*give_up);
+  Waiter waiter;
+  waiter.on_turn = [sleeper](Slot slot) {
+    sleeper->slot = std::move(slot);
+    sleeper->timer.cancel();
+  };
+  waiter.on_closed = [sleeper] {
+    sleeper->turned_away = true;
+    sleeper->timer.cancel();
+  };
+  Result<TicketId> ticket = state->add(job, std::move(waiter));
+  if (!ticket) co_return std::unexpected(std::move(ticket.error()));
+  state->dispatch();
   // A cancellation from before would not end the wait below.
   co_await asio::this_coro::throw_if_cancelled(false);
   const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
   const bool cancelled = cancellation.cancelled() != asio::cancellation_type::none;
-  if (!waiter->started && !cancelled) {
-    const auto since = std::chrono::steady_clock::now();
-    // The turn may come while a cancellation is under way; what counts is `started`.
-    co_await waiter->timer.async_wait(asio::as_tuple(asio::use_awaitable));
-    slot.waited_ = std::chrono::steady_clock::now() - since;
+  if (!sleeper->slot && !sleeper->turned_away && !cancelled) {
+    // The turn may come while a cancellation is under way; what counts is the slot.
+    co_await sleeper->timer.async_wait(asio::as_tuple(asio::use_awaitable));
   }
-  state->waiters.erase(ticket);
-  if (waiter->started) {
-    slot.state_ = state;
-    slot.ticket_ = ticket;
-    co_return slot;
-  }
-  state->scheduler.withdraw(ticket);
-  if (state->closed || waiter->turned_away) co_return stopping();
-  if (deadline && std::chrono::steady_clock::now() >= *deadline) {
+  if (sleeper->slot) co_return std::move(*sleeper->slot);
+  state->leave(*ticket);
+  if (sleeper->turned_away) co_return stopping();
+  if (give_up && std::chrono::steady_clock::now() >= *give_up) {
     co_return fail(ErrorCode::kTimeout, "the deadline passed while the request waited its turn",
                    "allow more time, or come back when there is less to do");
   }
   co_return fail(ErrorCode::kCancelled, "left the queue");
 }
 
+Result<TicketId> Lanes::wait(Job job, std::function<void(Slot)> on_turn) {
+  Waiter waiter;
+  // Not from within whoever gives a slot back, and a slot that nobody takes is given back.
+  waiter.on_turn = [executor = state_->executor, on_turn = std::move(on_turn)](Slot slot) {
+    asio::post(executor, [on_turn, held = std::make_shared<Slot>(std::move(slot))] {
+      on_turn(std::move(*held));
+    });
+  };
+  Result<TicketId> ticket = state_->add(job, std::move(waiter));
+  if (ticket) state_->dispatch();
+  return ticket;
+}
+
+bool Lanes::leave(TicketId ticket) { return state_->leave(ticket); }
+
 void Lanes::turn_away() {
   state_->turning_away = true;
-  for (auto& [ticket, waiter] : state_->waiters) {
-    if (waiter->started || !waiter->interactive) continue;
-    waiter->turned_away = true;
-    waiter->timer.cancel();
+  std::vector<TicketId> interactive;
+  for (const auto& [ticket, waiter] : state_->waiters) {
+    if (waiter.interactive) interactive.push_back(ticket);
   }
+  for (const TicketId ticket : interactive) {
+    auto node = state_->waiters.extract(ticket);
+    state_->scheduler.withdraw(ticket);
+    if (node.mapped().on_closed) node.mapped().on_closed();
+  }
+}
+
+void Lanes::set_slots(route::Lane lane, int slots) {
+  if (state_->scheduler.options().slots[route::index(lane)] == slots) return;
+  state_->scheduler.set_slots(lane, slots);
+  state_->dispatch();
 }
 
 std::size_t Lanes::waiting(route::Lane lane) const { return state_->scheduler.waiting(lane); }
 int Lanes::running(route::Lane lane) const { return state_->scheduler.running(lane); }
 int Lanes::slots(route::Lane lane) const {
   return state_->scheduler.options().slots[route::index(lane)];
+}
+double Lanes::expected_wait_s(route::Lane lane, Priority priority) const {
+  return state_->scheduler.expected_wait_s(lane, priority, Slot::State::now_s());
 }
 
 }  // namespace minimill::lane

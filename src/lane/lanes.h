@@ -2,17 +2,19 @@
 
 // The scheduler, awaited: whoever wants to use a lane waits here for a slot.
 //
-//   Result<Slot> slot = co_await lanes.enter(Lane::kCloud, Priority::kInteractive);
-//   … use the backend …        // the slot is given back when `slot` is destroyed
+//   Result<Slot> slot = co_await lanes.enter(std::move(job));
+//   … use the backend of slot->lane() …     // the slot is given back when it is destroyed
 //
 // A waiting coroutine that is cancelled leaves the queue. Event-loop thread only.
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 
+#include "base/clock.h"
 #include "lane/scheduler.h"
 
 namespace minimill::lane {
@@ -30,6 +32,9 @@ class Slot {
   ~Slot();
   /// How long the owner waited for it.
   std::chrono::nanoseconds waited() const { return waited_; }
+  /// Where it is: the job's own lane, unless it was moved.
+  route::Lane lane() const { return lane_; }
+  Move move() const { return move_; }
 
  private:
   friend class Lanes;
@@ -37,7 +42,12 @@ class Slot {
   std::weak_ptr<State> state_;
   TicketId ticket_ = 0;
   std::chrono::nanoseconds waited_{};
+  route::Lane lane_ = route::Lane::kLocal;
+  Move move_ = Move::kNone;
 };
+
+/// A point in time as the scheduler counts, for Job::deadline_s.
+double scheduler_seconds(SteadyTime time);
 
 class Lanes {
  public:
@@ -45,18 +55,27 @@ class Lanes {
   ~Lanes();  // whoever waits gets kUnavailable
 
   /// kRateLimited when the queue is full, with when a place in it is likely to be free; kTimeout at
-  /// `deadline`; kCancelled when the caller is cancelled.
-  asio::awaitable<Result<Slot>> enter(
-      route::Lane lane, Priority priority,
-      std::optional<std::chrono::steady_clock::time_point> deadline = std::nullopt);
+  /// `give_up`; kCancelled when the caller is cancelled.
+  asio::awaitable<Result<Slot>> enter(Job job, std::optional<SteadyTime> give_up = std::nullopt);
+
+  /// The same for whom a coroutine each would be too much: `on_turn` is called from the event loop,
+  /// once, unless leave() was called before.
+  Result<TicketId> wait(Job job, std::function<void(Slot)> on_turn);
+  /// False where its turn has come already.
+  bool leave(TicketId ticket);
 
   /// Interactive requests that wait, and those that come from now on, get kUnavailable; what runs
   /// goes on. Background tasks are their runner's to stop.
   void turn_away();
 
+  /// As many as the engines, or the providers, really take at once.
+  void set_slots(route::Lane lane, int slots);
+
   std::size_t waiting(route::Lane lane) const;
   int running(route::Lane lane) const;
   int slots(route::Lane lane) const;
+  /// How long a job that came now would wait, in seconds, by what is predicted.
+  double expected_wait_s(route::Lane lane, Priority priority) const;
 
  private:
   std::shared_ptr<Slot::State> state_;

@@ -15,7 +15,14 @@ namespace {
 
 using route::Lane;
 
-constexpr SchedulerOptions kOneSlot{.slots = {1, 1}, .max_queued = {8, 8}};
+constexpr SchedulerOptions kOneSlot{.slots = {1, 1}};
+
+Job job_in(Lane lane, Priority priority) {
+  Job job;
+  job.lane = lane;
+  job.priority = priority;
+  return job;
+}
 
 /// Runs what is ready; a context that once ran out of work has to be restarted for that.
 void run_ready(asio::io_context& io) {
@@ -31,7 +38,7 @@ struct Entry {
 };
 
 void enter(asio::io_context& io, Lanes& lanes, Entry& entry) {
-  asio::co_spawn(io, lanes.enter(Lane::kLocal, Priority::kInteractive),
+  asio::co_spawn(io, lanes.enter(job_in(Lane::kLocal, Priority::kInteractive)),
                  asio::bind_cancellation_slot(entry.cancel.slot(),
                                               [&entry](std::exception_ptr, Result<Slot> slot) {
                                                 entry.result.emplace(std::move(slot));
@@ -43,7 +50,8 @@ void enter(asio::io_context& io, Lanes& lanes, Entry& entry) {
 asio::awaitable<void> enter_cancelled(Lanes& lanes, Entry& entry) {
   co_await asio::this_coro::throw_if_cancelled(false);
   entry.cancel.emit(asio::cancellation_type::terminal);
-  Result<Slot> slot = co_await lanes.enter(Lane::kLocal, Priority::kInteractive);
+  Job job = job_in(Lane::kLocal, Priority::kInteractive);
+  Result<Slot> slot = co_await lanes.enter(std::move(job));
   entry.result.emplace(std::move(slot));
 }
 
@@ -132,12 +140,12 @@ TEST(Lanes, WaitersAreWokenLaterAndNotFromWithinEachOther) {
   // ten thousand deep.
   constexpr int kWaiters = 10'000;
   asio::io_context io;
-  Lanes lanes(io.get_executor(), {.slots = {1, 1}, .max_queued = {kWaiters, kWaiters}});
+  Lanes lanes(io.get_executor(), {.slots = {1, 1}, .max_background = kWaiters});
   Entry first;
   enter(io, lanes, first);
   int served = 0;
   for (int i = 0; i < kWaiters; ++i) {
-    asio::co_spawn(io, lanes.enter(Lane::kLocal, Priority::kBackground),
+    asio::co_spawn(io, lanes.enter(job_in(Lane::kLocal, Priority::kBackground)),
                    [&served](std::exception_ptr, Result<Slot> slot) {
                      if (slot) ++served;
                    });
@@ -170,7 +178,7 @@ TEST(Lanes, WhoWaitsWhenTheyCloseIsTold) {
 
 TEST(Lanes, FullQueueIsRefusedAtOnce) {
   asio::io_context io;
-  Lanes lanes(io.get_executor(), {.slots = {1, 1}, .max_queued = {1, 1}});
+  Lanes lanes(io.get_executor(), {.slots = {1, 1}, .max_interactive = 1});
   Entry running;
   Entry waiting;
   Entry refused;
@@ -207,7 +215,7 @@ TEST(Lanes, WhoeverIsTurnedAwayIsToldAtOnceAndWhatRunsGoesOn) {
 
 TEST(Lanes, AssigningOverASlotGivesItBackOnce) {
   asio::io_context io;
-  Lanes lanes(io.get_executor(), {.slots = {2, 1}, .max_queued = {8, 8}});
+  Lanes lanes(io.get_executor(), {.slots = {2, 1}});
   Entry first;
   Entry second;
   enter(io, lanes, first);
@@ -219,6 +227,70 @@ TEST(Lanes, AssigningOverASlotGivesItBackOnce) {
   EXPECT_EQ(lanes.running(Lane::kLocal), 1);
   slot = {};
   EXPECT_EQ(lanes.running(Lane::kLocal), 0);
+}
+
+TEST(Lanes, TurnComesFromTheEventLoopAndNotFromWithinWhoeverGivesBack) {
+  asio::io_context io;
+  Lanes lanes(io.get_executor(), kOneSlot);
+  Entry first;
+  enter(io, lanes, first);
+  std::optional<Slot> second;
+  ASSERT_TRUE(lanes.wait(job_in(Lane::kLocal, Priority::kBackground),
+                         [&second](Slot slot) { second = std::move(slot); }));
+
+  first.result.reset();
+
+  EXPECT_FALSE(second);
+  run_ready(io);
+  ASSERT_TRUE(second);
+  EXPECT_EQ(lanes.running(Lane::kLocal), 1);
+}
+
+TEST(Lanes, WhoHasLeftGetsNoTurn) {
+  asio::io_context io;
+  Lanes lanes(io.get_executor(), kOneSlot);
+  Entry first;
+  enter(io, lanes, first);
+  const Result<TicketId> ticket =
+      lanes.wait(job_in(Lane::kLocal, Priority::kBackground), [](Slot) { FAIL(); });
+  ASSERT_TRUE(ticket);
+
+  EXPECT_TRUE(lanes.leave(*ticket));
+  first.result.reset();
+  run_ready(io);
+
+  EXPECT_EQ(lanes.running(Lane::kLocal), 0);
+}
+
+TEST(Lanes, MoreSlotsAreUsedAtOnce) {
+  asio::io_context io;
+  Lanes lanes(io.get_executor(), kOneSlot);
+  Entry first;
+  Entry second;
+  enter(io, lanes, first);
+  enter(io, lanes, second);
+
+  lanes.set_slots(Lane::kLocal, 2);
+  run_ready(io);
+
+  EXPECT_TRUE(second.has_slot());
+}
+
+TEST(Lanes, SlotSaysThatTheJobWasMoved) {
+  asio::io_context io;
+  Lanes lanes(io.get_executor(), kOneSlot);
+  Entry first;
+  enter(io, lanes, first);
+  Job job = job_in(Lane::kLocal, Priority::kBackground);
+  job.in = {Estimate{.service_s = 100}, Estimate{.service_s = 1}};
+  std::optional<Slot> moved;
+
+  ASSERT_TRUE(lanes.wait(std::move(job), [&moved](Slot slot) { moved = std::move(slot); }));
+  run_ready(io);
+
+  ASSERT_TRUE(moved);
+  EXPECT_EQ(moved->lane(), Lane::kCloud);
+  EXPECT_EQ(moved->move(), Move::kBacklog);
 }
 
 }  // namespace

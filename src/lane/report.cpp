@@ -69,9 +69,10 @@ std::vector<SimulatedTask> same_work(const std::vector<Task>& tasks) {
   std::vector<SimulatedTask> work;
   for (const Task& task : tasks) {
     if (task.state != TaskState::kDone) continue;
-    work.push_back({.arrives_s = seconds_between(WallTime{}, task.due),
-                    .service_s = task.local_s + task.cloud_s,
-                    .lane = task.lane});
+    SimulatedTask& same = work.emplace_back();
+    same.arrives_s = seconds_between(WallTime{}, task.due);
+    same.lane = task.lane;
+    same.in[route::index(task.lane)] = Service{.drawn_s = task.local_s + task.cloud_s};
   }
   return work;
 }
@@ -129,8 +130,8 @@ Report make_report(const std::vector<Task>& tasks, int total_slots) {
     report.peak_share_local = std::max(report.peak_share_local, report.days.back().share_local);
   }
   report.pooled_workers = total_slots;
-  report.one_queue = simulate_one_queue(same_work(tasks), 1);
-  report.one_queue_pooled = simulate_one_queue(same_work(tasks), total_slots);
+  report.one_queue = summary(simulate_one_queue(same_work(tasks), 1));
+  report.one_queue_pooled = summary(simulate_one_queue(same_work(tasks), total_slots));
   return report;
 }
 

@@ -5,86 +5,239 @@
 #include <algorithm>
 
 namespace minimill::lane {
+namespace {
+
+constexpr double kSecondsPerHour = 3600;
+constexpr double kShortest_s = 1e-3;  // predictions below it are taken for it
+constexpr int kInteractive = static_cast<int>(Priority::kInteractive);
+constexpr int kBackground = static_cast<int>(Priority::kBackground);
+
+constexpr int index(Priority priority) { return static_cast<int>(priority); }
+
+const Estimate& estimate_in(const Job& job, route::Lane lane) {
+  static const Estimate kUnknown;
+  const std::optional<Estimate>& estimate = job.in[route::index(lane)];
+  return estimate ? *estimate : kUnknown;
+}
+
+}  // namespace
 
 Scheduler::Scheduler(SchedulerOptions options) : options_(options) {}
 
-Result<> Scheduler::enqueue(TicketId ticket, route::Lane lane, Priority priority) {
-  LaneState& state = lanes_[route::index(lane)];
-  Queue& queue = state.queue(priority);
-  if (queue.waiting >= options_.max_queued[route::index(lane)]) {
+Result<> Scheduler::enqueue(TicketId ticket, const Job& job, double now_s) {
+  LaneState& lane = lanes_[route::index(job.lane)];
+  const int kind = index(job.priority);
+  const std::size_t most =
+      job.priority == Priority::kInteractive ? options_.max_interactive : options_.max_background;
+  if (lane.queues[kind].size() >= most) {
     return fail(ErrorCode::kRateLimited,
-                fmt::format("the {} lane's queue of {} is full", route::name(lane), queue.waiting),
+                fmt::format("the {} lane's queue of {} is full", route::name(job.lane), most),
                 "try again later, or raise [lanes] max_queued");
   }
-  queue.order.push_back(ticket);
-  ++queue.waiting;
-  waiting_.emplace(ticket, Place{lane, priority});
+  Waiting waiting{.job = job, .arrived_s = now_s, .entry = {}};
+  const double service_s = std::max(estimate_in(job, job.lane).service_s, kShortest_s);
+  waiting.entry = {.ticket = ticket, .key = now_s, .service_s = service_s};
+  if (options_.order == SchedulerOptions::Order::kStretch) {
+    waiting.entry.key = now_s + options_.stretch * service_s;
+    if (job.deadline_s) {
+      waiting.entry.key = std::min(waiting.entry.key, *job.deadline_s - service_s);
+    }
+  }
+  lane.queues[kind].push(job.app, waiting.entry);
+  if (job.priority == Priority::kInteractive) lane.app_asked_s = now_s;
+  if (options_.balance && job.in[route::index(other(job.lane))]) {
+    lane.movable[kind].emplace(now_s, ticket);
+    if (job.deadline_s) lane.hurried[kind].emplace(*job.deadline_s, ticket);
+  }
+  waiting_.emplace(ticket, std::move(waiting));
   return {};
 }
 
-std::optional<TicketId> Scheduler::Queue::pop(
-    const std::unordered_map<TicketId, Place>& still_waiting) {
-  while (!order.empty()) {
-    const TicketId ticket = order.front();
-    order.pop_front();
-    if (!still_waiting.contains(ticket)) continue;  // withdrawn
-    --waiting;
-    return ticket;
+void Scheduler::remove(TicketId ticket, const Waiting& waiting) {
+  LaneState& lane = lanes_[route::index(waiting.job.lane)];
+  const int kind = index(waiting.job.priority);
+  lane.movable[kind].erase({waiting.arrived_s, ticket});
+  if (waiting.job.deadline_s) lane.hurried[kind].erase({*waiting.job.deadline_s, ticket});
+}
+
+/// Each kind of work finds a slot that the other leaves to it, where there are enough.
+bool Scheduler::has_slot(const LaneState& lane, int slots, Priority priority, double now_s) const {
+  if (lane.running >= slots) return false;
+  if (priority == Priority::kInteractive) {
+    const bool others_wait = lane.queues[kBackground].size() > 0;
+    const bool others_run = lane.running_of[kBackground] > 0;
+    return slots < 2 || others_run || !others_wait || lane.running + 1 < slots;
+  }
+  const bool kept = slots > 2 || (slots == 2 && now_s - lane.app_asked_s < options_.keep_s);
+  return lane.running_of[kBackground] < (kept ? slots - 1 : slots);
+}
+
+std::optional<TicketId> Scheduler::own(const LaneState& lane, int slots, double now_s) const {
+  const auto front_of = [&](Priority priority) -> std::optional<FairQueue::Front> {
+    if (!has_slot(lane, slots, priority, now_s)) return std::nullopt;
+    return lane.queues[index(priority)].front();
+  };
+  const auto interactive = front_of(Priority::kInteractive);
+  const auto background = front_of(Priority::kBackground);
+  if (!interactive && !background) return std::nullopt;
+  if (!interactive) return background->ticket;
+  // Nothing starves, even where one slot serves all.
+  const bool overdue = background && background->key <= now_s && lane.running_of[kBackground] == 0;
+  return overdue && background->key < interactive->key ? background->ticket : interactive->ticket;
+}
+
+/// Service times of language models are so spread that the time a job has run says little of how
+/// long it goes on (for an exponential one, nothing); one that has run longer than predicted is
+/// taken to be half done.
+double Scheduler::residual_s(const LaneState& lane, double now_s) const {
+  double sum = 0;
+  for (const auto& [ticket, job] : lane.jobs) {
+    const double ran_s = now_s - job->started_s;
+    sum += options_.times_known ? std::max(job->predicted_s - ran_s, 0.0)
+                                : std::max(job->predicted_s, ran_s);
+  }
+  return sum;
+}
+
+double Scheduler::expected_wait_s(route::Lane which, Priority priority, double now_s) const {
+  const LaneState& lane = lanes_[route::index(which)];
+  const int slots = std::max(options_.slots[route::index(which)], 1);
+  if (has_slot(lane, slots, priority, now_s) && lane.queues[index(priority)].size() == 0) return 0;
+  double work_s = residual_s(lane, now_s) + lane.queues[kInteractive].work_s();
+  if (priority == Priority::kBackground) work_s += lane.queues[kBackground].work_s();
+  return work_s / slots;
+}
+
+Move Scheduler::worth_moving(const Waiting& waiting, route::Lane to, double now_s) const {
+  const Job& job = waiting.job;
+  const Estimate& here = estimate_in(job, job.lane);
+  const Estimate& there = estimate_in(job, to);
+  const LaneState& lane = lanes_[route::index(job.lane)];
+  const int slots = std::max(options_.slots[route::index(job.lane)], 1);
+  if (job.deadline_s) {
+    const double soonest = now_s + residual_s(lane, now_s) / slots + here.service_s;
+    if (soonest > *job.deadline_s && now_s + there.service_s <= *job.deadline_s) {
+      return Move::kDeadline;
+    }
+  }
+  const double dearer_s = (there.usd - here.usd) * kSecondsPerHour /
+                          std::max(options_.usd_per_h[index(job.priority)], 1e-9);
+  // What leaving saves is what the last of the queue waits: everybody behind moves up.
+  const double saved_s =
+      expected_wait_s(job.lane, job.priority, now_s) - waiting.entry.service_s / slots;
+  const bool old = now_s - waiting.arrived_s > options_.stretch / 2 * here.service_s;
+  if (old && residual_s(lane, now_s) / slots > dearer_s) return Move::kAge;
+  const double cost_s = options_.running_share * (there.service_s - here.service_s) + dearer_s;
+  return saved_s > cost_s ? Move::kBacklog : Move::kNone;
+}
+
+std::optional<Scheduler::Start> Scheduler::from_other_lane(route::Lane lane, double now_s) const {
+  const LaneState& here = lanes_[route::index(lane)];
+  const LaneState& there = lanes_[route::index(other(lane))];
+  const int slots = options_.slots[route::index(lane)];
+  for (const Priority priority : {Priority::kInteractive, Priority::kBackground}) {
+    if (!has_slot(here, slots, priority, now_s)) continue;
+    for (const auto* candidates :
+         {&there.hurried[index(priority)], &there.movable[index(priority)]}) {
+      if (candidates->empty()) continue;
+      const TicketId ticket = candidates->begin()->second;
+      const Move move = worth_moving(waiting_.at(ticket), lane, now_s);
+      if (move != Move::kNone) return Start{.ticket = ticket, .move = move};
+    }
   }
   return std::nullopt;
 }
 
-/// Callers may come and go for days before a lane moves on: once most numbers are of tickets that
-/// left, they are dropped. As many have left since the last sweep as this one looks at, or half.
-void Scheduler::Queue::sweep(const std::unordered_map<TicketId, Place>& still_waiting) {
-  constexpr std::size_t kWorthIt = 64;
-  if (order.size() < kWorthIt || order.size() / 2 < waiting) return;
-  std::erase_if(order, [&](TicketId ticket) { return !still_waiting.contains(ticket); });
+void Scheduler::start(TicketId ticket, route::Lane lane, double now_s) {
+  auto node = waiting_.extract(ticket);
+  Waiting& waiting = node.mapped();
+  const int kind = index(waiting.job.priority);
+  remove(ticket, waiting);
+  FairQueue& queue = lanes_[route::index(waiting.job.lane)].queues[kind];
+  const bool moved = lane != waiting.job.lane;
+  moved ? queue.erase(waiting.job.app, waiting.entry) : queue.serve(waiting.job.app, waiting.entry);
+  const auto added = running_.emplace(
+      ticket,
+      Running{.lane = lane,
+              .priority = waiting.job.priority,
+              .app = std::move(waiting.job.app),
+              .predicted_s = std::max(estimate_in(waiting.job, lane).service_s, kShortest_s),
+              .started_s = now_s,
+              .moved = moved});
+  LaneState& state = lanes_[route::index(lane)];
+  ++state.running;
+  ++state.running_of[kind];
+  state.jobs.emplace(ticket, &added.first->second);
 }
 
-std::optional<TicketId> Scheduler::start_next(route::Lane lane) {
-  LaneState& state = lanes_[route::index(lane)];
+std::optional<Scheduler::Start> Scheduler::start_next(route::Lane lane, double now_s) {
+  const LaneState& state = lanes_[route::index(lane)];
   const int slots = options_.slots[route::index(lane)];
   if (state.running >= slots) return std::nullopt;
-  Priority priority = Priority::kInteractive;
-  std::optional<TicketId> ticket = state.interactive.pop(waiting_);
-  if (!ticket && state.running_background < background_slots(slots)) {
-    priority = Priority::kBackground;
-    ticket = state.background.pop(waiting_);
+  std::optional<Start> next;
+  if (const std::optional<TicketId> ticket = own(state, slots, now_s)) {
+    next = Start{.ticket = *ticket, .move = Move::kNone};
   }
-  if (!ticket) return std::nullopt;
-  waiting_.erase(*ticket);
-  running_.emplace(*ticket, Place{lane, priority});
-  ++state.running;
-  if (priority == Priority::kBackground) ++state.running_background;
-  return ticket;
+  if (options_.balance) {
+    const std::optional<Start> mover = from_other_lane(lane, now_s);
+    // Whoever is about to be overdue over there goes before who has time here.
+    const bool first = mover && next && mover->move == Move::kAge &&
+                       waiting_.at(mover->ticket).entry.key < waiting_.at(next->ticket).entry.key;
+    if (mover && (!next || first)) next = mover;
+  }
+  if (next) start(next->ticket, lane, now_s);
+  return next;
 }
 
-void Scheduler::finish(TicketId ticket) {
+std::optional<double> Scheduler::review_at(double now_s) const {
+  if (!options_.balance) return std::nullopt;
+  constexpr double kShare = 0.1;  // of its predicted time that a job may wait unnoticed
+  constexpr double kSoonest_s = 0.05;
+  constexpr double kLatest_s = 5;
+  std::optional<double> at;
+  for (const route::Lane lane : {route::Lane::kLocal, route::Lane::kCloud}) {
+    const LaneState& target = lanes_[route::index(other(lane))];
+    if (target.running >= options_.slots[route::index(other(lane))]) continue;
+    for (const auto& movable : lanes_[route::index(lane)].movable) {
+      if (movable.empty()) continue;
+      const Job& job = waiting_.at(movable.begin()->second).job;
+      const double step =
+          std::clamp(kShare * estimate_in(job, lane).service_s, kSoonest_s, kLatest_s);
+      at = std::min(at.value_or(now_s + step), now_s + step);
+    }
+  }
+  return at;
+}
+
+void Scheduler::finish(TicketId ticket, double now_s) {
   const auto found = running_.find(ticket);
   if (found == running_.end()) return;
-  LaneState& state = lanes_[route::index(found->second.lane)];
-  --state.running;
-  if (found->second.priority == Priority::kBackground) --state.running_background;
+  const Running& job = found->second;
+  LaneState& lane = lanes_[route::index(job.lane)];
+  const int kind = index(job.priority);
+  // A lane that was free for who came from the other one charges nobody for it.
+  if (!job.moved) {
+    lane.queues[kind].correct(job.app, (now_s - job.started_s) - job.predicted_s);
+  }
+  --lane.running;
+  --lane.running_of[kind];
+  lane.jobs.erase(ticket);
   running_.erase(found);
 }
 
 bool Scheduler::withdraw(TicketId ticket) {
   const auto found = waiting_.find(ticket);
   if (found == waiting_.end()) return false;
-  // Its number stays in the queue and is skipped when its turn comes: a search would be linear.
-  Queue& queue = lanes_[route::index(found->second.lane)].queue(found->second.priority);
-  --queue.waiting;
+  remove(ticket, found->second);
+  lanes_[route::index(found->second.job.lane)].queues[index(found->second.job.priority)].erase(
+      found->second.job.app, found->second.entry);
   waiting_.erase(found);
-  queue.sweep(waiting_);
   return true;
 }
 
 std::size_t Scheduler::waiting(route::Lane lane) const {
   const LaneState& state = lanes_[route::index(lane)];
-  return state.interactive.waiting + state.background.waiting;
+  return state.queues[kInteractive].size() + state.queues[kBackground].size();
 }
-
-int Scheduler::running(route::Lane lane) const { return lanes_[route::index(lane)].running; }
 
 }  // namespace minimill::lane

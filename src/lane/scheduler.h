@@ -1,78 +1,148 @@
 #pragma once
 
-// Who is next. Two lanes, each with its own slots and its own queues, so that quick work never
-// waits behind slow work. Within a lane interactive requests go first, then background tasks, each
-// in order of arrival; where a lane has more than two slots, background work leaves one of them
-// free, so that an app never waits for a whole batch.
+// Who is next, and where. Two lanes, each with its own slots and queues, so that quick work never
+// waits behind slow work.
 //
-// Pure: no clock, no I/O, no threads. The daemon (Lanes) and the simulation (simulate()) run this
-// very code. Every operation is O(1), amortised.
+// Within a lane interactive requests go before background tasks, and each kind has a slot that the
+// other leaves to it. Apps share a lane fairly (FairQueue). An app's own jobs are started in order
+// of when each is due: `stretch` times its predicted time after it came, or earlier where it has a
+// deadline. The shorter of two that came together goes first; the longer one ages until it is its
+// turn, so that nothing starves (earliest deadline first with deadlines from a bound on stretch:
+// Bender, Chakrabarti and Muthukrishnan, SODA 1998).
+//
+// Between the lanes: a job that waits in one lane and may run in the other is started there, where
+// a slot is free that nobody of that lane wants, once waiting costs more than going there does.
+//
+// Pure: no clock, no I/O, no threads; time is in seconds on whatever clock the caller has, and the
+// caller alone knows how long things really take. The daemon (Lanes) and the simulation
+// (simulate()) run this very code. Every operation is O(log n) in the number of jobs that wait.
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <optional>
+#include <set>
+#include <string>
 #include <unordered_map>
 
 #include "base/error.h"
+#include "lane/fair_queue.h"
 #include "route/decision.h"
 
 namespace minimill::lane {
 
 enum class Priority { kInteractive, kBackground };
+inline constexpr int kPriorities = 2;
 
-struct SchedulerOptions {
-  std::array<int, route::kLaneCount> slots{2, 4};
-  std::array<std::size_t, route::kLaneCount> max_queued{1024,
-                                                        1024};  // interactive and background each
+template <class T>
+using PerLane = std::array<T, route::kLaneCount>;
+
+constexpr route::Lane other(route::Lane lane) {
+  return lane == route::Lane::kLocal ? route::Lane::kCloud : route::Lane::kLocal;
+}
+
+/// What carrying a job out in a lane is expected to take.
+struct Estimate {
+  double service_s = 1;
+  double usd = 0;
 };
 
-using TicketId = std::uint64_t;
+struct Job {
+  route::Lane lane = route::Lane::kLocal;  // where it belongs
+  Priority priority = Priority::kBackground;
+  std::string app;                      // lanes are shared fairly between apps
+  PerLane<std::optional<Estimate>> in;  // where it may run: in `lane` always, elsewhere if set
+  std::optional<double> deadline_s;     // when it is to have ended
+};
+
+/// Why a job runs in another lane than its own.
+enum class Move { kNone, kBacklog, kAge, kDeadline };
+
+struct SchedulerOptions {
+  enum class Order { kFirstCome, kStretch };
+
+  PerLane<int> slots{2, 4};
+  std::size_t max_interactive = 1024;    // waiting, per lane
+  std::size_t max_background = 200'000;  // these are kept on disk: it is memory that is bounded
+  Order order = Order::kStretch;
+  bool balance = true;  // jobs may change lanes
+  double stretch = 10;  // times its predicted time after which a job is due
+  std::array<double, kPriorities> usd_per_h{10, 1};  // what waiting costs: interactive, background
+  /// What a second in service costs, as a share of what a second of waiting does.
+  double running_share = 0.2;
+  /// A lane of two slots keeps one for apps for so long after one has asked; a larger one always.
+  double keep_s = 300;
+  bool times_known = false;  // predictions are the truth: only a simulation can say so
+};
 
 class Scheduler {
  public:
   explicit Scheduler(SchedulerOptions options);
 
   /// kRateLimited when that queue is full. A ticket's number is used once.
-  Result<> enqueue(TicketId ticket, route::Lane lane, Priority priority);
-  /// The ticket to start now, if the lane has a free slot and somebody waits. The slot is taken.
-  std::optional<TicketId> start_next(route::Lane lane);
+  Result<> enqueue(TicketId ticket, const Job& job, double now_s);
+
+  struct Start {
+    TicketId ticket = 0;
+    Move move = Move::kNone;
+  };
+  /// Whom to start now in the lane, if it has a free slot and somebody may take it. Ask for both
+  /// lanes after anything has happened. The slot is taken.
+  std::optional<Start> start_next(route::Lane lane, double now_s);
+  /// When to ask again though nothing happens: waiting may have become dearer than moving.
+  std::optional<double> review_at(double now_s) const;
+
   /// A started ticket has ended; its slot is free.
-  void finish(TicketId ticket);
+  void finish(TicketId ticket, double now_s);
   /// A waiting ticket leaves. False where it is not waiting.
   bool withdraw(TicketId ticket);
+  /// As many as the engines, or the providers, really take at once. What runs goes on.
+  void set_slots(route::Lane lane, int slots) { options_.slots[route::index(lane)] = slots; }
 
   std::size_t waiting(route::Lane lane) const;
-  int running(route::Lane lane) const;
+  int running(route::Lane lane) const { return lanes_[route::index(lane)].running; }
+  /// How long a job that came now would wait in the lane, by what is predicted.
+  double expected_wait_s(route::Lane lane, Priority priority, double now_s) const;
   const SchedulerOptions& options() const { return options_; }
 
  private:
-  struct Place {
-    route::Lane lane;
-    Priority priority;
+  struct Waiting {
+    Job job;
+    double arrived_s = 0;
+    FairQueue::Entry entry;
   };
-  struct Queue {
-    std::deque<TicketId> order;  // withdrawn tickets too, until their turn or a sweep comes
-    std::size_t waiting = 0;
-    std::optional<TicketId> pop(const std::unordered_map<TicketId, Place>& still_waiting);
-    void sweep(const std::unordered_map<TicketId, Place>& still_waiting);
+  struct Running {
+    route::Lane lane = route::Lane::kLocal;
+    Priority priority = Priority::kBackground;
+    std::string app;
+    double predicted_s = 0;
+    double started_s = 0;
+    bool moved = false;
   };
   struct LaneState {
-    Queue interactive;
-    Queue background;
+    std::array<FairQueue, kPriorities> queues;
+    /// Those who may go to the other lane, by when they came.
+    std::array<std::set<std::pair<double, TicketId>>, kPriorities> movable;
+    /// Those of them that have a deadline, by it.
+    std::array<std::set<std::pair<double, TicketId>>, kPriorities> hurried;
     int running = 0;
-    int running_background = 0;
-    Queue& queue(Priority priority) {
-      return priority == Priority::kInteractive ? interactive : background;
-    }
+    std::array<int, kPriorities> running_of{};
+    std::unordered_map<TicketId, const Running*> jobs;
+    double app_asked_s = -1e18;  // when an interactive request came last
   };
-  static int background_slots(int slots) { return slots > 2 ? slots - 1 : slots; }
+
+  bool has_slot(const LaneState& lane, int slots, Priority priority, double now_s) const;
+  std::optional<TicketId> own(const LaneState& lane, int slots, double now_s) const;
+  std::optional<Start> from_other_lane(route::Lane lane, double now_s) const;
+  Move worth_moving(const Waiting& waiting, route::Lane to, double now_s) const;
+  double residual_s(const LaneState& lane, double now_s) const;
+  void remove(TicketId ticket, const Waiting& waiting);
+  void start(TicketId ticket, route::Lane lane, double now_s);
 
   SchedulerOptions options_;
-  std::array<LaneState, route::kLaneCount> lanes_;
-  std::unordered_map<TicketId, Place> waiting_;
-  std::unordered_map<TicketId, Place> running_;
+  PerLane<LaneState> lanes_;
+  std::unordered_map<TicketId, Waiting> waiting_;
+  std::unordered_map<TicketId, Running> running_;
 };
 
 }  // namespace minimill::lane

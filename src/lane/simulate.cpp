@@ -10,96 +10,136 @@
 namespace minimill::lane {
 namespace {
 
+using route::Lane;
+
+constexpr double kNever = std::numeric_limits<double>::infinity();
+
 struct Completion {
   double at_s;
   TicketId ticket;
   bool operator>(const Completion& other) const { return at_s > other.at_s; }
 };
 
+Job job_of(const SimulatedTask& task) {
+  Job job;
+  job.lane = task.lane;
+  job.priority = task.priority;
+  job.app = task.app;
+  job.deadline_s = task.deadline_s;
+  for (std::size_t lane = 0; lane < job.in.size(); ++lane) {
+    if (!task.in[lane]) continue;
+    job.in[lane] = Estimate{.service_s = task.in[lane]->predicted_s, .usd = task.in[lane]->usd};
+  }
+  return job;
+}
+
 class Simulation {
  public:
-  Simulation(std::vector<SimulatedTask> tasks, const SchedulerOptions& options, Priority priority)
-      : tasks_(std::move(tasks)),
-        scheduler_(options),
-        priority_(priority),
-        started_(tasks_.size()) {
+  Simulation(std::vector<SimulatedTask> tasks, SchedulerOptions options)
+      : tasks_(std::move(tasks)), scheduler_(options), served_(tasks_.size()) {
     std::ranges::stable_sort(tasks_, {}, &SimulatedTask::arrives_s);
   }
 
-  SimulatedResult run() {
+  std::vector<Served> run() {
+    std::vector<Served> ended;
+    ended.reserve(tasks_.size());
     std::size_t next = 0;
-    while (next < tasks_.size() || !completions_.empty()) {
-      const double arrival =
-          next < tasks_.size() ? tasks_[next].arrives_s : std::numeric_limits<double>::infinity();
-      if (!completions_.empty() && completions_.top().at_s <= arrival) {
-        complete();
-      } else {
-        now_s_ = arrival;
+    double now_s = 0;
+    while (true) {
+      const double arrival = next < tasks_.size() ? tasks_[next].arrives_s : kNever;
+      const double completion = completions_.empty() ? kNever : completions_.top().at_s;
+      const double review = arrival == kNever && completion == kNever
+                                ? kNever
+                                : scheduler_.review_at(now_s).value_or(kNever);
+      if (std::min({arrival, completion, review}) == kNever) return ended;
+      now_s = std::min({arrival, completion, review});
+      if (completion <= now_s) {
+        ended.push_back(complete());
+      } else if (arrival <= now_s) {
         // Cannot be refused: the queue is as long as the tasks are many.
-        (void)scheduler_.enqueue(next, tasks_[next].lane, priority_);
+        (void)scheduler_.enqueue(next, job_of(tasks_[next]), now_s);
         ++next;
       }
-      start_all();
+      start_all(now_s);
     }
-    return summary();
   }
 
  private:
-  void complete() {
+  Served complete() {
     const Completion done = completions_.top();
     completions_.pop();
-    now_s_ = done.at_s;
-    scheduler_.finish(done.ticket);
-    durations_.push_back(now_s_ - tasks_[done.ticket].arrives_s);
-    ages_.push_back(started_[done.ticket] - tasks_[done.ticket].arrives_s);
+    scheduler_.finish(done.ticket, done.at_s);
+    return served_[done.ticket];
   }
 
-  void start_all() {
-    for (const route::Lane lane : {route::Lane::kLocal, route::Lane::kCloud}) {
-      while (const std::optional<TicketId> ticket = scheduler_.start_next(lane)) {
-        started_[*ticket] = now_s_;
-        completions_.push({now_s_ + tasks_[*ticket].service_s, *ticket});
+  void start_all(double now_s) {
+    for (const Lane lane : {Lane::kLocal, Lane::kCloud}) {
+      while (const auto next = scheduler_.start_next(lane, now_s)) {
+        const SimulatedTask& task = tasks_[next->ticket];
+        const Service service = task.in[route::index(lane)].value_or(Service{});
+        served_[next->ticket] = {
+            .arrived_s = task.arrives_s,
+            .started_s = now_s,
+            .ended_s = now_s + service.drawn_s,
+            .predicted_s = task.in[route::index(task.lane)].value_or(Service{}).predicted_s,
+            .belongs = task.lane,
+            .ran = lane,
+            .usd = service.usd};
+        completions_.push({now_s + service.drawn_s, next->ticket});
       }
     }
-  }
-
-  SimulatedResult summary() {
-    if (durations_.empty()) return {};
-    constexpr double kHour = 3600;
-    constexpr double kP95 = 0.95;
-    const double span_s = now_s_ - tasks_.front().arrives_s;
-    return {.mean_duration_s = mean(durations_),
-            .p95_duration_s = quantile(durations_, kP95),
-            .mean_queue_age_s = mean(ages_),
-            .p95_queue_age_s = quantile(ages_, kP95),
-            .throughput_per_h =
-                span_s > 0 ? kHour * static_cast<double>(durations_.size()) / span_s : 0};
   }
 
   std::vector<SimulatedTask> tasks_;
   Scheduler scheduler_;
-  Priority priority_;
-  std::vector<double> started_;
+  std::vector<Served> served_;  // by ticket, once started
   std::priority_queue<Completion, std::vector<Completion>, std::greater<>> completions_;
-  std::vector<double> durations_;
-  std::vector<double> ages_;
-  double now_s_ = 0;
 };
 
 }  // namespace
 
-SimulatedResult simulate(std::vector<SimulatedTask> tasks, const SchedulerOptions& options,
-                         Priority priority) {
-  SchedulerOptions unbounded = options;
-  unbounded.max_queued = {tasks.size(), tasks.size()};
-  return Simulation(std::move(tasks), unbounded, priority).run();
+std::vector<Served> simulate(std::vector<SimulatedTask> tasks, SchedulerOptions options) {
+  options.max_interactive = tasks.size();
+  options.max_background = tasks.size();
+  return Simulation(std::move(tasks), options).run();
 }
 
-SimulatedResult simulate_one_queue(std::vector<SimulatedTask> tasks, int workers) {
-  for (SimulatedTask& task : tasks) task.lane = route::Lane::kCloud;
-  // The slot that is kept free of background work is kept for apps; this world has none.
-  return simulate(std::move(tasks), {.slots = {0, std::max(workers, 1)}, .max_queued = {}},
-                  Priority::kInteractive);
+SimulatedResult summary(const std::vector<Served>& served) {
+  if (served.empty()) return {};
+  std::vector<double> durations;
+  std::vector<double> ages;
+  double first = kNever;
+  double last = -kNever;
+  for (const Served& each : served) {
+    durations.push_back(each.duration_s());
+    ages.push_back(each.age_s());
+    first = std::min(first, each.arrived_s);
+    last = std::max(last, each.ended_s);
+  }
+  constexpr double kHour = 3600;
+  constexpr double kP95 = 0.95;
+  return {.mean_duration_s = mean(durations),
+          .p95_duration_s = quantile(durations, kP95),
+          .mean_queue_age_s = mean(ages),
+          .p95_queue_age_s = quantile(ages, kP95),
+          .throughput_per_h =
+              last > first ? kHour * static_cast<double>(durations.size()) / (last - first) : 0};
+}
+
+std::vector<Served> simulate_one_queue(std::vector<SimulatedTask> tasks, int workers) {
+  for (SimulatedTask& task : tasks) {
+    // The slot that is kept free of background work is kept for apps; this world has none.
+    task.priority = Priority::kInteractive;
+    if (task.lane == Lane::kLocal) {
+      task.in = {std::nullopt, task.in[route::index(Lane::kLocal)]};
+      task.lane = Lane::kCloud;
+    }
+  }
+  SchedulerOptions options;
+  options.slots = {0, std::max(workers, 1)};
+  options.order = SchedulerOptions::Order::kFirstCome;
+  options.balance = false;
+  return simulate(std::move(tasks), options);
 }
 
 }  // namespace minimill::lane

@@ -2,6 +2,7 @@
 
 // The scheduler under a simulated clock: what would the same work have done in another arrangement?
 
+#include <string>
 #include <vector>
 
 #include "lane/scheduler.h"
@@ -9,10 +10,34 @@
 
 namespace minimill::lane {
 
+/// A task's time in a lane: what it takes, and what the scheduler is told of it.
+struct Service {
+  double drawn_s = 0;
+  double predicted_s = 0;
+  double usd = 0;
+};
+
 struct SimulatedTask {
   double arrives_s = 0;
-  double service_s = 0;
-  route::Lane lane = route::Lane::kLocal;
+  route::Lane lane = route::Lane::kLocal;  // where it belongs
+  PerLane<std::optional<Service>> in;      // where it may run; in `lane` always
+  Priority priority = Priority::kBackground;
+  std::string app;
+  std::optional<double> deadline_s;  // on the same clock as arrives_s
+};
+
+/// How a task fared.
+struct Served {
+  double arrived_s = 0;
+  double started_s = 0;
+  double ended_s = 0;
+  double predicted_s = 0;  // in the lane it belonged to
+  route::Lane belongs = route::Lane::kLocal;
+  route::Lane ran = route::Lane::kLocal;
+  double usd = 0;
+
+  double age_s() const { return started_s - arrived_s; }
+  double duration_s() const { return ended_s - arrived_s; }
 };
 
 struct SimulatedResult {
@@ -23,12 +48,15 @@ struct SimulatedResult {
   double throughput_per_h = 0;  // tasks over the time from first arrival to last answer
 };
 
-/// Runs the tasks, in any order given, through a Scheduler with these slots. Tasks of a lane
-/// without slots are left out of the result.
-SimulatedResult simulate(std::vector<SimulatedTask> tasks, const SchedulerOptions& options,
-                         Priority priority = Priority::kBackground);
+/// Runs the tasks through a Scheduler with these options, whose queues are made as long as need be;
+/// the result is in the order in which they ended. Tasks whose lanes have no slots never end, and
+/// are left out.
+std::vector<Served> simulate(std::vector<SimulatedTask> tasks, SchedulerOptions options);
 
-/// The world to compare with: every task through one queue with `workers` workers, at least one.
-SimulatedResult simulate_one_queue(std::vector<SimulatedTask> tasks, int workers);
+SimulatedResult summary(const std::vector<Served>& served);
+
+/// The world to compare with: every task, each with its time in its own lane, through one queue,
+/// first come first served, with `workers` workers, at least one.
+std::vector<Served> simulate_one_queue(std::vector<SimulatedTask> tasks, int workers);
 
 }  // namespace minimill::lane

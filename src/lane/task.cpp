@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "base/http_url.h"
 #include "base/json.h"
 #include "base/rfc3339.h"
 #include "lane/check.h"
@@ -17,12 +18,12 @@ constexpr std::size_t kMaxIdBytes = 128;
 constexpr double kMaxSeconds = 366.0 * 86'400;
 constexpr int kMaxDay = 366;
 
-constexpr std::string_view kBatchLane = "batch";
+constexpr std::string_view kBatch = "batch";
 constexpr std::array<std::string_view, 5> kStates{"queued", "running", "done", "failed",
                                                   "cancelled"};
-constexpr std::array<std::string_view, 10> kFields{"id",         "title", "notes",   "arrives_s",
+constexpr std::array<std::string_view, 12> kFields{"id",         "title", "notes",   "arrives_s",
                                                    "day",        "check", "privacy", "deadline_s",
-                                                   "can_wait_s", "label"};
+                                                   "can_wait_s", "label", "after",   "notify"};
 
 bool is_good_id(std::string_view id) {
   const auto printable = [](char c) { return c > ' ' && c < '\x7f'; };
@@ -43,6 +44,42 @@ const json::key_value_pair* unknown_field(const json::object& object) {
     if (std::ranges::find(kFields, std::string_view(field.key())) == kFields.end()) return &field;
   }
   return nullptr;
+}
+
+std::vector<TaskId> read_after(Fields& fields) {
+  std::vector<TaskId> after;
+  const json::array* ids = fields.optional_array("after");
+  if (ids == nullptr) return after;
+  if (ids->size() > kMaxAfter) {
+    fields.reject("after", fmt::format("a task comes after at most {} others", kMaxAfter));
+    return after;
+  }
+  for (const json::value& id : *ids) {
+    if (!id.is_string() || !is_good_id(id.get_string())) {
+      fields.reject("after", "must be a list of task ids");
+      return after;
+    }
+    after.push_back({std::string(id.get_string())});
+  }
+  std::vector<TaskId> sorted = after;
+  std::ranges::sort(sorted);
+  if (const auto twice = std::ranges::adjacent_find(sorted); twice != sorted.end()) {
+    fields.reject("after", fmt::format("names '{}' twice", twice->value));
+  }
+  return after;
+}
+
+/// Whether somebody may be told; whether this URL may be, the daemon's configuration says.
+Result<> check_notify(const TaskSpec& spec) {
+  if (spec.notify.empty()) return {};
+  Result<HttpUrl> url = parse_http_url(spec.notify);
+  if (!url) return std::unexpected(std::move(url.error()).with_field("notify"));
+  if (spec.privacy == policy::Privacy::kLocalOnly && !is_loopback(*url)) {
+    return fail_field(
+        "notify", fmt::format("'{}' is not on this machine, and the task is local-only", url->host),
+        "use a loopback address, or another privacy");
+  }
+  return {};
 }
 
 Result<TaskSpec> read_spec(const json::object& object) {
@@ -66,11 +103,14 @@ Result<TaskSpec> read_spec(const json::object& object) {
   spec.deadline_s = fields.optional_number("deadline_s", 0, kMaxSeconds);
   spec.can_wait_s = fields.optional_number("can_wait_s", 0, kMaxSeconds);
   const std::string privacy = fields.string_or("privacy", "allow");
+  spec.after = read_after(fields);
+  spec.notify = fields.string_or("notify", "");
   if (!fields.ok()) return std::unexpected(std::move(fields).error());
 
   Result<policy::Privacy> level = policy::parse_privacy(privacy, "privacy");
   if (!level) return std::unexpected(std::move(level.error()));
   spec.privacy = *level;
+  if (Result<> notify = check_notify(spec); !notify) return std::unexpected(notify.error());
   if (const json::value* check = fields.find("check")) {
     if (Result<Check> parsed = Check::parse(*check); !parsed) {
       return std::unexpected(std::move(parsed.error()));
@@ -96,6 +136,10 @@ std::string Task::prompt() const {
   return spec.notes.empty() ? spec.title : spec.title + "\n\n" + spec.notes;
 }
 
+std::optional<bool> passed(const Task& task) {
+  return task.cloud_passed ? task.cloud_passed : task.local_passed;
+}
+
 Result<TaskSpec> parse_task(std::string_view line, std::string_view where) {
   if (line.size() > kMaxTaskBytes) {
     return fail(ErrorCode::kTooLarge, fmt::format("{}: a task of {} bytes; at most {} are taken",
@@ -119,6 +163,12 @@ json::object to_json(const TaskSpec& spec) {
   if (spec.deadline_s) object["deadline_s"] = *spec.deadline_s;
   if (spec.can_wait_s) object["can_wait_s"] = *spec.can_wait_s;
   if (!spec.label.is_null()) object["label"] = spec.label;
+  if (!spec.after.empty()) {
+    json::array after;
+    for (const TaskId& id : spec.after) after.emplace_back(id.value);
+    object["after"] = std::move(after);
+  }
+  if (!spec.notify.empty()) object["notify"] = spec.notify;
   return object;
 }
 
@@ -126,8 +176,9 @@ json::object to_json(const Task& task) {
   json::object object = to_json(task.spec);
   object["run"] = task.run.value;
   object["state"] = name(task.state);
-  object["lane"] = task.batched ? kBatchLane : route::name(task.lane);
+  object["lane"] = task.batched ? kBatch : route::name(task.lane);
   object["attempts"] = task.attempts;
+  if (task.blocked_by > 0) object["blocked_by"] = task.blocked_by;
   object["escalated"] = task.escalated;
   object["local_passed"] = optional_flag(task.local_passed);
   object["cloud_passed"] = optional_flag(task.cloud_passed);

@@ -30,11 +30,23 @@ struct TaskSpec {
   std::optional<double> deadline_s;  // after arrival
   std::optional<double> can_wait_s;  // after arrival; an answer by then is soon enough
   json::value label;                 // for scoring only: nothing that decides reads it
+  std::vector<TaskId> after;         // tasks of the same run that must be done first
+  std::string notify;                // URL that its outcome is posted to; empty: nobody
 };
 
 enum class TaskState { kQueued, kRunning, kDone, kFailed, kCancelled };
 std::string_view name(TaskState state);
 Result<TaskState> parse_task_state(std::string_view text);
+
+/// Why an attempt did not end the task well.
+struct TaskFailure {
+  WallTime at{};
+  int attempt = 0;
+  route::Lane lane = route::Lane::kLocal;
+  std::string error;
+
+  bool operator==(const TaskFailure&) const = default;
+};
 
 struct Task {
   TaskSpec spec;
@@ -60,7 +72,10 @@ struct Task {
   std::string operation;
   std::string model;
   std::string answer;
-  std::string error;  // why it waits for a retry, or failed
+  std::string error;   // why it waits for a retry, or failed
+  int blocked_by = 0;  // tasks it comes after that are not done
+  /// Of this attempt, for TaskStore::save() to keep.
+  std::optional<TaskFailure> failure;
 
   /// What the model is sent: title and notes.
   std::string prompt() const;
@@ -77,6 +92,10 @@ Result<std::vector<TaskSpec>> read_tasks_file(const std::string& path);
 json::object to_json(const TaskSpec& spec);
 json::object to_json(const Task& task);
 
+/// What a task came to, of its last answer's check; nullopt: no check, or no answer.
+std::optional<bool> passed(const Task& task);
+
+inline constexpr std::size_t kMaxAfter = 64;  // dependencies of one task
 inline constexpr std::size_t kMaxTaskBytes = 1 << 20;
 inline constexpr std::size_t kMaxTasksPerRun = 100'000;
 

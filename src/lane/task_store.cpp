@@ -7,6 +7,11 @@
 #include <utility>
 
 #include "base/json.h"
+#include "lane/task_end.h"
+#include "lane/task_retry.h"
+#include "lane/task_row.h"
+#include "lane/task_submit.h"
+#include "lane/task_times.h"
 #include "sqlite/migrations.h"
 
 namespace minimill::lane {
@@ -35,128 +40,47 @@ constexpr std::array kMigrations{
     "  error TEXT NOT NULL DEFAULT '', UNIQUE(run, id));"
     "CREATE INDEX tasks_by_turn ON tasks(state, ready_ms, row);"
     "CREATE INDEX tasks_by_id ON tasks(id);",
+    // 2: what comes after what, why attempts failed, keys of submissions, effects outside
+    "ALTER TABLE tasks ADD COLUMN blockers INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE tasks ADD COLUMN failed_after INTEGER;"
+    "ALTER TABLE tasks ADD COLUMN notify TEXT NOT NULL DEFAULT '';"
+    "DROP INDEX tasks_by_turn;"
+    "CREATE INDEX tasks_by_turn ON tasks(state, blockers, ready_ms, row);"
+    "CREATE INDEX tasks_by_finish ON tasks(finished_ms);"
+    "CREATE INDEX tasks_by_root ON tasks(failed_after) WHERE failed_after IS NOT NULL;"
+    "CREATE TABLE task_after(predecessor INTEGER NOT NULL, successor INTEGER NOT NULL,"
+    "  PRIMARY KEY(predecessor, successor)) WITHOUT ROWID;"
+    "CREATE INDEX task_after_by_successor ON task_after(successor);"
+    "CREATE TABLE task_failures("
+    "  row INTEGER PRIMARY KEY, task INTEGER NOT NULL, at_ms INTEGER NOT NULL,"
+    "  attempt INTEGER NOT NULL, lane INTEGER NOT NULL, error TEXT NOT NULL);"
+    "CREATE INDEX task_failures_by_task ON task_failures(task, row);"
+    "CREATE TABLE submission_keys("
+    "  app TEXT NOT NULL, key TEXT NOT NULL, fingerprint TEXT NOT NULL, status INTEGER NOT NULL,"
+    "  body TEXT NOT NULL, created_ms INTEGER NOT NULL, PRIMARY KEY(app, key)) WITHOUT ROWID;"
+    "CREATE INDEX submission_keys_by_age ON submission_keys(created_ms);"
+    "CREATE TABLE outbox("
+    "  row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, run TEXT NOT NULL, task TEXT NOT NULL,"
+    "  url TEXT NOT NULL, body TEXT NOT NULL, state INTEGER NOT NULL DEFAULT 0,"
+    "  attempts INTEGER NOT NULL DEFAULT 0, created_ms INTEGER NOT NULL,"
+    "  next_ms INTEGER NOT NULL, last_error TEXT NOT NULL DEFAULT '');"
+    "CREATE INDEX outbox_by_turn ON outbox(state, next_ms, row);",
 };
-
-constexpr std::string_view kColumns =
-    "spec, run, state, due_ms, ready_ms, started_ms, finished_ms, attempts, request, lane, "
-    "escalated, local_passed, cloud_passed, local_s, cloud_s, prompt_tokens, completion_tokens, "
-    "cost_usd, all_cloud_cost_usd, operation, model, answer, error";
-
-constexpr int number(TaskState state) { return static_cast<int>(state); }
-
-/// The column `lane`: a route::Lane, or that of tasks which go through a batch.
-constexpr int kBatch = route::kLaneCount;
-int lane_number(const Task& task) { return task.batched ? kBatch : route::index(task.lane); }
-
-std::optional<WallTime> time_of(std::optional<std::int64_t> ms) {
-  if (!ms) return std::nullopt;
-  return from_unix_ms(*ms);
-}
 
 std::optional<std::int64_t> ms_of(std::optional<WallTime> time) {
   if (!time) return std::nullopt;
   return unix_ms(*time);
 }
 
-std::optional<bool> flag_of(std::optional<std::int64_t> value) {
-  if (!value) return std::nullopt;
-  return *value != 0;
-}
-
-Result<Task> read_task(const Statement& row) {
-  Result<TaskSpec> spec = parse_task(row.text(0), "stored task");
-  if (!spec) return std::unexpected(std::move(spec.error()));
-  Task task;
-  task.spec = std::move(*spec);
-  task.run = {std::string(row.text(1))};
-  task.state = static_cast<TaskState>(row.integer(2));
-  task.due = from_unix_ms(row.integer(3));
-  if (row.integer(4) != row.integer(3)) task.not_before = from_unix_ms(row.integer(4));
-  task.started = time_of(row.optional_integer(5));
-  task.finished = time_of(row.optional_integer(6));
-  task.attempts = static_cast<int>(row.integer(7));
-  task.request = {std::string(row.text(8))};
-  task.lane = row.integer(9) == route::index(route::Lane::kLocal) ? route::Lane::kLocal
-                                                                  : route::Lane::kCloud;
-  task.batched = row.integer(9) == kBatch;
-  task.escalated = row.integer(10) != 0;
-  task.local_passed = flag_of(row.optional_integer(11));
-  task.cloud_passed = flag_of(row.optional_integer(12));
-  task.local_s = row.real(13);
-  task.cloud_s = row.real(14);
-  task.prompt_tokens = row.integer(15);
-  task.completion_tokens = row.integer(16);
-  task.cost_usd = row.real(17);
-  task.all_cloud_cost_usd = row.real(18);
-  task.operation = row.text(19);
-  task.model = row.text(20);
-  task.answer = row.text(21);
-  task.error = row.text(22);
-  return task;
-}
-
-Result<std::vector<Task>> read_tasks(Statement& rows) {
-  std::vector<Task> tasks;
-  while (true) {
-    Result<bool> there = rows.step();
-    if (!there) return std::unexpected(std::move(there.error()));
-    if (!*there) return tasks;
-    Result<Task> task = read_task(rows);
-    if (!task) return std::unexpected(std::move(task.error()));
-    tasks.push_back(std::move(*task));
-  }
-}
-
-Result<> insert_run(Database& db, const RunInfo& run) {
+/// Whether there was something to store it over: what has ended changes no more.
+Result<bool> update(Database& db, const Task& task) {
+  // When it arrived and started is not written again: it may have been moved with the clock.
   Result<Statement*> row = db.cached(
-      "INSERT INTO runs(id, name, fingerprint, settings, created_ms) VALUES(?1,?2,?3,?4,?5) "
-      "ON CONFLICT(id) DO NOTHING");
-  if (!row) return std::unexpected(std::move(row.error()));
-  (*row)
-      ->bind(1, run.id.value)
-      .bind(2, run.name)
-      .bind(3, run.fingerprint)
-      .bind(4, json::serialize(run.settings))
-      .bind(5, unix_ms(run.created));
-  return (*row)->run();
-}
-
-/// Inserts, or finds that the same task is there already.
-Result<> insert_task(Database& db, const RunId& run, const Submission& task) {
-  const std::string spec = json::serialize(to_json(task.spec));
-  Result<Statement*> row = db.cached(
-      "INSERT INTO tasks(run, id, spec, state, due_ms, ready_ms) VALUES(?1,?2,?3,?4,?5,?5) "
-      "ON CONFLICT(run, id) DO NOTHING");
-  if (!row) return std::unexpected(std::move(row.error()));
-  (*row)
-      ->bind(1, run.value)
-      .bind(2, task.spec.id.value)
-      .bind(3, spec)
-      .bind(4, number(TaskState::kQueued))
-      .bind(5, unix_ms(task.due));
-  if (Result<> done = (*row)->run(); !done) return done;
-  if (db.changes() > 0) return {};
-
-  Result<Statement*> there = db.cached("SELECT spec FROM tasks WHERE run = ?1 AND id = ?2");
-  if (!there) return std::unexpected(std::move(there.error()));
-  (*there)->bind(1, run.value).bind(2, task.spec.id.value);
-  Result<bool> found = (*there)->step();
-  if (!found) return std::unexpected(std::move(found.error()));
-  const bool same = *found && (*there)->text(0) == spec;
-  (*there)->reset();
-  if (same) return {};
-  return fail(ErrorCode::kConflict,
-              fmt::format("task '{}' is already there with other content", task.spec.id.value),
-              "give it another id");
-}
-
-Result<> update(Database& db, const Task& task) {
-  Result<Statement*> row = db.cached(
-      "UPDATE tasks SET state=?3, ready_ms=?4, started_ms=?5, finished_ms=?6, attempts=?7, "
-      "request=?8, lane=?9, escalated=?10, local_passed=?11, cloud_passed=?12, local_s=?13, "
-      "cloud_s=?14, prompt_tokens=?15, completion_tokens=?16, cost_usd=?17, "
-      "all_cloud_cost_usd=?18, operation=?19, model=?20, answer=?21, error=?22, "
-      "lease_until_ms=NULL WHERE run=?1 AND id=?2 AND state != ?23");
+      "UPDATE tasks SET state=?3, ready_ms=coalesce(?4, due_ms), finished_ms=?5, attempts=?6, "
+      "request=?7, lane=?8, escalated=?9, local_passed=?10, cloud_passed=?11, local_s=?12, "
+      "cloud_s=?13, prompt_tokens=?14, completion_tokens=?15, cost_usd=?16, "
+      "all_cloud_cost_usd=?17, operation=?18, model=?19, answer=?20, error=?21, "
+      "lease_until_ms=NULL WHERE run=?1 AND id=?2 AND state <= 1");
   if (!row) return std::unexpected(std::move(row.error()));
   const auto flag = [](std::optional<bool> value) {
     return value ? std::optional<std::int64_t>(*value) : std::nullopt;
@@ -165,27 +89,26 @@ Result<> update(Database& db, const Task& task) {
       ->bind(1, task.run.value)
       .bind(2, task.spec.id.value)
       .bind(3, number(task.state))
-      .bind(4, unix_ms(task.not_before.value_or(task.due)))
-      .bind(5, ms_of(task.started))
-      .bind(6, ms_of(task.finished))
-      .bind(7, task.attempts)
-      .bind(8, task.request.value)
-      .bind(9, lane_number(task))
-      .bind(10, task.escalated)
-      .bind(11, flag(task.local_passed))
-      .bind(12, flag(task.cloud_passed))
-      .bind(13, task.local_s)
-      .bind(14, task.cloud_s)
-      .bind(15, task.prompt_tokens)
-      .bind(16, task.completion_tokens)
-      .bind(17, task.cost_usd)
-      .bind(18, task.all_cloud_cost_usd)
-      .bind(19, task.operation)
-      .bind(20, task.model)
-      .bind(21, task.answer)
-      .bind(22, task.error)
-      .bind(23, number(TaskState::kCancelled));
-  return (*row)->run();
+      .bind(4, ms_of(task.not_before))
+      .bind(5, ms_of(task.finished))
+      .bind(6, task.attempts)
+      .bind(7, task.request.value)
+      .bind(8, lane_number(task))
+      .bind(9, task.escalated)
+      .bind(10, flag(task.local_passed))
+      .bind(11, flag(task.cloud_passed))
+      .bind(12, task.local_s)
+      .bind(13, task.cloud_s)
+      .bind(14, task.prompt_tokens)
+      .bind(15, task.completion_tokens)
+      .bind(16, task.cost_usd)
+      .bind(17, task.all_cloud_cost_usd)
+      .bind(18, task.operation)
+      .bind(19, task.model)
+      .bind(20, task.answer)
+      .bind(21, task.error);
+  if (Result<> done = (*row)->run(); !done) return std::unexpected(std::move(done.error()));
+  return db.changes() == 1;
 }
 
 Result<> requeue(Database& db) {
@@ -195,20 +118,50 @@ Result<> requeue(Database& db) {
   return (*row)
       ->bind(1, number(TaskState::kQueued))
       .bind(2, number(TaskState::kRunning))
-      .bind(3, kBatch)
+      .bind(3, kBatchLane)
       .run();
 }
+
+/// What a job leaves for the event loop. The writer's thread is done with it when run() returns.
+struct Outcome {
+  Consequences then;
+  std::optional<SubmissionAnswer> answered;
+};
 
 // Jobs are made by plain functions, so that no coroutine has a capturing lambda in it (see the
 // design's note on g++ 12).
 
-sqlite::Writer::Job submit_job(RunInfo run, std::vector<Submission> tasks) {
-  return [run = std::move(run), tasks = std::move(tasks)](Database& db) -> Result<> {
-    if (Result<> made = insert_run(db, run); !made) return made;
-    for (const Submission& task : tasks) {
-      if (Result<> inserted = insert_task(db, run.id, task); !inserted) return inserted;
+sqlite::Writer::Job submit_job(RunInfo run, std::vector<Submission> tasks,
+                               std::optional<SubmissionKey> key, std::shared_ptr<Outcome> outcome) {
+  return [run = std::move(run), tasks = std::move(tasks), key = std::move(key),
+          outcome = std::move(outcome)](Database& db) -> Result<> {
+    if (key) {
+      Result<std::optional<SubmissionAnswer>> before = answered_before(db, *key, run.created);
+      if (!before) return std::unexpected(std::move(before.error()));
+      outcome->answered = std::move(*before);
+      if (outcome->answered) return {};
+      if (Result<> kept = remember(db, *key, run.created); !kept) return kept;
     }
-    return {};
+    return submit_tasks(db, run, tasks, outcome->then);
+  };
+}
+
+sqlite::Writer::Job requeue_job(WallTime now, Millis longest_backoff) {
+  return [now, longest_backoff](Database& db) -> Result<> {
+    if (Result<> queued = requeue(db); !queued) return queued;
+    return mend_times(db, now, longest_backoff);
+  };
+}
+
+sqlite::Writer::Job shift_job(Millis by) {
+  return [by](Database& db) { return shift_times(db, by); };
+}
+
+sqlite::Writer::Job guarded_job(TaskStore::Guard guard, sqlite::Writer::Job job) {
+  return [guard = std::move(guard), job = std::move(job)](Database& db) mutable -> Result<> {
+    Result<bool> may = guard(db);
+    if (!may) return std::unexpected(std::move(may.error()));
+    return *may ? job(db) : Result<>{};
   };
 }
 
@@ -231,20 +184,86 @@ sqlite::Writer::Job lease_job(const Task& task, WallTime now, WallTime lease_unt
   };
 }
 
-sqlite::Writer::Job save_job(Task task) {
-  return [task = std::move(task)](Database& db) { return update(db, task); };
+Result<std::int64_t> row_of(Database& db, const RunId& run, const TaskId& id) {
+  Result<Statement*> query = db.cached("SELECT row FROM tasks WHERE run = ?1 AND id = ?2");
+  if (!query) return std::unexpected(std::move(query.error()));
+  Result<std::vector<std::int64_t>> rows =
+      row_numbers((*query)->bind(1, run.value).bind(2, id.value));
+  if (!rows) return std::unexpected(std::move(rows.error()));
+  if (rows->empty()) return fail(ErrorCode::kNotFound, fmt::format("no task '{}'", id.value));
+  return rows->front();
 }
 
-sqlite::Writer::Job cancel_job(RunId run, TaskId id) {
-  return [run = std::move(run), id = std::move(id)](Database& db) -> Result<> {
-    Result<Statement*> row = db.cached(
-        "UPDATE tasks SET state = ?3, lease_until_ms = NULL "
-        "WHERE run = ?1 AND id = ?2 AND state <= 1");
+/// The last TaskStore::kMaxFailures of a task are kept.
+Result<> keep_failure(Database& db, std::int64_t row, const TaskFailure& failure) {
+  Result<Statement*> insert = db.cached(
+      "INSERT INTO task_failures(task, at_ms, attempt, lane, error) VALUES(?1,?2,?3,?4,?5)");
+  if (!insert) return std::unexpected(std::move(insert.error()));
+  (*insert)
+      ->bind(1, row)
+      .bind(2, unix_ms(failure.at))
+      .bind(3, failure.attempt)
+      .bind(4, route::index(failure.lane))
+      .bind(5, failure.error);
+  if (Result<> done = (*insert)->run(); !done) return done;
+  Result<Statement*> forget = db.cached(
+      "DELETE FROM task_failures WHERE task = ?1 AND row <= (SELECT row FROM task_failures "
+      "WHERE task = ?1 ORDER BY row DESC LIMIT 1 OFFSET ?2)");
+  if (!forget) return std::unexpected(std::move(forget.error()));
+  return (*forget)->bind(1, row).bind(2, static_cast<std::int64_t>(TaskStore::kMaxFailures)).run();
+}
+
+sqlite::Writer::Job save_job(Task task, std::shared_ptr<Outcome> outcome) {
+  return [task = std::move(task), outcome = std::move(outcome)](Database& db) -> Result<> {
+    Result<bool> stored = update(db, task);
+    if (!stored) return std::unexpected(std::move(stored.error()));
+    const bool ended = task.state > TaskState::kRunning;
+    if (!*stored || (!ended && !task.failure)) return {};
+    Result<std::int64_t> row = row_of(db, task.run, task.spec.id);
     if (!row) return std::unexpected(std::move(row.error()));
-    (*row)->bind(1, run.value).bind(2, id.value).bind(3, number(TaskState::kCancelled));
-    if (Result<> done = (*row)->run(); !done) return done;
-    if (db.changes() == 1) return {};
-    return fail(ErrorCode::kConflict, fmt::format("task '{}' has already ended", id.value));
+    if (task.failure) {
+      if (Result<> kept = keep_failure(db, *row, *task.failure); !kept) return kept;
+    }
+    if (!ended) return {};
+    return task_ended(db, *row, task.finished.value_or(task.due), outcome->then);
+  };
+}
+
+sqlite::Writer::Job cancel_job(RunId run, TaskId id, WallTime now,
+                               std::shared_ptr<Outcome> outcome) {
+  return [run = std::move(run), id = std::move(id), now,
+          outcome = std::move(outcome)](Database& db) -> Result<> {
+    Result<Statement*> update = db.cached(
+        "UPDATE tasks SET state = ?3, finished_ms = ?4, lease_until_ms = NULL "
+        "WHERE run = ?1 AND id = ?2 AND state <= 1");
+    if (!update) return std::unexpected(std::move(update.error()));
+    (*update)
+        ->bind(1, run.value)
+        .bind(2, id.value)
+        .bind(3, number(TaskState::kCancelled))
+        .bind(4, unix_ms(now));
+    if (Result<> done = (*update)->run(); !done) return done;
+    if (db.changes() == 0) {
+      return fail(ErrorCode::kConflict, fmt::format("task '{}' has already ended", id.value));
+    }
+    Result<std::int64_t> row = row_of(db, run, id);
+    if (!row) return std::unexpected(std::move(row.error()));
+    return task_ended(db, *row, now, outcome->then);
+  };
+}
+
+sqlite::Writer::Job retry_job(RunId run, TaskId id, WallTime now) {
+  return [run = std::move(run), id = std::move(id), now](Database& db) {
+    return retry_task(db, id, run, now);
+  };
+}
+
+sqlite::Writer::Job retry_all_job(RunId run, WallTime now, std::shared_ptr<std::size_t> count) {
+  return [run = std::move(run), now, count = std::move(count)](Database& db) -> Result<> {
+    Result<std::size_t> retried = retry_failed(db, run, now);
+    if (!retried) return std::unexpected(std::move(retried.error()));
+    *count = *retried;
+    return {};
   };
 }
 
@@ -284,8 +303,6 @@ Result<std::optional<RunInfo>> first(Result<std::vector<RunInfo>> runs) {
 
 }  // namespace
 
-Result<> save_task(Database& db, const Task& task) { return update(db, task); }
-
 Result<> lease_task(Database& db, const Task& task, WallTime now, WallTime lease_until) {
   return lease_job(task, now, lease_until)(db);
 }
@@ -301,20 +318,47 @@ Result<TaskStore> TaskStore::open(const std::filesystem::path& path, sqlite::Wri
   return TaskStore(std::move(*reader), writer);
 }
 
+void TaskStore::tell(const Consequences& then) const {
+  if (on_ended_ && (then.unblocked || then.effects)) on_ended_(then);
+}
+
 asio::awaitable<Result<>> TaskStore::submit(RunInfo run, std::vector<Submission> tasks) {
-  sqlite::Writer::Job job = submit_job(std::move(run), std::move(tasks));
+  std::optional<SubmissionKey> no_key;
+  Result<std::optional<SubmissionAnswer>> done =
+      co_await submit_once(std::move(run), std::move(tasks), std::move(no_key));
+  if (!done) co_return std::unexpected(std::move(done.error()));
+  co_return Result<>{};
+}
+
+asio::awaitable<Result<std::optional<SubmissionAnswer>>> TaskStore::submit_once(
+    RunInfo run, std::vector<Submission> tasks, std::optional<SubmissionKey> key) {
+  auto outcome = std::make_shared<Outcome>();
+  sqlite::Writer::Job job = submit_job(std::move(run), std::move(tasks), std::move(key), outcome);
+  Result<> done = co_await writer_->run(std::move(job));
+  if (!done) co_return std::unexpected(std::move(done.error()));
+  tell(outcome->then);
+  co_return std::move(outcome->answered);
+}
+
+asio::awaitable<Result<>> TaskStore::requeue_running(WallTime now, Millis longest_backoff) {
+  sqlite::Writer::Job job = requeue_job(now, longest_backoff);
   co_return co_await writer_->run(std::move(job));
 }
 
-asio::awaitable<Result<>> TaskStore::requeue_running() {
-  sqlite::Writer::Job job(requeue);
-  co_return co_await writer_->run(std::move(job));
+asio::awaitable<Result<>> TaskStore::shift(Millis by) {
+  sqlite::Writer::Job job = shift_job(by);
+  shifting_ = true;
+  Result<> shifted = co_await writer_->run(std::move(job));
+  shifting_ = false;
+  co_return shifted;
 }
 
 Result<std::vector<DueTask>> TaskStore::due(WallTime now, const DueCursor& after,
                                             std::size_t limit) {
+  if (shifting_) return std::vector<DueTask>{};
   Result<Statement*> rows = reader_.cached(
-      "SELECT run, id, ready_ms, row FROM tasks WHERE state = 0 AND ready_ms <= ?1 "
+      "SELECT run, id, ready_ms, row FROM tasks WHERE state = 0 AND blockers = 0 "
+      "AND ready_ms <= ?1 "
       "AND (ready_ms, row) > (?2, ?3) ORDER BY ready_ms, row LIMIT ?4");
   if (!rows) return std::unexpected(std::move(rows.error()));
   Statement& row = **rows;
@@ -334,8 +378,9 @@ Result<std::vector<DueTask>> TaskStore::due(WallTime now, const DueCursor& after
 }
 
 Result<std::optional<WallTime>> TaskStore::next_due(const DueCursor& after) {
+  if (shifting_) return std::nullopt;
   Result<Statement*> rows = reader_.cached(
-      "SELECT ready_ms FROM tasks WHERE state = 0 AND (ready_ms, row) > (?1, ?2) "
+      "SELECT ready_ms FROM tasks WHERE state = 0 AND blockers = 0 AND (ready_ms, row) > (?1, ?2) "
       "ORDER BY ready_ms, row LIMIT 1");
   if (!rows) return std::unexpected(std::move(rows.error()));
   Statement& row = **rows;
@@ -354,23 +399,69 @@ asio::awaitable<Result<>> TaskStore::lease(const Task& task, WallTime now, WallT
 }
 
 asio::awaitable<Result<>> TaskStore::save(Task task) {
-  sqlite::Writer::Job job = save_job(std::move(task));
-  co_return co_await writer_->run(std::move(job));
+  auto outcome = std::make_shared<Outcome>();
+  sqlite::Writer::Job job = save_job(std::move(task), outcome);
+  Result<> saved = co_await writer_->run(std::move(job));
+  if (saved) tell(outcome->then);
+  co_return saved;
 }
 
-asio::awaitable<Result<>> TaskStore::cancel(TaskId id, RunId run) {
+asio::awaitable<Result<>> TaskStore::save_if(Task task, Guard guard) {
+  auto outcome = std::make_shared<Outcome>();
+  sqlite::Writer::Job job = guarded_job(std::move(guard), save_job(std::move(task), outcome));
+  Result<> saved = co_await writer_->run(std::move(job));
+  if (saved) tell(outcome->then);
+  co_return saved;
+}
+
+asio::awaitable<Result<>> TaskStore::cancel(TaskId id, RunId run, WallTime now) {
   Result<std::optional<Task>> found = find(id, run);
   if (!found) co_return std::unexpected(std::move(found.error()));
   if (!*found) {
     co_return fail(ErrorCode::kNotFound, fmt::format("no task '{}'", id.value),
                    "`minimill task list` lists the tasks there are");
   }
-  sqlite::Writer::Job job = cancel_job((*found)->run, (*found)->spec.id);
+  auto outcome = std::make_shared<Outcome>();
+  sqlite::Writer::Job job = cancel_job((*found)->run, (*found)->spec.id, now, outcome);
+  Result<> cancelled = co_await writer_->run(std::move(job));
+  if (cancelled) tell(outcome->then);
+  co_return cancelled;
+}
+
+asio::awaitable<Result<>> TaskStore::retry(TaskId id, RunId run, WallTime now) {
+  sqlite::Writer::Job job = retry_job(std::move(run), std::move(id), now);
   co_return co_await writer_->run(std::move(job));
 }
 
+asio::awaitable<Result<std::size_t>> TaskStore::retry_all(RunId run, WallTime now) {
+  auto count = std::make_shared<std::size_t>(0);
+  sqlite::Writer::Job job = retry_all_job(std::move(run), now, count);
+  Result<> done = co_await writer_->run(std::move(job));
+  if (!done) co_return std::unexpected(std::move(done.error()));
+  co_return *count;
+}
+
+Result<std::vector<TaskFailure>> TaskStore::failures(const TaskId& id, const RunId& run) {
+  Result<Statement*> query = reader_.cached(
+      "SELECT f.at_ms, f.attempt, f.lane, f.error FROM task_failures f JOIN tasks t "
+      "ON t.row = f.task WHERE t.run = ?1 AND t.id = ?2 ORDER BY f.row");
+  if (!query) return std::unexpected(std::move(query.error()));
+  Statement& row = (*query)->bind(1, run.value).bind(2, id.value);
+  std::vector<TaskFailure> failures;
+  while (true) {
+    Result<bool> there = row.step();
+    if (!there) return std::unexpected(std::move(there.error()));
+    if (!*there) return failures;
+    const bool cloud = row.integer(2) == route::index(route::Lane::kCloud);
+    failures.push_back({.at = from_unix_ms(row.integer(0)),
+                        .attempt = static_cast<int>(row.integer(1)),
+                        .lane = cloud ? route::Lane::kCloud : route::Lane::kLocal,
+                        .error = std::string(row.text(3))});
+  }
+}
+
 Result<std::optional<Task>> TaskStore::find(const TaskId& id, const RunId& run) {
-  static const std::string kSql = "SELECT " + std::string(kColumns) +
+  static const std::string kSql = "SELECT " + std::string(kTaskColumns) +
                                   " FROM tasks WHERE id = ?1 AND (run = ?2 OR ?2 IS NULL) "
                                   "ORDER BY row DESC LIMIT 1";
   Result<Statement*> row = reader_.cached(kSql);
@@ -385,7 +476,7 @@ Result<std::optional<Task>> TaskStore::find(const TaskId& id, const RunId& run) 
 
 Result<std::vector<Task>> TaskStore::list(const Filter& filter) {
   static const std::string kSql =
-      "SELECT " + std::string(kColumns) +
+      "SELECT " + std::string(kTaskColumns) +
       " FROM tasks WHERE (run = ?1 OR ?1 IS NULL) AND "
       "(state = ?2 OR ?2 IS NULL) ORDER BY due_ms, row LIMIT ?3 OFFSET ?4";
   Result<Statement*> rows = reader_.cached(kSql);

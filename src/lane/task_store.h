@@ -9,13 +9,16 @@
 #include <boost/asio/awaitable.hpp>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/clock.h"
+#include "lane/submission_key.h"
 #include "lane/task.h"
+#include "lane/task_end.h"
 #include "sqlite/writer.h"
 
 namespace minimill::lane {
@@ -25,8 +28,7 @@ namespace asio = boost::asio;
 /// Tables and indices of this room; run once by whoever opens the file, before the Writer.
 Result<> migrate_tasks(sqlite::Database& db);
 
-/// What save() and lease() do, for those who do more in the same job.
-Result<> save_task(sqlite::Database& db, const Task& task);
+/// What lease() does, for those who do more in the same job.
 Result<> lease_task(sqlite::Database& db, const Task& task, WallTime now, WallTime lease_until);
 
 struct Submission {
@@ -78,16 +80,27 @@ class TaskStore {
  public:
   static Result<TaskStore> open(const std::filesystem::path& path, sqlite::Writer& writer);
 
-  /// All or none. A (run, id) that exists with the same spec is left as it is; with another spec it
-  /// is kConflict. The run is created with its first submission.
+  /// Who is told, on the event loop, when the end of a task has made others ready or has put
+  /// something in the outbox.
+  void on_ended(std::function<void(const Consequences&)> told) { on_ended_ = std::move(told); }
+
+  /// All or none, as submit_tasks() says (task_submit.h).
   asio::awaitable<Result<>> submit(RunInfo run, std::vector<Submission> tasks);
+  /// The same, once per key: where it was submitted before, nothing is stored, and the answer that
+  /// was given then is returned.
+  asio::awaitable<Result<std::optional<SubmissionAnswer>>> submit_once(
+      RunInfo run, std::vector<Submission> tasks, std::optional<SubmissionKey> key);
 
   /// Every task found running: back to queued, but for those in a batch, which goes on elsewhere
-  /// (batch_store.h). For start-up, when no other daemon can be alive.
-  asio::awaitable<Result<>> requeue_running();
+  /// (batch_store.h); and times mended (task_times.h). For start-up, when no other daemon can be
+  /// alive.
+  asio::awaitable<Result<>> requeue_running(WallTime now, Millis longest_backoff);
+  /// The clock has jumped by so much: moves what waits (task_times.h), behind all that was written
+  /// before and ahead of all that is written from now on. Until that is done nothing is due.
+  asio::awaitable<Result<>> shift(Millis by);
 
   /// Queued tasks whose turn has come by `now` and that lie behind `after`, in order; at most
-  /// `limit`.
+  /// `limit`. Without those that wait for others to be done.
   Result<std::vector<DueTask>> due(WallTime now, const DueCursor& after, std::size_t limit);
   /// When the turn of the next queued task behind `after` comes, if there is one.
   Result<std::optional<WallTime>> next_due(const DueCursor& after);
@@ -96,12 +109,22 @@ class TaskStore {
   /// no longer queued (cancelled meanwhile, say).
   asio::awaitable<Result<>> lease(const Task& task, WallTime now, WallTime lease_until);
   /// Stores every changing field of `task` with its state: done, failed, or queued again with a new
-  /// due time. Ignored where the task has been cancelled meanwhile.
+  /// due time; and in the same transaction what its end means for others (task_end.h). Ignored
+  /// where the task has been cancelled meanwhile.
   asio::awaitable<Result<>> save(Task task);
+  /// The same, if `guard`, which runs before it in the same job, says so.
+  using Guard = std::move_only_function<Result<bool>(sqlite::Database&)>;
+  asio::awaitable<Result<>> save_if(Task task, Guard guard);
   /// kNotFound, or kConflict where it has already ended.
-  asio::awaitable<Result<>> cancel(TaskId id, RunId run);
+  asio::awaitable<Result<>> cancel(TaskId id, RunId run, WallTime now);
+  /// Failed tasks anew, see task_retry.h.
+  asio::awaitable<Result<>> retry(TaskId id, RunId run, WallTime now);
+  asio::awaitable<Result<std::size_t>> retry_all(RunId run, WallTime now);
 
   Result<std::optional<Task>> find(const TaskId& id, const RunId& run);  // run empty: the newest
+  /// Why its attempts failed: the last kMaxFailures, the newest last.
+  static constexpr std::size_t kMaxFailures = 32;
+  Result<std::vector<TaskFailure>> failures(const TaskId& id, const RunId& run);
   struct Filter {
     RunId run;  // empty: all
     std::optional<TaskState> state;
@@ -118,8 +141,12 @@ class TaskStore {
 
  private:
   TaskStore(sqlite::Database reader, sqlite::Writer& writer);
+  void tell(const Consequences& then) const;
+
   sqlite::Database reader_;
   sqlite::Writer* writer_;
+  std::function<void(const Consequences&)> on_ended_;
+  bool shifting_ = false;
 };
 
 }  // namespace minimill::lane

@@ -98,7 +98,7 @@ TEST_F(TaskStoreTest, TaskThatWasRunningWhenTheDaemonDiedIsCarriedOutAgain) {
   ASSERT_TRUE(store_->due(from_unix_ms(2000), {}, 10).value().empty());
 
   reopen();
-  ASSERT_TRUE(run(store_->requeue_running()).has_value());
+  ASSERT_TRUE(run(store_->requeue_running(from_unix_ms(2000), Millis{60'000})).has_value());
 
   EXPECT_EQ(store_->due(from_unix_ms(2000), {}, 10).value().size(), 1U);
   EXPECT_EQ(find("a").attempts, 1);
@@ -108,13 +108,13 @@ TEST_F(TaskStoreTest, CancelledTaskCannotBeLeasedNorSavedOver) {
   ASSERT_TRUE(submit("a").has_value());
   Task task = find("a");
 
-  ASSERT_TRUE(run(store_->cancel({"a"}, run_)).has_value());
+  ASSERT_TRUE(run(store_->cancel({"a"}, run_, from_unix_ms(1600))).has_value());
 
   EXPECT_FALSE(run(store_->lease(task, from_unix_ms(1500), from_unix_ms(9999))).has_value());
   task.state = TaskState::kDone;
   EXPECT_TRUE(run(store_->save(task)).has_value());
   EXPECT_EQ(find("a").state, TaskState::kCancelled);
-  EXPECT_FALSE(run(store_->cancel({"a"}, run_)).has_value());
+  EXPECT_FALSE(run(store_->cancel({"a"}, run_, from_unix_ms(1600))).has_value());
 }
 
 TEST_F(TaskStoreTest, RetryWaitsAndKeepsItsArrival) {

@@ -201,7 +201,7 @@ Result<Ledger> Ledger::open(const std::filesystem::path& path, sqlite::Writer& w
 }
 
 void Ledger::record(RequestRecord record) {
-  if (observer_) observer_(record);
+  for (const auto& observer : observers_) observer(record);
   writer_->post([record = std::move(record)](Database& db) { return insert(db, record); });
 }
 
@@ -295,9 +295,9 @@ Result<Totals> Ledger::totals(WallTime since) {
 
 Result<std::vector<DayCost>> Ledger::costs(WallTime since) {
   Result<Statement*> rows = reader_.cached(
-      "SELECT r.app, r.at_ms / 86400000 AS day, sum(a.cost_usd) FROM requests r "
+      "SELECT r.app, r.at_ms / 86400000 AS day, sum(a.cost_usd), r.operation FROM requests r "
       "JOIN attempts a ON a.request = r.id WHERE r.at_ms >= ?1 AND a.cost_usd > 0 "
-      "GROUP BY r.app, day");
+      "GROUP BY r.app, r.operation, day");
   if (!rows) return std::unexpected(std::move(rows.error()));
   Statement& row = **rows;
   row.bind(1, unix_ms(since));
@@ -307,6 +307,7 @@ Result<std::vector<DayCost>> Ledger::costs(WallTime since) {
     if (!there) return std::unexpected(std::move(there.error()));
     if (!*there) return costs;
     costs.push_back({.app = std::string(row.text(0)),
+                     .operation = std::string(row.text(3)),
                      .day = WallTime{std::chrono::days{row.integer(1)}},
                      .cost_usd = row.real(2)});
   }

@@ -78,6 +78,7 @@ struct Totals {
 
 struct DayCost {
   std::string app;
+  std::string operation;
   WallTime day{};  // its beginning
   double cost_usd = 0;
 };
@@ -99,11 +100,12 @@ class Ledger {
   Result<std::vector<Outcome>> outcomes(const RequestId& id);
   Result<std::vector<RequestRecord>> recent(std::size_t limit);
   Result<Totals> totals(WallTime since);
-  /// What each app has cost on each of UTC's days since then.
+  /// What each app's operations have cost on each of UTC's days since then.
   Result<std::vector<DayCost>> costs(WallTime since);
-  /// Called with every request recorded here, before it is written.
+  /// Called with every request recorded here, before it is written. Any number may watch, for as
+  /// long as the ledger lives.
   void observe(std::function<void(const RequestRecord&)> observer) {
-    observer_ = std::move(observer);
+    observers_.push_back(std::move(observer));
   }
 
   /// Named states that outlive the daemon (the router's, say).
@@ -116,7 +118,7 @@ class Ledger {
   Ledger(sqlite::Database reader, sqlite::Writer& writer);
   sqlite::Database reader_;
   sqlite::Writer* writer_;
-  std::function<void(const RequestRecord&)> observer_;
+  std::vector<std::function<void(const RequestRecord&)>> observers_;
 };
 
 }  // namespace minimill::ledger

@@ -12,4 +12,11 @@ Result<Lane> parse_lane(std::string_view text) {
   return fail_field("lane", fmt::format("no lane '{}'", text), "use local or cloud");
 }
 
+std::string_view degraded(const Decision& decision) {
+  for (const Reason& reason : decision.reasons) {
+    if (reason.layer == kDegraded) return reason.text;
+  }
+  return {};
+}
+
 }  // namespace minimill::route

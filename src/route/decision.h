@@ -20,8 +20,8 @@ Result<Lane> parse_lane(std::string_view text);
 /// One thing that spoke for or against local. `weight` is in log-odds of "local will do": 0.7
 /// doubles the odds; 0 marks a rule that decided without weighing.
 struct Reason {
-  /// Rules: "policy", "capacity", "bound", "drift", "exploration", "escalation", "shadow". Weighed:
-  /// "difficulty", "history", "nearest", "cloud".
+  /// Rules: "policy", "capacity", "budget", "degraded", "balance", "bound", "drift", "exploration",
+  /// "escalation", "shadow". Weighed: "difficulty", "history", "nearest", "cloud".
   std::string layer;
   std::string text;  // for people: "asks for step-by-step reasoning"
   double weight = 0;
@@ -37,5 +37,10 @@ struct Decision {
   std::vector<Reason> reasons;  // strongest first
   bool operator==(const Decision&) const = default;
 };
+
+/// The layer of a reason that says why a hard work was left to the device all the same.
+inline constexpr std::string_view kDegraded = "degraded";
+/// That reason's text; empty where the answer is as good as was decided.
+std::string_view degraded(const Decision& decision);
 
 }  // namespace minimill::route

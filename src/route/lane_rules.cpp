@@ -27,7 +27,9 @@ Reason rule(std::string layer, std::string text) {
   return {.layer = std::move(layer), .text = std::move(text), .weight = 0};
 }
 
-Result<std::optional<Lane>> lane_by_rule(const RouteInput& input, std::vector<Reason>& reasons) {
+namespace {
+
+Result<std::optional<Lane>> lane_with_money(const RouteInput& input, std::vector<Reason>& reasons) {
   const bool local_only = input.privacy == policy::Privacy::kLocalOnly;
   if (local_only && input.forced == Lane::kCloud) {
     return fail(ErrorCode::kForbidden, "the request is local-only and asks for the cloud",
@@ -71,6 +73,16 @@ Result<std::optional<Lane>> lane_by_rule(const RouteInput& input, std::vector<Re
     return Lane::kCloud;
   }
   return std::nullopt;
+}
+
+}  // namespace
+
+Result<std::optional<Lane>> lane_by_rule(const RouteInput& input, std::vector<Reason>& reasons) {
+  Result<std::optional<Lane>> lane = lane_with_money(input, reasons);
+  if (!lane || !input.cloud_closed || *lane == Lane::kLocal) return lane;
+  if (*lane == Lane::kCloud) return std::unexpected(*input.cloud_closed);
+  reasons.push_back(rule("budget", input.cloud_closed->message));
+  return Lane::kLocal;
 }
 
 }  // namespace minimill::route

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "base/error.h"
 #include "chat/chat_request.h"
 #include "policy/privacy.h"
 #include "route/decision.h"
@@ -29,6 +30,10 @@ struct RouteInput {
   bool cloud_available = true;
   std::int64_t local_context_tokens = 0;  // 0: unknown
   std::optional<double> threshold;        // this request's own bar; else the router's
+  double pressure = 0;                    // how near the hard limit its budget is, 0 to 1
+  std::string pressed_by;                 // which one that is, for people
+  std::optional<Error> cloud_closed;      // why nothing may be spent on it now
+  bool accepts_degraded = true;           // rather a worse answer from the device than none
 };
 
 RouteInput route_input(const chat::ChatRequest& request);

@@ -169,12 +169,24 @@ struct Router::Impl {
     return audits == learnt.audits.end() ? RiskControl::kNone : audits->second.bar(bound.risk);
   }
 
+  /// The set bar, lower where the budget gets tight: at the hard limit it is half as high.
+  double pressed_bar(const RouteInput& input, std::vector<Reason>& reasons) const {
+    constexpr double kMostPressed = 0.5;
+    const double bar = input.verifiable ? options.threshold_checked : options.threshold;
+    if (input.pressure <= 0) return bar;
+    const double pressed = bar * (1 - kMostPressed * std::min(input.pressure, 1.0));
+    reasons.push_back(
+        rule("budget", fmt::format("{} is spent: the bar is {:.0f} % instead of {:.0f} %",
+                                   input.pressed_by, 100 * pressed, 100 * bar)));
+    return pressed;
+  }
+
   /// Sets the bar, with the reason where a promise does it.
   double bar(const RouteInput& input, std::string_view operation,
              std::vector<Reason>& reasons) const {
     if (input.threshold) return *input.threshold;
     const QualityBound* bound = bound_for(input, operation);
-    if (bound == nullptr) return input.verifiable ? options.threshold_checked : options.threshold;
+    if (bound == nullptr) return pressed_bar(input, reasons);
     const std::size_t which = static_cast<std::size_t>(bound - options.bounds.data());
     const double bar = bars[which];
     const std::string promise = fmt::format(
@@ -330,6 +342,14 @@ Result<Decision> Router::Impl::decide(const RouteInput& input, const View& view)
   decision.threshold = bar(input, decision.operation, rules);
   if (*ruled) {
     decision.lane = **ruled;
+    const bool hard = decision.p_local_ok < decision.threshold;
+    if (input.cloud_closed && !input.forced && hard && decision.lane == Lane::kLocal &&
+        input.privacy == policy::Privacy::kAllow) {
+      if (!input.accepts_degraded) return std::unexpected(*input.cloud_closed);
+      rules.insert(rules.begin(), rule(std::string(kDegraded),
+                                       "it is hard, and is left to the device only because nothing "
+                                       "may be spent on the cloud now"));
+    }
   } else {
     bool local = decision.p_local_ok >= decision.threshold;
     const bool careful = operation != nullptr && operation->to_prove > 0 && !input.threshold;

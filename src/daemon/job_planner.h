@@ -1,0 +1,55 @@
+#pragma once
+
+// Makes the scheduler's job out of a piece of work: what it is expected to take in either lane, and
+// whether it may change lanes. Learns how long things take from every request that is recorded.
+// Event-loop thread only.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "daemon/backends.h"
+#include "daemon/model_selector.h"
+#include "lane/lanes.h"
+#include "lane/service_times.h"
+#include "ledger/ledger.h"
+#include "route/route_input.h"
+
+namespace minimill::daemon {
+
+/// What of a piece of work the scheduler is told.
+struct Work {
+  std::string app;
+  lane::Priority priority = lane::Priority::kBackground;
+  route::Lane lane = route::Lane::kLocal;  // where it belongs
+  std::string model;                       // there; elsewhere it is the lane's default
+  std::string operation;
+  std::size_t prompt_bytes = 0;
+  std::int64_t max_tokens = 0;  // of the answer; 0: any
+  bool may_move = false;        // may be carried out in the other lane, too
+  std::optional<SteadyTime> deadline;
+};
+
+class JobPlanner {
+ public:
+  /// Begins with what the ledger's newest requests took.
+  JobPlanner(ledger::Ledger& ledger, const ModelSelector& selector, const Backends& backends);
+
+  lane::Job job(const Work& work) const;
+  /// What the job would cost in the cloud, before it is known.
+  double expected_usd(const Work& work) const;
+
+ private:
+  void learn(const ledger::RequestRecord& record);
+  lane::Estimate estimate(const Work& work, route::Lane lane) const;
+
+  const ModelSelector& selector_;
+  const Backends& backends_;
+  lane::ServiceTimes times_;
+};
+
+/// For people: why a job ran in another lane than its own, as the decision's first reason.
+route::Reason move_reason(lane::Move move, route::Lane to);
+
+}  // namespace minimill::daemon
