@@ -180,7 +180,7 @@ Result<std::string> Batches::add_file(std::string content) {
   if (files_.size() >= kMaxFiles) return too_much("files");
   if (bytes_ + content.size() > kMaxBytes) return too_much("bytes");
   bytes_ += content.size();
-  const std::string id = fmt::format("file-sim{:06}", ++files_made_);
+  std::string id = fmt::format("file-sim{:06}", ++files_made_);
   files_.emplace(id, std::move(content));
   return id;
 }
