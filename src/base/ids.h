@@ -26,6 +26,7 @@ struct Id {
 using RequestId = Id<struct RequestTag>;  // "req_01J…"
 using TaskId = Id<struct TaskTag>;        // "task_01J…", or what the task's file calls it
 using RunId = Id<struct RunTag>;          // "run_01J…": one carrying out of a file of tasks
+using BatchId = Id<struct BatchTag>;      // "batch_01J…": tasks sent through a batch API at once
 
 /// Makes ids. Not thread-safe: each thread that makes ids owns one.
 class IdSource {
@@ -36,6 +37,7 @@ class IdSource {
   RequestId request() { return {prefixed("req_")}; }
   TaskId task() { return {prefixed("task_")}; }
   RunId run() { return {prefixed("run_")}; }
+  BatchId batch() { return {prefixed("batch_")}; }
 
  private:
   std::string prefixed(std::string_view prefix);

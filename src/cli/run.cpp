@@ -168,10 +168,10 @@ Result<bool> watch(ApiClient& api, const std::string& run) {
     if (shown) {
       const json::object& progress = shown->at("progress").as_object();
       display.show(progress);
-      const bool ended = progress.at("waiting").as_int64() +
-                             progress.at("running_local").as_int64() +
-                             progress.at("running_cloud").as_int64() ==
-                         0;
+      const bool ended =
+          progress.at("waiting").as_int64() + progress.at("running_local").as_int64() +
+              progress.at("running_cloud").as_int64() + progress.at("running_batch").as_int64() ==
+          0;
       if (ended) return progress.at("failed").as_int64() == 0;
     }
     std::this_thread::sleep_for(kPoll);

@@ -17,6 +17,7 @@ namespace asio = boost::asio;
 struct SimFlags {
   simcloud::SimCloudOptions options;
   int first_token_ms = 600;
+  int batch_ms = 2'000;
   std::string gold;
   std::vector<std::string> faults;
 };
@@ -41,6 +42,7 @@ Result<> read_faults(const std::vector<std::string>& texts, simcloud::SimCloudOp
 int sim_cloud(const SimFlags& flags) {
   simcloud::SimCloudOptions options = flags.options;
   options.first_token = std::chrono::milliseconds{flags.first_token_ms};
+  options.batch = std::chrono::milliseconds{flags.batch_ms};
   if (Result<> faults = read_faults(flags.faults, options); !faults) {
     return report_error(faults.error());
   }
@@ -89,19 +91,29 @@ void add_sim_cloud(CLI::App& app, Context& context) {
       ->check(CLI::Range(0.0, 1.0));
   command
       ->add_option("--fault", flags->faults,
-                   "401, 429, 500, 503, garbage, half-event, stall or disconnect, with its "
+                   "401, 429, 500, 503, garbage, half-event, stall or disconnect, or of batches "
+                   "batch-fail, batch-expire, batch-hostile, batch-stall or batch-error, with its "
                    "probability; may be given several times")
       ->type_name("NAME=P");
   command->add_option("--key", flags->options.key, "Demand this key")->type_name("KEY");
   command
-      ->add_option("--requests-per-minute", flags->options.requests_per_minute,
-                   "Answer 429 beyond this rate; 0: no limit")
+      ->add_option("--requests-per-minute,--rpm", flags->options.requests_per_minute,
+                   "Answer 429 beyond this rate, and tell of it in headers; 0: no limit")
       ->check(CLI::Range(0, 1'000'000));
+  command->add_flag("--lying-headers", flags->options.lying_headers,
+                    "Rate-limit headers of nonsense");
+  command->add_flag("--no-usage", flags->options.no_usage, "Answers do not say what they used");
+  command->add_option("--batch-ms", flags->batch_ms, "How long a batch takes")
+      ->check(CLI::Range(0, 86'400'000));
   command->add_option("--seed", flags->options.seed, "The same seed gives the same answers");
   command->footer(
       "Examples:\n"
       "  minimill sim-cloud --listen 127.0.0.1:4280\n"
-      "  minimill sim-cloud --first-token-ms 50 --fault 429=0.1 --fault stall=0.02");
+      "  minimill sim-cloud --first-token-ms 50 --fault 429=0.1 --fault stall=0.02\n"
+      "  minimill sim-cloud --batch-ms 60000 --rpm 120\n"
+      "While it runs:\n"
+      "  curl 127.0.0.1:4280/sim/faults -d '{\"stall\": 0.5, \"429\": 0}'\n"
+      "  curl 127.0.0.1:4280/sim/log              what was asked so far, without prompts");
   command->callback([&context, flags] { context.chosen = [flags] { return sim_cloud(*flags); }; });
 }
 

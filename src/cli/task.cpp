@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "cli/command.h"
+#include "cli/duration.h"
 #include "cli/session.h"
 #include "cli/terminal.h"
 
@@ -20,6 +21,7 @@ struct TaskFlags {
   std::string notes;
   std::string check;
   std::string privacy;
+  std::string can_wait;
   std::vector<std::string> after;
   std::string notify;
   std::string idempotency_key;
@@ -53,6 +55,11 @@ Result<json::object> add(ApiClient& api, const TaskFlags& flags) {
   task["notes"] = flags.notes;
   if (!flags.id.empty()) task["id"] = flags.id;
   if (!flags.privacy.empty()) task["privacy"] = flags.privacy;
+  if (!flags.can_wait.empty()) {
+    Result<double> seconds = parse_seconds(flags.can_wait, "--can-wait");
+    if (!seconds) return std::unexpected(std::move(seconds.error()));
+    task["can_wait_s"] = *seconds;
+  }
   if (!flags.check.empty()) {
     Result<json::value> check = parse_json(flags.check);
     if (!check) return std::unexpected(std::move(check.error()).context("--check"));
@@ -75,7 +82,7 @@ void print_list(const json::object& answer) {
              "title");
   for (const json::value& each : tasks) {
     const json::object& task = each.as_object();
-    const bool cloud = text_of(task, "lane") == "cloud";
+    const bool cloud = text_of(task, "lane") != "local";
     fmt::print("{:<28} {:<9} {:<6} {:<8} {:>8}  {}\n", shortened(text_of(task, "id"), 28),
                text_of(task, "state"), text_of(task, "lane"),
                text_of(task, cloud ? "cloud_passed" : "local_passed"), text_of(task, "duration_s"),
@@ -189,6 +196,7 @@ void add_task(CLI::App& app, Context& context) {
   command->footer(
       "Examples:\n"
       "  minimill task add 'Triage this mail' --notes 'My card has not arrived'\n"
+      "  minimill task add 'Sum up this report' --notes \"$(cat report.txt)\" --can-wait 8h\n"
       "  minimill task add 'Sum it up' --after triage --notify http://127.0.0.1:9000/done\n"
       "  minimill task list --state failed\n"
       "  minimill task retry --all\n"
@@ -204,6 +212,9 @@ void add_task(CLI::App& app, Context& context) {
   add->add_option("--privacy", flags->privacy, "local-only or allow")
       ->check(CLI::IsMember({"local-only", "allow"}));
 
+  add->add_option("--can-wait", flags->can_wait,
+                  "An answer within this time is soon enough: may go in a batch, at half price")
+      ->type_name("TIME");
   add->add_option("--after", flags->after, "Tasks that must be done first")->type_name("ID");
   add->add_option("--notify", flags->notify, "Where its outcome is posted ([outbox] allow)")
       ->type_name("URL");

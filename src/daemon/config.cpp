@@ -142,6 +142,19 @@ cloud::Price read_price(TomlReader table) {
   return price;
 }
 
+void read_batch(TomlReader table, BatchConfig& batch) {
+  constexpr int kDay_s = 86'400;
+  batch.enabled = table.boolean("enabled", batch.enabled);
+  batch.providers = table.strings("providers");
+  batch.min_wait_s = table.integer("min_wait_s", batch.min_wait_s, 1, 30 * kDay_s);
+  batch.gather_s = table.integer("gather_s", batch.gather_s, 0, kDay_s);
+  batch.max_tasks = table.integer("max_tasks", batch.max_tasks, 1, 10'000);
+  batch.poll_s = table.integer("poll_s", batch.poll_s, 1, kDay_s);
+  batch.reserve_s = table.integer("reserve_s", batch.reserve_s, 0, kDay_s);
+  batch.discount = table.number("discount", batch.discount, 0, 1);
+  table.finish();
+}
+
 void read_outbox(TomlReader table, OutboxConfig& outbox) {
   outbox.allow = table.strings("allow");
   for (const std::string& text : outbox.allow) {
@@ -240,6 +253,7 @@ void read_root(TomlReader& root, Config& config) {
   config.tasks.max_tokens = tasks.integer("max_tokens", config.tasks.max_tokens, 1, 1 << 20);
   tasks.finish();
 
+  read_batch(root.table("batch"), config.batch);
   read_outbox(root.table("outbox"), config.outbox);
   read_sim_cloud(root.table("sim_cloud"), config.sim_cloud);
   root.finish();
@@ -254,6 +268,12 @@ Result<> check_names(const Config& config, std::string_view source) {
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("{}: two engines or providers are called '{}'", source, *twice),
                 "give each a name of its own");
+  }
+  for (const std::string& name : config.batch.providers) {
+    const auto found = std::ranges::find(config.providers, name, &ProviderConfig::name);
+    if (found != config.providers.end() || name == "sim-cloud") continue;
+    return fail_field("batch.providers", fmt::format("{}: no provider '{}'", source, name),
+                      "name a [[provider]] whose batch API is to be used");
   }
   return {};
 }
@@ -438,6 +458,12 @@ std::string to_toml(const Config& config) {
        config.tasks.lease_s, config.tasks.max_tokens);
   line("[outbox]\nallow = {}\nmax_attempts = {}\n", in_quotes(config.outbox.allow),
        config.outbox.max_attempts);
+  line(
+      "[batch]\nenabled = {}\nproviders = {}\nmin_wait_s = {}\ngather_s = {}\nmax_tasks = {}\n"
+      "poll_s = {}\nreserve_s = {}\ndiscount = {}\n",
+      config.batch.enabled, in_quotes(config.batch.providers), config.batch.min_wait_s,
+      config.batch.gather_s, config.batch.max_tasks, config.batch.poll_s, config.batch.reserve_s,
+      config.batch.discount);
   line(
       "[sim_cloud]\nenabled = {}\nfirst_token_ms = {}\ntokens_per_second = {}\np_correct = "
       "{}\ngold = {}",

@@ -92,6 +92,18 @@ struct TasksConfig {
   int max_tokens = 512;  // of a task's answer
 };
 
+/// Tasks that can wait go through a provider's batch API, at a discount.
+struct BatchConfig {
+  bool enabled = true;
+  std::vector<std::string> providers;  // empty: OpenAI's and Anthropic's own, and the simulated one
+  int min_wait_s = 3'600;              // a task must be able to wait so long
+  int gather_s = 60;                   // for more tasks, before a batch is sent
+  int max_tasks = 500;                 // of a batch
+  int poll_s = 300;                    // between looks at a batch, at most
+  int reserve_s = 900;                 // of a task's wait, left for doing it elsewhere after all
+  double discount = 0.5;               // of the price
+};
+
 struct OutboxConfig {
   std::vector<std::string> allow;  // URLs under which tasks may notify somebody; none by default
   int max_attempts = 20;
@@ -121,6 +133,7 @@ struct Config {
   WatchConfig watch;
   ShadowConfig shadow;
   TasksConfig tasks;
+  BatchConfig batch;
   OutboxConfig outbox;
   SimCloudConfig sim_cloud;
 };

@@ -12,6 +12,8 @@
 #include "daemon/access.h"
 #include "daemon/anthropic_api.h"
 #include "daemon/backends.h"
+#include "daemon/batch_api.h"
+#include "daemon/batch_runner.h"
 #include "daemon/budget_api.h"
 #include "daemon/chat_api.h"
 #include "daemon/clock_watch.h"
@@ -38,6 +40,7 @@
 #include "daemon/spending.h"
 #include "daemon/status_api.h"
 #include "daemon/task_api.h"
+#include "daemon/task_judge.h"
 #include "daemon/task_runner.h"
 #include "daemon/wire_errors.h"
 #include "responses/response_store.h"
@@ -144,6 +147,9 @@ Result<std::unique_ptr<sqlite::Writer>> open_writer(const std::filesystem::path&
   if (Result<> migrated = lane::migrate_tasks(*db); !migrated) {
     return std::unexpected(std::move(migrated.error()));
   }
+  if (Result<> migrated = lane::migrate_batches(*db); !migrated) {
+    return std::unexpected(std::move(migrated.error()));
+  }
   return std::make_unique<sqlite::Writer>(std::move(*db));
 }
 
@@ -151,8 +157,10 @@ Result<std::unique_ptr<sqlite::Writer>> open_writer(const std::filesystem::path&
 struct Readers {
   ledger::Ledger ledger;  // event loop
   lane::TaskStore tasks;
+  lane::BatchStore batches;
   ledger::Ledger offload_ledger;  // offload thread
   lane::TaskStore offload_tasks;
+  lane::BatchStore offload_batches;
   responses::ResponseStore responses;  // event loop; a file of its own
   lane::Outbox outbox;                 // event loop
   lane::Outbox offload_outbox;
@@ -164,10 +172,14 @@ struct Readers {
     if (!ledger) return std::unexpected(std::move(ledger.error()));
     Result<lane::TaskStore> tasks = lane::TaskStore::open(path, writer);
     if (!tasks) return std::unexpected(std::move(tasks.error()));
+    Result<lane::BatchStore> batches = lane::BatchStore::open(path, writer);
+    if (!batches) return std::unexpected(std::move(batches.error()));
     Result<ledger::Ledger> offload_ledger = ledger::Ledger::open(path, writer);
     if (!offload_ledger) return std::unexpected(std::move(offload_ledger.error()));
     Result<lane::TaskStore> offload_tasks = lane::TaskStore::open(path, writer);
     if (!offload_tasks) return std::unexpected(std::move(offload_tasks.error()));
+    Result<lane::BatchStore> offload_batches = lane::BatchStore::open(path, writer);
+    if (!offload_batches) return std::unexpected(std::move(offload_batches.error()));
     Result<responses::ResponseStore> responses =
         responses::ResponseStore::open(folder.path() / "responses.db", clock);
     if (!responses) return std::unexpected(std::move(responses.error()));
@@ -175,9 +187,10 @@ struct Readers {
     if (!outbox) return std::unexpected(std::move(outbox.error()));
     Result<lane::Outbox> offload_outbox = lane::Outbox::open(path, writer);
     if (!offload_outbox) return std::unexpected(std::move(offload_outbox.error()));
-    return Readers{std::move(*ledger),        std::move(*tasks),     std::move(*offload_ledger),
-                   std::move(*offload_tasks), std::move(*responses), std::move(*outbox),
-                   std::move(*offload_outbox)};
+    return Readers{
+        std::move(*ledger),         std::move(*tasks),         std::move(*batches),
+        std::move(*offload_ledger), std::move(*offload_tasks), std::move(*offload_batches),
+        std::move(*responses),      std::move(*outbox),        std::move(*offload_outbox)};
   }
 };
 
@@ -233,8 +246,20 @@ struct Daemon::Parts {
                    lanes, readers.ledger, outcomes);
     gateway.emplace(clock, ids, router, *selector, engines, *backends, lanes, readers.ledger,
                     outcomes, *shadow, *planner, spending, watch_options(options.config));
-    runner.emplace(io, clock, ids, options.config, router, outcomes, *selector, engines, *backends,
-                   lanes, *planner, spending, readers.tasks, readers.ledger);
+    judge.emplace(clock, options.config, outcomes, *selector, engines, spending, readers.ledger);
+    batches.emplace(BatchTools{.io = io,
+                               .clock = clock,
+                               .config = options.config.batch,
+                               .backends = *backends,
+                               .judge = *judge,
+                               .tasks = readers.tasks,
+                               .batches = readers.batches,
+                               .ledger = readers.ledger,
+                               .let_go = [this](const RunId& run,
+                                                const TaskId& id) { runner->let_go(run, id); }},
+                    ids, *selector, client);
+    runner.emplace(io, clock, ids, options.config, router, *judge, *batches, *selector, engines,
+                   *backends, lanes, *planner, spending, readers.tasks, readers.ledger);
     outcomes.on_learnt([this] { runner->note_learnt(); });
     readers.tasks.on_ended([this](const lane::Consequences& then) {
       if (then.unblocked) runner->ready_since(then.at);
@@ -250,6 +275,7 @@ struct Daemon::Parts {
     feedback.emplace(clock, outcomes, readers.ledger);
     task_api.emplace(clock, ids, readers.tasks, readers.offload_tasks, readers.offload_ledger,
                      offload, *runner, lanes, *selector, engines, notify_policy);
+    batch_api.emplace(*batches, readers.offload_batches, offload);
     outbox_api.emplace(clock, readers.outbox, readers.offload_outbox, offload, outbox_runner);
     status_api.emplace(clock, lanes, engines, *selector, readers.offload_ledger, offload);
     providers_api.emplace(clock, options.config, *selector, prices, pool, access);
@@ -270,6 +296,7 @@ struct Daemon::Parts {
           co_await send_json(kOk, document, out);
         });
     task_api->add_to(routes);
+    batch_api->add_to(routes);
     outbox_api->add_to(routes);
     status_api->add_to(routes);
   }
@@ -344,6 +371,8 @@ struct Daemon::Parts {
   std::optional<JobPlanner> planner;
   std::optional<Shadow> shadow;
   std::optional<Gateway> gateway;
+  std::optional<TaskJudge> judge;
+  std::optional<BatchRunner> batches;
   std::optional<TaskRunner> runner;
   NotifyPolicy notify_policy;
   OutboxRunner outbox_runner;
@@ -360,6 +389,7 @@ struct Daemon::Parts {
   std::optional<RouterApi> router_api;
   std::optional<BudgetApi> budget_api;
   std::optional<TaskApi> task_api;
+  std::optional<BatchApi> batch_api;
   std::optional<OutboxApi> outbox_api;
   std::optional<StatusApi> status_api;
   Routes routes;
@@ -447,6 +477,7 @@ asio::awaitable<Result<std::vector<std::string>>> Daemon::start() {
   Result<> announced = parts.folder.announce(announced_at);
   if (!announced) co_return std::unexpected(std::move(announced.error()));
   if (parts.options.carry_out_tasks) {
+    parts.batches->start();
     parts.runner->start();
     parts.outbox_runner.start();
     parts.clock_watch.start();
@@ -463,6 +494,7 @@ asio::awaitable<void> Daemon::stop(std::chrono::milliseconds grace) {
   if (parts.carrying_out) {
     co_await parts.clock_watch.stop();
     co_await parts.runner->stop();
+    co_await parts.batches->stop();
     co_await parts.outbox_runner.drain(std::min(grace, kOutboxGrace));
     co_await parts.outbox_runner.stop();
   }

@@ -13,7 +13,6 @@
 
 #include "base/log.h"
 #include "daemon/gateway.h"
-#include "lane/check.h"
 #include "route/confidence.h"
 #include "route/learnt.h"
 
@@ -44,16 +43,17 @@ double seconds(std::chrono::nanoseconds duration) {
 }  // namespace
 
 TaskRunner::TaskRunner(asio::io_context& io, const Clock& clock, IdSource& ids,
-                       const Config& config, route::Router& router, Outcomes& outcomes,
-                       ModelSelector& selector, Engines& engines, Backends& backends,
-                       lane::Lanes& lanes, const JobPlanner& planner, Spending& spending,
-                       lane::TaskStore& store, ledger::Ledger& ledger)
+                       const Config& config, route::Router& router, TaskJudge& judge,
+                       BatchRunner& batches, ModelSelector& selector, Engines& engines,
+                       Backends& backends, lane::Lanes& lanes, const JobPlanner& planner,
+                       Spending& spending, lane::TaskStore& store, ledger::Ledger& ledger)
     : io_(io),
       clock_(clock),
       ids_(ids),
       config_(config),
       router_(router),
-      outcomes_(outcomes),
+      judge_(judge),
+      batches_(batches),
       selector_(selector),
       engines_(engines),
       backends_(backends),
@@ -148,7 +148,12 @@ Result<> TaskRunner::take(const lane::DueTask& due) {
   Result<std::optional<lane::Task>> task = store_.find(due.id, due.run);
   if (!task) return std::unexpected(std::move(task.error()));
   if (!*task || (*task)->state != lane::TaskState::kQueued) return {};
-  Result<route::Decision> decision = router_.meet(route_input(**task));
+  Result<route::Decision> decision = router_.meet(judge_.route_input(**task));
+  if (decision && batches_.takes(**task, *decision)) {
+    held_[{due.run, due.id}].reset();
+    batches_.add(**task, std::move(*decision));
+    return {};
+  }
   // Where nothing can serve it now, that is found out in its turn, and a retry planned.
   if (!decision) decision = route::Decision{};
   if (wait_turn({.run = due.run, .id = due.id}, **task, *decision)) return {};
@@ -170,6 +175,11 @@ bool TaskRunner::wait_turn(Ref ref, const lane::Task& task, const route::Decisio
   return true;
 }
 
+void TaskRunner::let_go(const RunId& run, const TaskId& id) {
+  held_.erase({run, id});
+  wake();
+}
+
 Work TaskRunner::work_of(const lane::Task& task, const route::Decision& decision) const {
   const bool local = decision.lane == route::Lane::kLocal;
   Work work{.app = kTasksApp,
@@ -181,7 +191,7 @@ Work TaskRunner::work_of(const lane::Task& task, const route::Decision& decision
             .max_tokens = local
                               ? std::min(config_.tasks.max_tokens, config_.local.max_answer_tokens)
                               : config_.tasks.max_tokens,
-            .may_move = local && may_escalate(task) && route::degraded(decision).empty(),
+            .may_move = local && judge_.may_escalate(task) && route::degraded(decision).empty(),
             .deadline = {}};
   if (task.spec.deadline_s) {
     const auto after = std::chrono::duration<double>(*task.spec.deadline_s);
@@ -216,6 +226,9 @@ asio::awaitable<Result<>> TaskRunner::carry_out(Ref ref, lane::Slot slot) {
       decision->lane = lane;
       decision->reasons.insert(decision->reasons.begin(), move_reason(slot.move(), lane));
     }
+  } else if (decision && batches_.takes(task, *decision)) {
+    batches_.add(task, std::move(*decision));
+    co_return Result<>{};
   } else if (decision && decision->lane != lane && !ref.settled) {
     ref.settled = true;
     if (!wait_turn(std::move(ref), task, *decision)) ready_since(turn_of(task));
@@ -224,6 +237,7 @@ asio::awaitable<Result<>> TaskRunner::carry_out(Ref ref, lane::Slot slot) {
 
   const WallTime now = clock_.wall();
   task.lane = lane;
+  task.batched = false;
   Result<> leased = co_await store_.lease(task, now, now + lease_time());
   if (!leased) {
     put_back(ref, task);
@@ -281,7 +295,7 @@ asio::awaitable<TaskRunner::Next> TaskRunner::attempt(lane::Task& task, route::L
   row.model = decision.model;
   row.queued_ms = in_ms(slot.waited());
 
-  chat::ChatRequest request = chat_request(task, lane);
+  chat::ChatRequest request = judge_.chat_request(task, lane);
   request.logprobs = lane == route::Lane::kLocal && !task.spec.check.is_null();
   CloudCall call;
   call.operation = decision.operation;
@@ -319,7 +333,7 @@ asio::awaitable<TaskRunner::Next> TaskRunner::attempt(lane::Task& task, route::L
   add_cloud_attempts(record, call.done);
   ledger_.record(std::move(record));
   if (answer) {
-    judge(task, lane, *answer);
+    judge_.judge(task, lane, *answer);
     if (lane == route::Lane::kCloud && task.cloud_passed) {
       backends_.judged(call.done.provider, call.done.model, decision.operation, *task.cloud_passed);
     }
@@ -332,8 +346,8 @@ asio::awaitable<TaskRunner::Next> TaskRunner::attempt(lane::Task& task, route::L
     co_return escalated ? Next::kToCloud : Next::kNowhere;
   }
   const bool lasting = task.attempts > 1 || answer.error().code == ErrorCode::kTooLarge;
-  if (lane == route::Lane::kLocal && lasting && may_escalate(task)) {
-    escalate(task, answer.error().message);
+  if (lane == route::Lane::kLocal && lasting && judge_.may_escalate(task)) {
+    judge_.escalate(task, answer.error().message);
     co_return Next::kToCloud;
   }
   if (lane == route::Lane::kCloud && may_degrade(task, answer.error())) {
@@ -345,52 +359,12 @@ asio::awaitable<TaskRunner::Next> TaskRunner::attempt(lane::Task& task, route::L
   co_return Next::kNowhere;
 }
 
-void TaskRunner::judge(lane::Task& task, route::Lane lane, const chat::ChatAnswer& answer) {
-  task.answer = answer.text;
-  task.error.clear();
-  task.state = lane::TaskState::kDone;
-  task.finished = clock_.wall();
-  if (task.spec.check.is_null()) return;
-
-  const Result<lane::Check> check = lane::Check::parse(task.spec.check);
-  const lane::Verdict verdict =
-      check ? check->run(answer.text)
-            : lane::Verdict{.passed = false, .why = check.error().to_string()};
-  (lane == route::Lane::kLocal ? task.local_passed : task.cloud_passed) = verdict.passed;
-  const auto judged = lane == route::Lane::kLocal ? &Outcomes::local : &Outcomes::cloud;
-  (outcomes_.*judged)(task.request, route_input(task), task.operation, route::OutcomeKind::kCheck,
-                      verdict.passed, verdict.why);
-  if (verdict.passed) return;
-  task.error = "check failed: " + verdict.why;
-  if (lane == route::Lane::kLocal && may_escalate(task)) {
-    note(task.request, "escalated", false, verdict.why);
-    escalate(task, task.error);
-  }
-}
-
-bool TaskRunner::may_escalate(const lane::Task& task) const {
-  return !task.escalated && task.spec.privacy == policy::Privacy::kAllow &&
-         selector_.cloud_available();
-}
-
 /// Only once it is more than a moment's trouble, and not for what the device has failed at.
 bool TaskRunner::may_degrade(const lane::Task& task, const Error& from_cloud) const {
   const bool out_of_reach =
       from_cloud.code == ErrorCode::kUnavailable || from_cloud.code == ErrorCode::kTimeout;
   return out_of_reach && task.attempts > 1 && !task.escalated && config_.lanes.accept_degraded &&
          engines_.default_available();
-}
-
-void TaskRunner::escalate(lane::Task& task, std::string why) {
-  task.escalated = true;
-  task.state = lane::TaskState::kQueued;
-  task.lane = route::Lane::kCloud;
-  task.finished.reset();
-  task.error = std::move(why);
-  task.failure = lane::TaskFailure{.at = clock_.wall(),
-                                   .attempt = task.attempts,
-                                   .lane = route::Lane::kLocal,
-                                   .error = task.error};
 }
 
 void TaskRunner::plan_retry(lane::Task& task, const Error& error) {
@@ -416,14 +390,6 @@ void TaskRunner::plan_retry(lane::Task& task, const Error& error) {
   task.not_before = clock_.wall() + error.retry_after.value_or(backoff(task.attempts));
 }
 
-void TaskRunner::note(const RequestId& request, std::string kind, bool ok, std::string detail) {
-  ledger_.record(ledger::Outcome{.request = request,
-                                 .at = clock_.wall(),
-                                 .kind = std::move(kind),
-                                 .ok = ok,
-                                 .detail = std::move(detail)});
-}
-
 void TaskRunner::release(const Ref& ref) { held_.erase({ref.run, ref.id}); }
 
 Millis TaskRunner::lease_time() const { return std::chrono::seconds{config_.tasks.lease_s}; }
@@ -436,7 +402,7 @@ Millis TaskRunner::backoff(int attempts) {
 }
 
 Result<route::Decision> TaskRunner::decide(const lane::Task& task, bool degraded) {
-  route::RouteInput input = route_input(task);
+  route::RouteInput input = judge_.route_input(task);
   if (degraded) input.forced = route::Lane::kLocal;
   Result<route::Decision> decision = router_.decide(input);
   if (decision && task.escalated) {
@@ -448,35 +414,6 @@ Result<route::Decision> TaskRunner::decide(const lane::Task& task, bool degraded
     decision->reasons.front() = out_of_reach();
   }
   return decision;
-}
-
-route::RouteInput TaskRunner::route_input(const lane::Task& task) {
-  route::RouteInput input;
-  input.title = task.spec.title;
-  input.text = task.prompt();
-  input.app = kTasksApp;
-  input.model = engines_.default_model();
-  input.verifiable = !task.spec.check.is_null();
-  input.privacy = task.spec.privacy;
-  if (task.escalated) input.forced = route::Lane::kCloud;
-  input.local_available = engines_.default_available();
-  input.cloud_available = selector_.cloud_available();
-  input.local_context_tokens = engines_.context_tokens();
-  input.accepts_degraded = config_.lanes.accept_degraded;
-  (void)spending_.weigh(input);
-  return input;
-}
-
-chat::ChatRequest TaskRunner::chat_request(const lane::Task& task, route::Lane lane) const {
-  chat::ChatRequest request;
-  request.model = kAuto;
-  request.messages.push_back(chat::text_message(chat::Role::kUser, task.prompt()));
-  request.sampling.temperature = 0;  // the same task gets the same answer
-  request.sampling.max_tokens =
-      lane == route::Lane::kLocal
-          ? std::min(config_.tasks.max_tokens, config_.local.max_answer_tokens)
-          : config_.tasks.max_tokens;
-  return request;
 }
 
 /// What was learnt is saved at most once per kSaveEvery, and when stopping.

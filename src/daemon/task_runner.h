@@ -19,10 +19,11 @@
 #include "base/ids.h"
 #include "daemon/backends.h"
 #include "daemon/background.h"
+#include "daemon/batch_runner.h"
 #include "daemon/config.h"
 #include "daemon/job_planner.h"
-#include "daemon/outcomes.h"
 #include "daemon/spending.h"
+#include "daemon/task_judge.h"
 #include "daemon/wake.h"
 #include "lane/lanes.h"
 #include "lane/task_store.h"
@@ -32,15 +33,14 @@
 namespace minimill::daemon {
 
 /// The router's name among the ledger's saved states.
-inline constexpr const char* kTasksApp = "tasks";  // who asks, in the ledger
 inline constexpr std::string_view kRouterState = "router";
 
 class TaskRunner {
  public:
   TaskRunner(asio::io_context& io, const Clock& clock, IdSource& ids, const Config& config,
-             route::Router& router, Outcomes& outcomes, ModelSelector& selector, Engines& engines,
-             Backends& backends, lane::Lanes& lanes, const JobPlanner& planner, Spending& spending,
-             lane::TaskStore& store, ledger::Ledger& ledger);
+             route::Router& router, TaskJudge& judge, BatchRunner& batches, ModelSelector& selector,
+             Engines& engines, Backends& backends, lane::Lanes& lanes, const JobPlanner& planner,
+             Spending& spending, lane::TaskStore& store, ledger::Ledger& ledger);
 
   /// Puts back what a dead daemon left running, then takes what is due.
   void start();
@@ -52,6 +52,9 @@ class TaskRunner {
   void wake();
   /// Tasks have become ready at `at`, and not before.
   void ready_since(WallTime at);
+
+  /// A task that was handed to the batches is in one, on disk, or comes back from there.
+  void let_go(const RunId& run, const TaskId& id);
 
   /// Somebody else has taught the router something: it is saved with what is learnt here.
   /// Now, and not in its turn: when stopping.
@@ -81,15 +84,9 @@ class TaskRunner {
   asio::awaitable<void> keep_learnt();
 
   Result<route::Decision> decide(const lane::Task& task, bool degraded);
-  route::RouteInput route_input(const lane::Task& task);
   Work work_of(const lane::Task& task, const route::Decision& decision) const;
-  chat::ChatRequest chat_request(const lane::Task& task, route::Lane lane) const;
-  void judge(lane::Task& task, route::Lane lane, const chat::ChatAnswer& answer);
-  bool may_escalate(const lane::Task& task) const;
   bool may_degrade(const lane::Task& task, const Error& from_cloud) const;
-  void escalate(lane::Task& task, std::string why);
   void plan_retry(lane::Task& task, const Error& error);
-  void note(const RequestId& request, std::string kind, bool ok, std::string detail);
   void release(const Ref& ref);
   /// It stays queued, and is looked at again with the next look.
   void put_back(const Ref& ref, const lane::Task& task);
@@ -105,7 +102,8 @@ class TaskRunner {
   IdSource& ids_;
   const Config& config_;
   route::Router& router_;
-  Outcomes& outcomes_;
+  TaskJudge& judge_;
+  BatchRunner& batches_;
   ModelSelector& selector_;
   Engines& engines_;
   Backends& backends_;

@@ -20,6 +20,10 @@ void count_lane(const Task& task, Figures& figures) {
   };
   count(figures.local, task.local_passed, task.local_s);
   count(figures.cloud, task.cloud_passed, task.cloud_s);
+  if (task.batched) {  // no time of its own: it says nothing of how long the work took
+    ++figures.batched;
+    if (task.cloud_s <= 0) ++figures.cloud.tried;
+  }
   ++(task.lane == route::Lane::kLocal ? figures.local : figures.cloud).answered;
 }
 
@@ -86,6 +90,7 @@ json::object figures_json(const Figures& figures) {
           {"failed", figures.failed},
           {"cancelled", figures.cancelled},
           {"escalated", figures.escalated},
+          {"batched", figures.batched},
           {"share_local", figures.share_local},
           {"local", lane_json(figures.local)},
           {"cloud", lane_json(figures.cloud)},

@@ -56,6 +56,7 @@ std::string to_table(const Report& report) {
                      100 * all.share_local, all.done, 100 * report.peak_share_local);
   out += lane_row("local", all.local);
   out += lane_row("cloud", all.cloud);
+  if (all.batched > 0) out += fmt::format("  {} of the cloud's through batches\n", all.batched);
   out += fmt::format("tokens: {} in, {} out\n", all.prompt_tokens, all.completion_tokens);
   out += fmt::format("cost: {:.4f} USD; had all gone to the cloud: {:.4f} USD ({:.0f} % saved)\n\n",
                      all.cost_usd, all.all_cloud_cost_usd,

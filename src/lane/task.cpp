@@ -18,11 +18,12 @@ constexpr std::size_t kMaxIdBytes = 128;
 constexpr double kMaxSeconds = 366.0 * 86'400;
 constexpr int kMaxDay = 366;
 
+constexpr std::string_view kBatch = "batch";
 constexpr std::array<std::string_view, 5> kStates{"queued", "running", "done", "failed",
                                                   "cancelled"};
-constexpr std::array<std::string_view, 11> kFields{"id",    "title", "notes",   "arrives_s",
-                                                   "day",   "check", "privacy", "deadline_s",
-                                                   "label", "after", "notify"};
+constexpr std::array<std::string_view, 12> kFields{"id",         "title", "notes",   "arrives_s",
+                                                   "day",        "check", "privacy", "deadline_s",
+                                                   "can_wait_s", "label", "after",   "notify"};
 
 bool is_good_id(std::string_view id) {
   const auto printable = [](char c) { return c > ' ' && c < '\x7f'; };
@@ -100,6 +101,7 @@ Result<TaskSpec> read_spec(const json::object& object) {
   spec.arrives_s = fields.number_or("arrives_s", 0, 0, kMaxSeconds);
   spec.day = static_cast<int>(fields.optional_integer("day", 0, kMaxDay).value_or(0));
   spec.deadline_s = fields.optional_number("deadline_s", 0, kMaxSeconds);
+  spec.can_wait_s = fields.optional_number("can_wait_s", 0, kMaxSeconds);
   const std::string privacy = fields.string_or("privacy", "allow");
   spec.after = read_after(fields);
   spec.notify = fields.string_or("notify", "");
@@ -159,6 +161,7 @@ json::object to_json(const TaskSpec& spec) {
   if (!spec.check.is_null()) object["check"] = spec.check;
   if (spec.privacy != policy::Privacy::kAllow) object["privacy"] = policy::name(spec.privacy);
   if (spec.deadline_s) object["deadline_s"] = *spec.deadline_s;
+  if (spec.can_wait_s) object["can_wait_s"] = *spec.can_wait_s;
   if (!spec.label.is_null()) object["label"] = spec.label;
   if (!spec.after.empty()) {
     json::array after;
@@ -173,7 +176,7 @@ json::object to_json(const Task& task) {
   json::object object = to_json(task.spec);
   object["run"] = task.run.value;
   object["state"] = name(task.state);
-  object["lane"] = route::name(task.lane);
+  object["lane"] = task.batched ? kBatch : route::name(task.lane);
   object["attempts"] = task.attempts;
   if (task.blocked_by > 0) object["blocked_by"] = task.blocked_by;
   object["escalated"] = task.escalated;

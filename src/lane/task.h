@@ -28,6 +28,7 @@ struct TaskSpec {
   json::value check;     // null: none
   policy::Privacy privacy = policy::Privacy::kAllow;
   std::optional<double> deadline_s;  // after arrival
+  std::optional<double> can_wait_s;  // after arrival; an answer by then is soon enough
   json::value label;                 // for scoring only: nothing that decides reads it
   std::vector<TaskId> after;         // tasks of the same run that must be done first
   std::string notify;                // URL that its outcome is posted to; empty: nobody
@@ -58,6 +59,7 @@ struct Task {
   int attempts = 0;
   RequestId request;                       // of the last attempt, for `minimill why`
   route::Lane lane = route::Lane::kLocal;  // that gave the last answer, or is to
+  bool batched = false;                    // through a provider's batch API; lane is kCloud
   bool escalated = false;                  // local answered first and failed its check
   std::optional<bool> local_passed;        // checks; nullopt: not tried, or no check
   std::optional<bool> cloud_passed;

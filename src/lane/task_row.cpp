@@ -31,8 +31,9 @@ Result<Task> read_task(const sqlite::Statement& row) {
   task.finished = time_of(row.optional_integer(6));
   task.attempts = static_cast<int>(row.integer(7));
   task.request = {std::string(row.text(8))};
-  task.lane = row.integer(9) == route::index(route::Lane::kCloud) ? route::Lane::kCloud
-                                                                  : route::Lane::kLocal;
+  task.lane = row.integer(9) == route::index(route::Lane::kLocal) ? route::Lane::kLocal
+                                                                  : route::Lane::kCloud;
+  task.batched = row.integer(9) == kBatchLane;
   task.escalated = row.integer(10) != 0;
   task.local_passed = flag_of(row.optional_integer(11));
   task.cloud_passed = flag_of(row.optional_integer(12));

@@ -22,6 +22,12 @@ Result<Task> read_task(const sqlite::Statement& row);
 /// Steps through all rows.
 Result<std::vector<Task>> read_tasks(sqlite::Statement& rows);
 
+/// The column `lane`: a route::Lane, or that of tasks which go through a batch.
+inline constexpr int kBatchLane = route::kLaneCount;
+inline int lane_number(const Task& task) {
+  return task.batched ? kBatchLane : route::index(task.lane);
+}
+
 /// A state as it is stored.
 constexpr int number(TaskState state) { return static_cast<int>(state); }
 

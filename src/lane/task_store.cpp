@@ -93,7 +93,7 @@ Result<bool> update(Database& db, const Task& task) {
       .bind(5, ms_of(task.finished))
       .bind(6, task.attempts)
       .bind(7, task.request.value)
-      .bind(8, route::index(task.lane))
+      .bind(8, lane_number(task))
       .bind(9, task.escalated)
       .bind(10, flag(task.local_passed))
       .bind(11, flag(task.cloud_passed))
@@ -112,10 +112,14 @@ Result<bool> update(Database& db, const Task& task) {
 }
 
 Result<> requeue(Database& db) {
-  Result<Statement*> row =
-      db.cached("UPDATE tasks SET state = ?1, lease_until_ms = NULL WHERE state = ?2");
+  Result<Statement*> row = db.cached(
+      "UPDATE tasks SET state = ?1, lease_until_ms = NULL WHERE state = ?2 AND lane != ?3");
   if (!row) return std::unexpected(std::move(row.error()));
-  return (*row)->bind(1, number(TaskState::kQueued)).bind(2, number(TaskState::kRunning)).run();
+  return (*row)
+      ->bind(1, number(TaskState::kQueued))
+      .bind(2, number(TaskState::kRunning))
+      .bind(3, kBatchLane)
+      .run();
 }
 
 /// What a job leaves for the event loop. The writer's thread is done with it when run() returns.
@@ -153,8 +157,16 @@ sqlite::Writer::Job shift_job(Millis by) {
   return [by](Database& db) { return shift_times(db, by); };
 }
 
+sqlite::Writer::Job guarded_job(TaskStore::Guard guard, sqlite::Writer::Job job) {
+  return [guard = std::move(guard), job = std::move(job)](Database& db) mutable -> Result<> {
+    Result<bool> may = guard(db);
+    if (!may) return std::unexpected(std::move(may.error()));
+    return *may ? job(db) : Result<>{};
+  };
+}
+
 sqlite::Writer::Job lease_job(const Task& task, WallTime now, WallTime lease_until) {
-  return [run = task.run, id = task.spec.id, lane = task.lane, now,
+  return [run = task.run, id = task.spec.id, lane = lane_number(task), now,
           lease_until](Database& db) -> Result<> {
     Result<Statement*> row = db.cached(
         "UPDATE tasks SET state = 1, attempts = attempts + 1, lease_until_ms = ?4, lane = ?5, "
@@ -165,7 +177,7 @@ sqlite::Writer::Job lease_job(const Task& task, WallTime now, WallTime lease_unt
         .bind(2, id.value)
         .bind(3, unix_ms(now))
         .bind(4, unix_ms(lease_until))
-        .bind(5, route::index(lane));
+        .bind(5, lane);
     if (Result<> done = (*row)->run(); !done) return done;
     if (db.changes() == 1) return {};
     return fail(ErrorCode::kConflict, fmt::format("task '{}' is no longer queued", id.value));
@@ -301,6 +313,10 @@ Result<std::optional<RunInfo>> first(Result<std::vector<RunInfo>> runs) {
 
 }  // namespace
 
+Result<> lease_task(Database& db, const Task& task, WallTime now, WallTime lease_until) {
+  return lease_job(task, now, lease_until)(db);
+}
+
 Result<> migrate_tasks(Database& db) { return sqlite::migrate(db, "lane", kMigrations); }
 
 TaskStore::TaskStore(Database reader, sqlite::Writer& writer)
@@ -405,6 +421,14 @@ asio::awaitable<Result<>> TaskStore::save(Task task) {
   co_return saved;
 }
 
+asio::awaitable<Result<>> TaskStore::save_if(Task task, Guard guard) {
+  auto outcome = std::make_shared<Outcome>();
+  sqlite::Writer::Job job = guarded_job(std::move(guard), save_job(std::move(task), outcome));
+  Result<> saved = co_await writer_->run(std::move(job));
+  if (saved) tell(outcome->then);
+  co_return saved;
+}
+
 asio::awaitable<Result<>> TaskStore::cancel(TaskId id, RunId run, WallTime now) {
   Result<std::optional<Task>> found = find(id, run);
   if (!found) co_return std::unexpected(std::move(found.error()));
@@ -487,7 +511,8 @@ Result<Progress> TaskStore::progress(const RunId& run) {
       "total(state = 2 AND lane = 1), total(state = 3), total(state = 4), total(escalated), "
       "total(state = 2 AND coalesce(cloud_passed, local_passed) IS NOT NULL), "
       "total(state = 2 AND coalesce(cloud_passed, local_passed) = 1), "
-      "coalesce(avg(started_ms - due_ms), 0) / 1000.0, total(cost_usd) FROM tasks WHERE run = ?1");
+      "coalesce(avg(started_ms - due_ms), 0) / 1000.0, total(cost_usd), "
+      "total(state = 1 AND lane = 2), total(state = 2 AND lane = 2) FROM tasks WHERE run = ?1");
   if (!query) return std::unexpected(std::move(query.error()));
   Statement& row = **query;
   row.bind(1, run.value);
@@ -505,7 +530,9 @@ Result<Progress> TaskStore::progress(const RunId& run) {
                     .checked = row.integer(9),
                     .passed = row.integer(10),
                     .mean_queue_age_s = row.real(11),
-                    .cost_usd = row.real(12)};
+                    .cost_usd = row.real(12),
+                    .running_batch = row.integer(13),
+                    .done_batch = row.integer(14)};
   row.reset();
   return progress;
 }

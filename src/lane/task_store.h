@@ -28,6 +28,9 @@ namespace asio = boost::asio;
 /// Tables and indices of this room; run once by whoever opens the file, before the Writer.
 Result<> migrate_tasks(sqlite::Database& db);
 
+/// What lease() does, for those who do more in the same job.
+Result<> lease_task(sqlite::Database& db, const Task& task, WallTime now, WallTime lease_until);
+
 struct Submission {
   TaskSpec spec;
   WallTime due{};
@@ -69,6 +72,8 @@ struct Progress {
   std::int64_t passed = 0;
   double mean_queue_age_s = 0;  // of those that have been started
   double cost_usd = 0;
+  std::int64_t running_batch = 0;  // with a provider's batch API
+  std::int64_t done_batch = 0;
 };
 
 class TaskStore {
@@ -86,8 +91,9 @@ class TaskStore {
   asio::awaitable<Result<std::optional<SubmissionAnswer>>> submit_once(
       RunInfo run, std::vector<Submission> tasks, std::optional<SubmissionKey> key);
 
-  /// Every task found running: back to queued; and times mended (task_times.h). For start-up, when
-  /// no other daemon can be alive.
+  /// Every task found running: back to queued, but for those in a batch, which goes on elsewhere
+  /// (batch_store.h); and times mended (task_times.h). For start-up, when no other daemon can be
+  /// alive.
   asio::awaitable<Result<>> requeue_running(WallTime now, Millis longest_backoff);
   /// The clock has jumped by so much: moves what waits (task_times.h), behind all that was written
   /// before and ahead of all that is written from now on. Until that is done nothing is due.
@@ -106,6 +112,9 @@ class TaskStore {
   /// due time; and in the same transaction what its end means for others (task_end.h). Ignored
   /// where the task has been cancelled meanwhile.
   asio::awaitable<Result<>> save(Task task);
+  /// The same, if `guard`, which runs before it in the same job, says so.
+  using Guard = std::move_only_function<Result<bool>(sqlite::Database&)>;
+  asio::awaitable<Result<>> save_if(Task task, Guard guard);
   /// kNotFound, or kConflict where it has already ended.
   asio::awaitable<Result<>> cancel(TaskId id, RunId run, WallTime now);
   /// Failed tasks anew, see task_retry.h.

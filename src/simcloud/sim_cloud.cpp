@@ -3,20 +3,25 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <utility>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "http/server.h"
 #include "protocol/anthropic.h"
 #include "protocol/embeddings.h"
 #include "protocol/http_status.h"
 #include "protocol/openai.h"
 #include "simcloud/answering.h"
+#include "simcloud/anthropic_batches.h"
+#include "simcloud/batches.h"
 #include "simcloud/embedding.h"
+#include "simcloud/openai_batches.h"
+#include "simcloud/rate_limit.h"
+#include "simcloud/request_log.h"
 
 namespace minimill::simcloud {
 namespace {
@@ -29,18 +34,7 @@ constexpr int kOk = 200;
 constexpr std::chrono::minutes kStall{10};
 constexpr std::size_t kPieceBytes = 4;  // one token's worth
 constexpr std::string_view kFaultModel = "sim-fault-";
-
-constexpr std::array<std::pair<std::string_view, Fault>, 9> kFaults{{
-    {"none", Fault::kNone},
-    {"401", Fault::kUnauthorized},
-    {"429", Fault::kRateLimited},
-    {"500", Fault::kServerError},
-    {"503", Fault::kUnavailable},
-    {"garbage", Fault::kGarbage},
-    {"half-event", Fault::kHalfEvent},
-    {"stall", Fault::kStall},
-    {"disconnect", Fault::kDisconnect},
-}};
+constexpr std::string_view kGarbage = "<html>simulated garbage</html>";
 
 /// The text in pieces of a token's size, never inside a UTF-8 sequence.
 std::vector<std::string_view> pieces_of(std::string_view text) {
@@ -57,10 +51,10 @@ std::vector<std::string_view> pieces_of(std::string_view text) {
 /// One writer for both protocols' streams.
 class Frames {
  public:
-  Frames(Protocol protocol, const std::string& id, const chat::ChatRequest& request,
+  Frames(Protocol protocol, const std::string& id, bool include_usage,
          const chat::ChatAnswer& answer, std::int64_t now_s)
       : protocol_(protocol),
-        openai_(id, answer.model, now_s, request.include_usage),
+        openai_(id, answer.model, now_s, include_usage),
         anthropic_(id, answer.model) {}
 
   std::string write(const chat::ChatEvent& event) {
@@ -120,22 +114,27 @@ asio::awaitable<void> sleep_for(asio::io_context& io, std::chrono::nanoseconds d
 
 }  // namespace
 
-Result<Fault> parse_fault(std::string_view text) {
-  for (const auto& [name, fault] : kFaults) {
-    if (name == text) return fault;
-  }
-  return fail_field("fault", fmt::format("no fault '{}'", text),
-                    "use 401, 429, 500, 503, garbage, half-event, stall or disconnect");
-}
-
 struct SimCloud::Impl {
   Impl(asio::io_context& the_io, SimCloudOptions given)
-      : io(the_io), options(std::move(given)), answering(options) {}
+      : io(the_io),
+        options(std::move(given)),
+        answering(options),
+        limit(clock, options.requests_per_minute, options.lying_headers),
+        batches(clock, answering, options.faults, options.batch, options.seed) {}
 
   asio::awaitable<void> handle(http::Request& request, http::Responder& out) {
     if (request.path == "/healthz") {
       co_await send(kOk, "{\"status\":\"ok\"}", out);
-    } else if (request.path == "/v1/models") {
+      co_return;
+    }
+    if (request.path.starts_with("/sim/")) {
+      co_await control(request, out);
+      co_return;
+    }
+    const bool of_batches = co_await batch(request, out);
+    if (of_batches) co_return;
+    log.add(clock.wall(), request.method, request.path);
+    if (request.path == "/v1/models") {
       const std::vector<openai::ModelEntry> models{
           {.id = "sim-large", .created_s = 0, .owned_by = "simulated"}};
       co_await send(kOk, openai::write_models(models), out);
@@ -153,6 +152,60 @@ struct SimCloud::Impl {
       error.message = "sim-cloud has no " + request.path;
       co_await send_error(error, Protocol::kOpenAi, out);
     }
+  }
+
+  /// What tests and demos turn while it runs.
+  asio::awaitable<void> control(http::Request& request, http::Responder& out) {
+    if (request.path == "/sim/log" && request.method == "GET") {
+      std::string body = json::serialize(log.to_json());
+      co_await send(kOk, std::move(body), out);
+      co_return;
+    }
+    Result<> done;
+    if (request.path != "/sim/faults") {
+      done = fail(ErrorCode::kNotFound, "sim-cloud has /sim/faults and /sim/log");
+    } else if (request.method == "POST") {
+      const Result<json::object> wanted = parse_json_object(request.body);
+      done = wanted ? apply_fault_shares(*wanted, options.faults)
+                    : Result<>(std::unexpected(wanted.error()));
+    }
+    if (done) {
+      std::string body = json::serialize(to_json(options.faults));
+      co_await send(kOk, std::move(body), out);
+    } else {
+      co_await send_error(done.error(), Protocol::kOpenAi, out);
+    }
+  }
+
+  /// True where the path was one of the batch endpoints', and is answered.
+  asio::awaitable<bool> batch(http::Request& request, http::Responder& out) {
+    const bool anthropic = request.path.starts_with("/v1/messages/batches");
+    const bool openai =
+        request.path.starts_with("/v1/batches") || request.path.starts_with("/v1/files");
+    if (!anthropic && !openai) co_return false;
+    const Protocol protocol = anthropic ? Protocol::kAnthropic : Protocol::kOpenAi;
+    const std::uint64_t number = requests++;
+    std::optional<Error> refused = refusal(request, protocol);
+    const Fault fault = fault_of(request, {}, number);
+    if (!refused) refused = error_of(fault);
+    if (refused) {
+      log.add(clock.wall(), request.method, request.path);
+      co_await send_error(*refused, protocol, out);
+      co_return true;
+    }
+    const AnswerForm form{.no_usage = options.no_usage};
+    std::optional<BatchReply> reply = anthropic ? anthropic_batch_reply(request, batches, form)
+                                                : openai_batch_reply(request, batches, form);
+    log.add(clock.wall(), request.method, request.path, reply ? reply->batch : std::string{});
+    if (!reply) co_return false;
+    if (fault == Fault::kStall || reply->withheld) {
+      co_await sleep_for(io, kStall);
+      co_return true;
+    }
+    http::Headers headers = marked(std::move(reply->content_type), protocol);
+    std::string body = fault == Fault::kGarbage ? std::string(kGarbage) : std::move(reply->body);
+    co_await out.send(reply->status, std::move(headers), std::move(body));
+    co_return true;
   }
 
   asio::awaitable<void> embeddings(http::Request& request, http::Responder& out) {
@@ -180,13 +233,14 @@ struct SimCloud::Impl {
     co_await send(kOk, anthropic::write_count(answer.usage.prompt_tokens), out);
   }
 
-  asio::awaitable<void> send(int status, std::string body, http::Responder& out) {
-    http::Headers headers = marked("application/json");
+  asio::awaitable<void> send(int status, std::string body, http::Responder& out,
+                             Protocol protocol = Protocol::kOpenAi) {
+    http::Headers headers = marked("application/json", protocol);
     co_await out.send(status, std::move(headers), std::move(body));
   }
 
   asio::awaitable<void> send_error(const Error& error, Protocol protocol, http::Responder& out) {
-    http::Headers headers = marked("application/json");
+    http::Headers headers = marked("application/json", protocol);
     if (error.retry_after) {
       headers.add("retry-after",
                   fmt::format("{:.0f}", std::chrono::duration<double>(*error.retry_after).count()));
@@ -196,8 +250,11 @@ struct SimCloud::Impl {
     co_await out.send(protocol::http_status(error), std::move(headers), std::move(body));
   }
 
-  static http::Headers marked(std::string content_type) {
-    return {{"content-type", std::move(content_type)}, {"x-simulated", "minimill sim-cloud"}};
+  http::Headers marked(std::string content_type, Protocol protocol) {
+    http::Headers headers{{"content-type", std::move(content_type)},
+                          {"x-simulated", "minimill sim-cloud"}};
+    limit.add_headers(protocol, headers);
+    return headers;
   }
 
   Fault fault_of(const http::Request& request, const chat::ChatRequest& chat,
@@ -207,12 +264,7 @@ struct SimCloud::Impl {
       forced = std::string_view(chat.model).substr(kFaultModel.size());
     }
     if (!forced.empty()) return parse_fault(forced).value_or(Fault::kNone);
-    double left = unit_interval(options.seed * 1'000'003 + number);
-    for (const auto& [fault, probability] : options.faults) {
-      if (left < probability) return fault;
-      left -= probability;
-    }
-    return Fault::kNone;
+    return request_fault(options.faults, unit_interval(options.seed * 1'000'003 + number));
   }
 
   std::optional<Error> refusal(const http::Request& request, Protocol protocol) {
@@ -222,46 +274,8 @@ struct SimCloud::Impl {
     const std::string wanted =
         protocol == Protocol::kOpenAi ? "Bearer " + options.key : options.key;
     if (!options.key.empty() && key != wanted) return error_of(Fault::kUnauthorized);
-    if (options.requests_per_minute > 0 && !take_permit()) return error_of(Fault::kRateLimited);
+    if (!limit.take()) return error_of(Fault::kRateLimited);
     return std::nullopt;
-  }
-
-  /// A bucket that holds a minute's worth.
-  bool take_permit() {
-    const auto now = clock.steady();
-    const double per_second = options.requests_per_minute / 60.0;
-    permits = std::min<double>(
-        options.requests_per_minute,
-        permits + per_second * std::chrono::duration<double>(now - refilled).count());
-    refilled = now;
-    if (permits < 1) return false;
-    permits -= 1;
-    return true;
-  }
-
-  static std::optional<Error> error_of(Fault fault) {
-    Error error;
-    switch (fault) {
-      case Fault::kUnauthorized:
-        error.code = ErrorCode::kUnauthorized;
-        error.message = "simulated: wrong key";
-        return error;
-      case Fault::kRateLimited:
-        error.code = ErrorCode::kRateLimited;
-        error.message = "simulated: too many requests";
-        error.retry_after = std::chrono::seconds{1};
-        return error;
-      case Fault::kServerError:
-        error.code = ErrorCode::kInternal;
-        error.message = "simulated: internal error";
-        return error;
-      case Fault::kUnavailable:
-        error.code = ErrorCode::kUnavailable;
-        error.message = "simulated: overloaded";
-        return error;
-      default:
-        return std::nullopt;
-    }
   }
 
   asio::awaitable<void> chat(http::Request& request, Protocol protocol, http::Responder& out) {
@@ -292,7 +306,8 @@ struct SimCloud::Impl {
     const chat::ChatAnswer answer = answering.answer(*parsed);
     co_await sleep_for(io, answering.first_token_after(scrambled(options.seed) ^ number));
     if (fault == Fault::kGarbage) {
-      co_await send(kOk, "<html>simulated garbage</html>", out);
+      std::string garbage(kGarbage);
+      co_await send(kOk, std::move(garbage), out, protocol);
     } else if (parsed->stream) {
       co_await stream(*parsed, answer, protocol, fault, out);
     } else {
@@ -319,14 +334,21 @@ struct SimCloud::Impl {
     std::string body = protocol == Protocol::kOpenAi
                            ? openai::write_answers(choices, id, unix_s(clock.wall()))
                            : anthropic::write_answer(choice, id);
+    if (options.no_usage) body = without_usage(body);
     if (fault == Fault::kDisconnect || fault == Fault::kHalfEvent) {
-      http::Headers headers = marked("application/json");
+      http::Headers headers = marked("application/json", protocol);
       co_await out.start(kOk, std::move(headers));
       body.resize(body.size() / 2);
       co_await out.write(body);
       co_return;  // unfinished: the server closes the connection
     }
-    co_await send(kOk, std::move(body), out);
+    co_await send(kOk, std::move(body), out, protocol);
+  }
+
+  static std::string without_usage(const std::string& body) {
+    json::value answer = json::parse(body);
+    answer.as_object().erase("usage");
+    return json::serialize(answer);
   }
 
   static chat::ChatAnswer plain(chat::ChatAnswer answer) {
@@ -336,10 +358,13 @@ struct SimCloud::Impl {
 
   asio::awaitable<void> stream(const chat::ChatRequest& request, const chat::ChatAnswer& answer,
                                Protocol protocol, Fault fault, http::Responder& out) {
-    http::Headers headers = marked("text/event-stream");
+    http::Headers headers = marked("text/event-stream", protocol);
     Result<> sent = co_await out.start(kOk, std::move(headers));
-    Frames frames(protocol, fmt::format("sim-{}", requests), request, answer, unix_s(clock.wall()));
-    const std::vector<chat::ChatEvent> events = events_of(answer, request.logprobs);
+    chat::ChatAnswer told = answer;
+    if (options.no_usage) told.usage = {};
+    Frames frames(protocol, fmt::format("sim-{}", requests),
+                  request.include_usage && !options.no_usage, told, unix_s(clock.wall()));
+    const std::vector<chat::ChatEvent> events = events_of(told, request.logprobs);
     const SteadyTime began = clock.steady();
     for (std::size_t i = 0; i < events.size() && sent; ++i) {
       // Against the whole answer's schedule, so that late timers do not add up.
@@ -363,10 +388,11 @@ struct SimCloud::Impl {
   SimCloudOptions options;
   Answering answering;
   SystemClock clock;
+  RateLimit limit;
+  Batches batches;
+  RequestLog log;
   std::unique_ptr<http::Server> server;
   std::uint64_t requests = 0;
-  double permits = options.requests_per_minute;
-  SteadyTime refilled = clock.steady();
 };
 
 SimCloud::SimCloud(asio::io_context& io, SimCloudOptions options)

@@ -8,37 +8,29 @@
 // Given tasks with gold answers, it answers a prompt that is a task's right with probability
 // `p_correct`, else wrong in the same form. The same seed and prompt give the same answer.
 //
-// Faults are per request, chosen by a seeded generator, or forced for one request with the header
-// `x-sim-fault: 401|429|500|503|garbage|half-event|stall|disconnect` or a model of that name
+// Faults (fault.h) are per request, chosen by a seeded generator, or forced for one request with
+// the header `x-sim-fault: 401|429|500|503|garbage|half-event|stall|disconnect` or a model of that
+// name
 // ("sim-fault-429").
+//
+// Batches of both protocols are remembered for its own life and answered by the same answers. It is
+// controlled while it runs: GET and POST /sim/faults show and set the faults' shares, GET /sim/log
+// lists what was asked so far. These ask for no key: it is a tool for one's own machine.
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <chrono>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
+#include "simcloud/fault.h"
 
 namespace minimill::simcloud {
 
 namespace asio = boost::asio;
-
-enum class Fault {
-  kNone,
-  kUnauthorized,
-  kRateLimited,
-  kServerError,
-  kUnavailable,
-  kGarbage,
-  kHalfEvent,
-  kStall,
-  kDisconnect
-};
-Result<Fault> parse_fault(std::string_view text);
 
 /// How a prompt that ends with `prompt` is answered, rightly and wrongly.
 struct GoldAnswer {
@@ -54,9 +46,12 @@ struct SimCloudOptions {
   double tokens_per_second = 80;
   int answer_tokens = 60;  // for prompts without a gold answer
   double p_correct = 0.95;
-  std::map<Fault, double> faults;  // probability of each
-  std::string key;                 // demanded if not empty
-  int requests_per_minute = 0;     // 0: no limit; else 429 with Retry-After
+  FaultShares faults;                      // probability of each
+  std::string key;                         // demanded if not empty
+  int requests_per_minute = 0;             // 0: no limit; else 429 with Retry-After
+  bool lying_headers = false;              // rate-limit headers of nonsense
+  bool no_usage = false;                   // answers do not say what they cost
+  std::chrono::milliseconds batch{2'000};  // how long a batch takes
   std::uint64_t seed = 1;
   std::vector<GoldAnswer> gold;
 };
