@@ -8,7 +8,7 @@ CHAOS ?=
 RELEASE := build/release/src/minimill
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test test-chaos test-clients serve bench bench-router fuzz format lint install clean help llama
+.PHONY: build demo test test-chaos test-clients serve bench bench-router bench-lanes fuzz format lint install clean help llama
 
 build: llama ## build the release binary (and llama-server, where there is none)
 	@scripts/bootstrap build
@@ -45,6 +45,14 @@ bench-router: ## the router beside its peers on the shared data (MINIMILL_DATA, 
 	@scripts/build bench router_quality router_speed
 	@build/bench/bench/router_speed --benchmark_counters_tabular=true
 	@build/bench/bench/router_quality
+
+bench-lanes: ## scheduling: one queue, two lanes, ours and known times, simulated and live; hedging: takes 8 minutes
+	@scripts/bootstrap build bench
+	@scripts/build bench minimill lanes_quality lanes_speed
+	@build/bench/bench/lanes_speed --benchmark_counters_tabular=true
+	@build/bench/bench/lanes_quality --svg build/bench/lanes.svg
+	@bench/lanes_live
+	@bench/hedging
 
 fuzz: ## run each fuzz target for 60 s from its kept corpus
 	@scripts/bootstrap build fuzz

@@ -36,8 +36,8 @@ struct Row {
   double age_s = 0;
   double p99_age_s = 0;
   double p99_hard_age_s = 0;
-  double longest_wait = 0;    // times the mean of its kind
-  std::size_t over_ten = 0;   // tasks that waited longer than ten times that
+  double longest_wait = 0;   // times the mean of its kind
+  std::size_t over_ten = 0;  // tasks that waited longer than ten times that
   double share_local = 0;
   double usd_per_task = 0;
 };
@@ -80,8 +80,7 @@ std::vector<lane::SimulatedTask> world_at(double tasks_per_h, int tasks = kTasks
 
 std::vector<Served> run(Arrangement arrangement, double tasks_per_h, PerLane<int> workers,
                         const lane::SchedulerOptions& options = {}) {
-  lane::Arranged arranged =
-      lane::arrange(arrangement, world_at(tasks_per_h), workers, options);
+  lane::Arranged arranged = lane::arrange(arrangement, world_at(tasks_per_h), workers, options);
   return lane::simulate(std::move(arranged.tasks), arranged.options);
 }
 
@@ -102,14 +101,17 @@ Row best_known(double tasks_per_h) {
 }
 
 void print_head() {
-  fmt::print("{:>8} {:<22} {:>9} {:>9} {:>9} {:>11} {:>14} {:>8} {:>7} {:>9}\n", "tasks/h", "arrangement",
-             "duration", "age", "age p99", "hard p99", "longest wait", "over 10x", "local", "ct/task");
+  fmt::print("{:>8} {:<22} {:>9} {:>9} {:>9} {:>11} {:>14} {:>8} {:>7} {:>9}\n", "tasks/h",
+             "arrangement", "duration", "age", "age p99", "hard p99", "longest wait", "over 10x",
+             "local", "ct/task");
 }
 
 void print_row(double load, const std::string& name, const Row& row) {
-  fmt::print("{:>8.1f} {:<22} {:>8.1f}s {:>8.2f}s {:>8.1f}s {:>10.1f}s {:>12.1f}x {:>8} {:>6.0f}% {:>9.3f}\n",
-             load, name, row.duration_s, row.age_s, row.p99_age_s, row.p99_hard_age_s, row.longest_wait,
-             row.over_ten, 100 * row.share_local, 100 * row.usd_per_task);
+  fmt::print(
+      "{:>8.1f} {:<22} {:>8.1f}s {:>8.2f}s {:>8.1f}s {:>10.1f}s {:>12.1f}x {:>8} {:>6.0f}% "
+      "{:>9.3f}\n",
+      load, name, row.duration_s, row.age_s, row.p99_age_s, row.p99_hard_age_s, row.longest_wait,
+      row.over_ten, 100 * row.share_local, 100 * row.usd_per_task);
 }
 
 /// The highest load at which the mean queue age stays within `age_s`, to a task an hour.
@@ -118,8 +120,7 @@ double most_per_h(Arrangement arrangement, double age_s, PerLane<int> workers) {
   double high = 700;
   while (high - low > 1) {
     const double middle = (low + high) / 2;
-    const bool kept =
-        lane::summary(run(arrangement, middle, workers)).mean_queue_age_s <= age_s;
+    const bool kept = lane::summary(run(arrangement, middle, workers)).mean_queue_age_s <= age_s;
     (kept ? low : high) = middle;
   }
   return low;
@@ -129,8 +130,8 @@ void write_svg(const std::string& path) {
   constexpr double kLoad = 350;
   constexpr int kShown = 1500;
   std::vector<lane::NamedTimeline> compared;
-  for (const Arrangement each : {Arrangement::kOneQueue, Arrangement::kTwoLanes, Arrangement::kKnownTimes,
-                                 Arrangement::kMinimill}) {
+  for (const Arrangement each : {Arrangement::kOneQueue, Arrangement::kTwoLanes,
+                                 Arrangement::kKnownTimes, Arrangement::kMinimill}) {
     lane::Arranged arranged = lane::arrange(each, world_at(kLoad, kShown), kWorkers);
     const std::vector<Served> served = lane::simulate(std::move(arranged.tasks), arranged.options);
     compared.push_back({std::string(lane::name(each)), lane::timeline_of(served, 150)});
@@ -144,9 +145,12 @@ void write_svg(const std::string& path) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  fmt::print("The published case, one worker a queue ({} tasks; durations there are without waiting):\n", kTasks);
+  fmt::print(
+      "The published case, one worker a queue ({} tasks; durations there are without waiting):\n",
+      kTasks);
   print_head();
-  const auto published = [](const char* name, Arrangement arrangement, double load, PerLane<int> workers) {
+  const auto published = [](const char* name, Arrangement arrangement, double load,
+                            PerLane<int> workers) {
     Row row = row_of(run(arrangement, load, workers), arrangement == Arrangement::kOneQueue);
     row.duration_s -= row.age_s;
     print_row(load, name, row);
@@ -165,15 +169,20 @@ int main(int argc, char** argv) {
     print_row(load, "two lanes", two);
     print_row(load, "ours", ours);
     print_row(load, "known times, best of 6", known);
-    fmt::print("{:>8} gap to known times: {:+.2f} s of queue age; one queue : two lanes : ours = {:.0f} : {:.1f} : 1\n",
-               "", ours.age_s - known.age_s, one.age_s / std::max(ours.age_s, 1e-9),
-               two.age_s / std::max(ours.age_s, 1e-9));
+    fmt::print(
+        "{:>8} gap to known times: {:+.2f} s of queue age; one queue : two lanes : ours = {:.0f} : "
+        "{:.1f} : 1\n",
+        "", ours.age_s - known.age_s, one.age_s / std::max(ours.age_s, 1e-9),
+        two.age_s / std::max(ours.age_s, 1e-9));
     std::fflush(stdout);
   }
-  fmt::print("\nMost tasks/h with a mean queue age of 4 s: one queue {:.0f}, two lanes {:.0f}, ours {:.0f}, "
-             "known times {:.0f}\n",
-             most_per_h(Arrangement::kOneQueue, 4, kWorkers), most_per_h(Arrangement::kTwoLanes, 4, kWorkers),
-             most_per_h(Arrangement::kMinimill, 4, kWorkers),
-             most_per_h(Arrangement::kKnownTimes, 4, kWorkers));
+  fmt::print(
+      "\nMost tasks/h with a mean queue age of 4 s: one queue {:.0f}, two lanes {:.0f}, ours "
+      "{:.0f}, "
+      "known times {:.0f}\n",
+      most_per_h(Arrangement::kOneQueue, 4, kWorkers),
+      most_per_h(Arrangement::kTwoLanes, 4, kWorkers),
+      most_per_h(Arrangement::kMinimill, 4, kWorkers),
+      most_per_h(Arrangement::kKnownTimes, 4, kWorkers));
   if (argc > 2 && std::string(argv[1]) == "--svg") write_svg(argv[2]);
 }

@@ -1,5 +1,5 @@
-// What scheduling itself costs: decisions with 100,000 tasks queued, and how long a task takes to be
-// durable (`make bench-lanes`).
+// What scheduling itself costs: decisions with 100,000 tasks queued, and how long a task takes to
+// be durable (`make bench-lanes`).
 
 #include <benchmark/benchmark.h>
 #include <unistd.h>
@@ -26,7 +26,8 @@ lane::Job random_job(std::minstd_rand& random, int apps) {
   const double service_s = 1 + static_cast<double>(random() % 600) / 10;
   job.lane = random() % 5 == 0 ? route::Lane::kCloud : route::Lane::kLocal;
   job.in[static_cast<std::size_t>(route::index(job.lane))] = lane::Estimate{.service_s = service_s};
-  if (job.lane == route::Lane::kLocal) job.in[1] = lane::Estimate{.service_s = 6 * service_s, .usd = 0.002};
+  if (job.lane == route::Lane::kLocal)
+    job.in[1] = lane::Estimate{.service_s = 6 * service_s, .usd = 0.002};
   job.app = "app" + std::to_string(random() % static_cast<unsigned>(apps));
   if (random() % 10 == 0) job.deadline_s = 1e6 + static_cast<double>(random() % 1'000'000);
   return job;
@@ -40,7 +41,8 @@ void BM_Decision(benchmark::State& state) {
   lane::TicketId next = 0;
   double now_s = 0;
   std::vector<lane::Job> jobs;
-  for (int i = 0; i < 4096; ++i) jobs.push_back(random_job(random, static_cast<int>(state.range(1))));
+  for (int i = 0; i < 4096; ++i)
+    jobs.push_back(random_job(random, static_cast<int>(state.range(1))));
   while (next < queued) {
     (void)scheduler.enqueue(next, jobs[next % jobs.size()], now_s);
     ++next;
@@ -62,10 +64,14 @@ void BM_Decision(benchmark::State& state) {
   }
   state.SetItemsProcessed(state.iterations());
 }
-BENCHMARK(BM_Decision)->ArgNames({"queued", "apps"})->Args({1000, 4})->Args({100'000, 1})->Args({100'000, 50});
+BENCHMARK(BM_Decision)
+    ->ArgNames({"queued", "apps"})
+    ->Args({1000, 4})
+    ->Args({100'000, 1})
+    ->Args({100'000, 50});
 
-/// Sixteen apps submit a task at once and wait until each is on disk (fsync); the slowest of a hundred
-/// groups' tasks.
+/// Sixteen apps submit a task at once and wait until each is on disk (fsync); the slowest of a
+/// hundred groups' tasks.
 void BM_DurableEnqueue(benchmark::State& state) {
   const auto group = static_cast<int>(state.range(0));
   const std::filesystem::path folder =
@@ -94,7 +100,8 @@ void BM_DurableEnqueue(benchmark::State& state) {
       const auto began = std::chrono::steady_clock::now();
       Result<> saved = co_await store->submit(std::move(run), std::move(tasks));
       if (!saved) state.SkipWithError(saved.error().message.c_str());
-      const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - began;
+      const std::chrono::duration<double, std::milli> took =
+          std::chrono::steady_clock::now() - began;
       took_ms.push_back(took.count());
     };
     for (auto _ : state) {

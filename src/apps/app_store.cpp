@@ -159,6 +159,7 @@ Result<> AppStore::load() {
   keys_ = std::move(keys);
   budgets_ = std::move(*budgets);
   version_ = *version;
+  ++changes_;
   return {};
 }
 

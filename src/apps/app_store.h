@@ -53,6 +53,8 @@ class AppStore {
   const App* find(std::string_view key) const;
   const App* named(std::string_view name) const;
   bool has_keys() const { return !keys_.empty(); }
+  /// Grows with every change that was read or made.
+  std::uint64_t changes() const { return changes_; }
   std::vector<App> apps() const;
   std::vector<KeyInfo> keys() const;
   const std::vector<Budget>& budgets() const { return budgets_; }
@@ -73,6 +75,7 @@ class AppStore {
   std::vector<StoredKey> keys_;
   std::vector<Budget> budgets_;
   std::int64_t version_ = 0;
+  std::uint64_t changes_ = 0;
 };
 
 }  // namespace minimill::apps

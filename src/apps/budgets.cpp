@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <limits>
 #include <utility>
 
 namespace minimill::apps {
@@ -13,6 +14,10 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::size_t kMostAccounts = 10'000;  // names come from outside
+constexpr double kAnySum = std::numeric_limits<double>::infinity();
+constexpr std::string_view kHint =
+    "wait, ask for 'local', or raise it: minimill budget set (of an app with a key: minimill key "
+    "set)";
 
 std::int64_t day_of(WallTime at) {
   return std::chrono::floor<std::chrono::days>(at).time_since_epoch().count();
@@ -76,8 +81,19 @@ Error closed_error(const Budget& budget, double usd, std::string_view period, mi
   return {.code = ErrorCode::kRateLimited,
           .message = fmt::format("the budget of {} is spent: {:.2f} USD {}",
                                  to_string(budget.scope, budget.of), usd, period),
-          .hint = "wait, ask for 'local', or raise it: minimill budget set (of an app with a key: "
-                  "minimill key set)",
+          .hint = std::string(kHint),
+          .field = {},
+          .retry_after = wait};
+}
+
+Error too_dear_error(const Budget& budget, double left_usd, double usd, std::string_view period,
+                     milliseconds wait) {
+  return {.code = ErrorCode::kRateLimited,
+          .message =
+              fmt::format("it would cost more than the {:.4f} USD that are left of the {:.2f} {} "
+                          "in the budget of {}",
+                          left_usd, usd, period, to_string(budget.scope, budget.of)),
+          .hint = std::string(kHint),
           .field = {},
           .retry_after = wait};
 }
@@ -133,13 +149,17 @@ Standing Budgets::standing(std::string_view app, std::string_view operation) con
       milliseconds ends_in;
     };
     const std::array<Period, 2> periods{
-        Period{budget.usd_per_month, account.spent.month_usd, "of this month", until_next_month(now)},
+        Period{budget.usd_per_month, account.spent.month_usd, "of this month",
+               until_next_month(now)},
         Period{budget.usd_per_day, account.spent.day_usd, "of today", until_tomorrow(now)}};
     for (const Period& period : periods) {
       if (!period.usd) continue;
       const double used = period.spent_usd + account.held_usd;
       const double left = std::max(*period.usd - used, 0.0);
-      standing.left_usd = std::min(standing.left_usd.value_or(left), left);
+      if (left < standing.left_usd.value_or(kAnySum)) {
+        standing.left_usd = left;
+        standing.too_dear = too_dear_error(budget, left, *period.usd, period.name, period.ends_in);
+      }
       if (period.spent_usd >= *period.usd && !standing.closed) {
         standing.closed = closed_error(budget, *period.usd, period.name, period.ends_in);
       }
@@ -148,8 +168,9 @@ Standing Budgets::standing(std::string_view app, std::string_view operation) con
       const double pressure = std::min((used - soft) / (*period.usd - soft), 1.0);
       if (pressure <= standing.pressure) continue;
       standing.pressure = pressure;
-      standing.tightest = fmt::format("{:.0f} % of the {:.2f} USD {} of {}", 100 * used / *period.usd,
-                                      *period.usd, period.name, to_string(budget.scope, budget.of));
+      standing.tightest =
+          fmt::format("{:.0f} % of the {:.2f} USD {} of {}", 100 * used / *period.usd, *period.usd,
+                      period.name, to_string(budget.scope, budget.of));
     }
   };
   for (const Budget& budget : store_.budgets()) {

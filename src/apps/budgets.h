@@ -33,6 +33,8 @@ struct Spent {
 
 struct Standing {
   std::optional<double> left_usd;  // of the tightest budget, estimates of what runs taken off
+  std::optional<Error>
+      too_dear;  // kRateLimited: what to say of work that would cost more than that
   /// How far between the soft limit and the hard one the tightest budget is, 0 to 1.
   double pressure = 0;
   std::string tightest;         // which one that is, for people

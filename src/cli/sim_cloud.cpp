@@ -105,6 +105,10 @@ void add_sim_cloud(CLI::App& app, Context& context) {
   command->add_flag("--no-usage", flags->options.no_usage, "Answers do not say what they used");
   command->add_option("--batch-ms", flags->batch_ms, "How long a batch takes")
       ->check(CLI::Range(0, 86'400'000));
+  command
+      ->add_option("--timed", flags->options.timed,
+                   "Answer a prompt that says 'NAME takes 0.43 s' after that time")
+      ->type_name("NAME");
   command->add_option("--seed", flags->options.seed, "The same seed gives the same answers");
   command->footer(
       "Examples:\n"

@@ -57,6 +57,9 @@ void read_local(TomlReader table, LocalConfig& local) {
   table.finish();
 }
 
+constexpr std::string_view kStretch = "stretch";
+constexpr std::string_view kFirstCome = "first-come";
+
 route::QualityBound read_bound(TomlReader table) {
   route::QualityBound bound;
   bound.app = table.string("app", "");
@@ -220,6 +223,13 @@ void read_root(TomlReader& root, Config& config) {
       lanes.number("app_waiting_usd_per_h", config.lanes.app_waiting_usd_per_h, 0.001, 1e6);
   config.lanes.running_share = lanes.number("running_share", config.lanes.running_share, 0, 100);
   config.lanes.accept_degraded = lanes.boolean("accept_degraded", config.lanes.accept_degraded);
+  config.lanes.balance = lanes.boolean("balance", config.lanes.balance);
+  const std::string order = lanes.string("order", kStretch);
+  config.lanes.first_come = order == kFirstCome;
+  if (order != kStretch && order != kFirstCome) {
+    lanes.reject("order", fmt::format("'{}' is no order", order),
+                 "use stretch (by predicted time) or first-come");
+  }
   lanes.finish();
 
   TomlReader router = root.table("router");
@@ -440,9 +450,11 @@ std::string to_toml(const Config& config) {
   }
   line(
       "[lanes]\ncloud_slots = {}\nmax_queued = {}\nwaiting_usd_per_h = {}\n"
-      "app_waiting_usd_per_h = {}\nrunning_share = {}\naccept_degraded = {}\n",
+      "app_waiting_usd_per_h = {}\nrunning_share = {}\naccept_degraded = {}\n"
+      "balance = {}\norder = {}\n",
       config.lanes.cloud_slots, config.lanes.max_queued, config.lanes.waiting_usd_per_h,
-      config.lanes.app_waiting_usd_per_h, config.lanes.running_share, config.lanes.accept_degraded);
+      config.lanes.app_waiting_usd_per_h, config.lanes.running_share, config.lanes.accept_degraded,
+      config.lanes.balance, in_quotes(config.lanes.first_come ? kFirstCome : kStretch));
   line("[router]\nthreshold = {}\nthreshold_checked = {}\n", config.router.threshold,
        config.router.threshold_checked);
   for (const route::QualityBound& bound : config.router.bounds) {

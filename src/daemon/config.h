@@ -64,6 +64,8 @@ struct LanesConfig {
   double app_waiting_usd_per_h = 10;  // and of an app's
   double running_share = 0.2;         // what an hour of running costs, as a share of that
   bool accept_degraded = true;        // of requests that say nothing
+  bool first_come = false;            // order = "first-come": to compare with
+  bool balance = true;                // jobs may change lanes
 };
 
 struct RouterConfig {

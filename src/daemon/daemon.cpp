@@ -76,6 +76,8 @@ lane::SchedulerOptions scheduler_options(const Config& config) {
   options.max_interactive = static_cast<std::size_t>(config.lanes.max_queued);
   options.usd_per_h = {config.lanes.app_waiting_usd_per_h, config.lanes.waiting_usd_per_h};
   options.running_share = config.lanes.running_share;
+  options.balance = config.lanes.balance;
+  if (config.lanes.first_come) options.order = lane::SchedulerOptions::Order::kFirstCome;
   return options;
 }
 
@@ -260,6 +262,7 @@ struct Daemon::Parts {
                     ids, *selector, client);
     runner.emplace(io, clock, ids, options.config, router, *judge, *batches, *selector, engines,
                    *backends, lanes, *planner, spending, readers.tasks, readers.ledger);
+    spending.on_change([this] { runner->budgets_changed(); });
     outcomes.on_learnt([this] { runner->note_learnt(); });
     readers.tasks.on_ended([this](const lane::Consequences& then) {
       if (then.unblocked) runner->ready_since(then.at);

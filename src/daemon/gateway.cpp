@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <functional>
+#include <limits>
 #include <utility>
 
 #include "daemon/answer_format.h"
@@ -54,7 +55,7 @@ class LedgeredStream final : public chat::ChatStream {
   chat::Usage usage_;
 };
 
-constexpr std::int64_t kUsualAnswerTokens = 512;  // for an estimate where no limit is set
+constexpr double kAnySum = std::numeric_limits<double>::infinity();
 
 bool is_device_failure(const Error& error) {
   return error.code != ErrorCode::kInvalidArgument && error.code != ErrorCode::kCancelled &&
@@ -95,8 +96,10 @@ route::RouteInput Gateway::route_input(Ask& ask) {
   input.cloud_available = selector_.cloud_available();
   input.local_context_tokens = engines_.context_tokens();
   input.accepts_degraded = ask.accepts_degraded;
-  if (const std::optional<double> left = spending_.weigh(input)) {
-    ask.max_cost_usd = std::min(ask.max_cost_usd.value_or(*left), *left);
+  std::optional<Spending::Left> left = spending_.weigh(input);
+  if (left && left->usd < ask.max_cost_usd.value_or(kAnySum)) {
+    ask.max_cost_usd = left->usd;
+    ask.over_budget = std::move(left->too_dear);
   }
   return input;
 }
@@ -134,6 +137,7 @@ Result<route::Decision> Gateway::with_model(const Ask& ask, const route::RouteIn
   decision->model = model_of(decision->lane);
   if (decision->lane == route::Lane::kLocal || !is_too_dear(ask, decision->model)) return decision;
   if (ask.choice.lane || !input.local_available) {
+    if (ask.over_budget) return std::unexpected(*ask.over_budget);
     return std::unexpected(Error{.code = ErrorCode::kForbidden,
                                  .message = "the cloud would cost more than is allowed",
                                  .hint = "allow more in x-minimill-max-cost or in the app's "
@@ -152,9 +156,9 @@ Result<route::Decision> Gateway::with_model(const Ask& ask, const route::RouteIn
 bool Gateway::is_too_dear(const Ask& ask, std::string_view model) const {
   if (!ask.max_cost_usd) return false;
   const std::size_t bytes = chat::prompt_text(ask.request).size();
-  const chat::Usage usage{
-      .prompt_tokens = route::estimated_tokens(bytes),
-      .completion_tokens = ask.request.sampling.max_tokens.value_or(kUsualAnswerTokens)};
+  const chat::Usage usage{.prompt_tokens = route::estimated_tokens(bytes),
+                          .completion_tokens = planner_.expected_answer_tokens(
+                              model, ask.request.sampling.max_tokens.value_or(0))};
   const bool any_model = ask.choice.model.empty();
   return backends_.least_cloud_cost_usd(model, any_model, usage) > *ask.max_cost_usd;
 }

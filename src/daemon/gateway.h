@@ -44,6 +44,7 @@ struct Ask {
   std::string trace;                   // the app's own name for what this belongs to
   std::optional<double> threshold;     // this request's own bar; else the router's
   std::optional<double> max_cost_usd;  // estimated before, so a bound on the order of magnitude
+  std::optional<Error> over_budget;    // what to say where a budget sets that bound
   bool accepts_degraded = true;        // rather the device's answer to hard work than none
 };
 

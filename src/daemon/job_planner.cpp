@@ -28,6 +28,8 @@ JobPlanner::JobPlanner(ledger::Ledger& ledger, const ModelSelector& selector,
 }
 
 void JobPlanner::learn(const ledger::RequestRecord& record) {
+  // What came through a batch took hours, and says nothing of a lane.
+  if (record.trace.starts_with("batch_")) return;
   for (const ledger::Attempt& attempt : record.attempts) {
     // What failed says nothing of how long it would have taken.
     if (!attempt.error.empty() || attempt.usage == chat::Usage{}) continue;
@@ -65,13 +67,18 @@ lane::Job JobPlanner::job(const Work& work) const {
   return job;
 }
 
+std::int64_t JobPlanner::expected_answer_tokens(std::string_view model,
+                                                std::int64_t max_tokens) const {
+  return std::llround(times_.predict(route::Lane::kCloud, model, "", 0, max_tokens).answer_tokens);
+}
+
 double JobPlanner::expected_usd(const Work& work) const {
   return estimate(work, route::Lane::kCloud).usd;
 }
 
 route::Reason move_reason(lane::Move move, route::Lane to) {
-  const std::string where = to == route::Lane::kCloud ? "the cloud had a free slot"
-                                                      : "the device had a free slot";
+  const std::string where =
+      to == route::Lane::kCloud ? "the cloud had a free slot" : "the device had a free slot";
   const std::string why = move == lane::Move::kDeadline
                               ? "it would have missed its deadline in its own lane"
                           : move == lane::Move::kAge ? "it had waited long for its size"

@@ -37,6 +37,8 @@ class JobPlanner {
   JobPlanner(ledger::Ledger& ledger, const ModelSelector& selector, const Backends& backends);
 
   lane::Job job(const Work& work) const;
+  /// Of an answer of the cloud's, as far as it is known how long they are.
+  std::int64_t expected_answer_tokens(std::string_view model, std::int64_t max_tokens) const;
   /// What the job would cost in the cloud, before it is known.
   double expected_usd(const Work& work) const;
 

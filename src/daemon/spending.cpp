@@ -14,7 +14,11 @@ constexpr std::chrono::milliseconds kLookAgain{200};  // whether another program
 
 Spending::Spending(const Clock& clock, apps::AppStore& store, ledger::Ledger& ledger,
                    const route::Router& router)
-    : clock_(clock), store_(store), router_(router), budgets_(clock, store) {
+    : clock_(clock),
+      store_(store),
+      router_(router),
+      budgets_(clock, store),
+      changes_(store.changes()) {
   const std::chrono::year_month_day today(std::chrono::floor<std::chrono::days>(clock.wall()));
   const Result<std::vector<ledger::DayCost>> spent =
       ledger.costs(std::chrono::sys_days(today.year() / today.month() / 1));
@@ -32,19 +36,27 @@ Spending::Spending(const Clock& clock, apps::AppStore& store, ledger::Ledger& le
   });
 }
 
-std::optional<double> Spending::weigh(route::RouteInput& input) {
-  if (const SteadyTime now = clock_.steady(); now >= look_at_) {
-    look_at_ = now + kLookAgain;
-    if (const Result<> read = store_.refresh(); !read) {
-      log::error("the budgets cannot be read again: {}", read.error().to_string());
-    }
+void Spending::look_again() {
+  const SteadyTime now = clock_.steady();
+  if (now < look_at_) return;
+  look_at_ = now + kLookAgain;
+  if (const Result<> read = store_.refresh(); !read) {
+    log::error("the budgets cannot be read again: {}", read.error().to_string());
   }
+  if (store_.changes() == changes_) return;
+  changes_ = store_.changes();
+  if (changed_) changed_();
+}
+
+std::optional<Spending::Left> Spending::weigh(route::RouteInput& input) {
+  look_again();
   const std::string operation = budgets_.by_operation() ? router_.operation_of(input) : "";
   apps::Standing standing = budgets_.standing(input.app, operation);
   input.pressure = standing.pressure;
   input.pressed_by = std::move(standing.tightest);
   input.cloud_closed = std::move(standing.closed);
-  return standing.left_usd;
+  if (!standing.left_usd) return std::nullopt;
+  return Left{.usd = *standing.left_usd, .too_dear = std::move(*standing.too_dear)};
 }
 
 }  // namespace minimill::daemon

@@ -115,7 +115,13 @@ asio::awaitable<void> TaskRunner::intake() {
   Result<> requeued = co_await store_.requeue_running(clock_.wall(), kMaxBackoff);
   if (!requeued) log::error("tasks: {}", requeued.error().to_string());
   while (!work_.stopping()) {
+    spending_.look_again();
     const WallTime now = clock_.wall();
+    if (std::exchange(money_changed_, false)) {
+      Result<> again = co_await store_.stop_waiting(now, kMaxBackoff);
+      if (!again) log::error("tasks: {}", again.error().to_string());
+      rewind(now);
+    }
     Result<> taken = take_due();
     if (!taken) log::error("tasks: {}", taken.error().to_string());
     Result<std::optional<WallTime>> next = store_.next_due(cursor_);

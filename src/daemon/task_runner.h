@@ -50,6 +50,8 @@ class TaskRunner {
 
   /// New tasks are in the store, with any due time.
   void wake();
+  /// A budget has been changed: tasks that wait for the next day's may go again.
+  void budgets_changed() { money_changed_ = true; }
   /// Tasks have become ready at `at`, and not before.
   void ready_since(WallTime at);
 
@@ -118,6 +120,7 @@ class TaskRunner {
   std::map<Name, std::optional<lane::TicketId>> held_;  // waits with its ticket, or is carried out
   lane::DueCursor cursor_;                              // everything due up to here has been taken
   std::minstd_rand jitter_{std::random_device{}()};
+  bool money_changed_ = false;
   bool learnt_ = false;  // since the router's state was last saved
   Background work_;
 };

@@ -355,6 +355,13 @@ asio::awaitable<Result<>> TaskStore::requeue_running(WallTime now, Millis longes
   co_return co_await writer_->run(std::move(job));
 }
 
+asio::awaitable<Result<>> TaskStore::stop_waiting(WallTime now, Millis longest_backoff) {
+  sqlite::Writer::Job job = [now, longest_backoff](Database& db) {
+    return stop_long_waits(db, now, longest_backoff);
+  };
+  co_return co_await writer_->run(std::move(job));
+}
+
 asio::awaitable<Result<>> TaskStore::shift(Millis by) {
   sqlite::Writer::Job job = shift_job(by);
   shifting_ = true;

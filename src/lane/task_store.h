@@ -98,6 +98,8 @@ class TaskStore {
   /// The clock has jumped by so much: moves what waits (task_times.h), behind all that was written
   /// before and ahead of all that is written from now on. Until that is done nothing is due.
   asio::awaitable<Result<>> shift(Millis by);
+  /// Whatever waits for longer than the longest back-off (a budget's next day, say) may go now.
+  asio::awaitable<Result<>> stop_waiting(WallTime now, Millis longest_backoff);
 
   /// Queued tasks whose turn has come by `now` and that lie behind `after`, in order; at most
   /// `limit`. Without those that wait for others to be done.

@@ -48,6 +48,14 @@ Result<> shift_times(Database& db, Millis by) {
   return {};
 }
 
+Result<> stop_long_waits(Database& db, WallTime now, Millis longest_backoff) {
+  Result<Statement*> tasks = db.cached(
+      "UPDATE tasks SET ready_ms = max(?1, due_ms) WHERE state = 0 AND ready_ms > due_ms "
+      "AND ready_ms > ?2");
+  if (!tasks) return std::unexpected(std::move(tasks.error()));
+  return (*tasks)->bind(1, unix_ms(now)).bind(2, unix_ms(now + longest_backoff)).run();
+}
+
 Result<> mend_times(Database& db, WallTime now, Millis longest_backoff) {
   Result<std::int64_t> latest = latest_ms(db);
   if (!latest) return std::unexpected(std::move(latest.error()));

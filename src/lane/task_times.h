@@ -18,4 +18,7 @@ Result<> shift_times(sqlite::Database& db, Millis by);
 /// `longest_backoff` is pulled in: nobody waits longer for another attempt.
 Result<> mend_times(sqlite::Database& db, WallTime now, Millis longest_backoff);
 
+/// Retries further ahead than `longest_backoff` (a budget's next day, say) may go now.
+Result<> stop_long_waits(sqlite::Database& db, WallTime now, Millis longest_backoff);
+
 }  // namespace minimill::lane

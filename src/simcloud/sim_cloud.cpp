@@ -19,6 +19,7 @@
 #include "simcloud/anthropic_batches.h"
 #include "simcloud/batches.h"
 #include "simcloud/embedding.h"
+#include "simcloud/named_time.h"
 #include "simcloud/openai_batches.h"
 #include "simcloud/rate_limit.h"
 #include "simcloud/request_log.h"
@@ -304,7 +305,9 @@ struct SimCloud::Impl {
       co_return;
     }
     const chat::ChatAnswer answer = answering.answer(*parsed);
-    co_await sleep_for(io, answering.first_token_after(scrambled(options.seed) ^ number));
+    std::chrono::nanoseconds wait = answering.first_token_after(scrambled(options.seed) ^ number);
+    if (const auto named = named_time(options.timed, chat::prompt_text(*parsed))) wait = *named;
+    co_await sleep_for(io, wait);
     if (fault == Fault::kGarbage) {
       std::string garbage(kGarbage);
       co_await send(kOk, std::move(garbage), out, protocol);

@@ -52,6 +52,7 @@ struct SimCloudOptions {
   bool lying_headers = false;              // rate-limit headers of nonsense
   bool no_usage = false;                   // answers do not say what they cost
   std::chrono::milliseconds batch{2'000};  // how long a batch takes
+  std::string timed;  // whose time a prompt may name (named_time.h); empty: nobody's
   std::uint64_t seed = 1;
   std::vector<GoldAnswer> gold;
 };

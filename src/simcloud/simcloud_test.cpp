@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "lane/json_schema.h"
 #include "simcloud/embedding.h"
+#include "simcloud/named_time.h"
 #include "simcloud/sample_json.h"
 #include "simcloud/tool_calls.h"
 
@@ -104,6 +105,19 @@ TEST(SimulatedEmbedding, IsOfUnitLengthAndNearForSimilarTexts) {
   EXPECT_NEAR(dot(0, 0), 1, 1e-5);
   EXPECT_GT(dot(0, 1), dot(0, 2) + 0.3);
   EXPECT_EQ(embed(request), answer);
+}
+
+TEST(NamedTime, IsReadWhereItIsOneAndOnlyThere) {
+  using std::chrono::milliseconds;
+  constexpr std::string_view kPrompt = "Sort it (device takes 0.05 s, cloud takes 1.5 s)";
+
+  EXPECT_EQ(named_time("device", kPrompt), milliseconds{50});
+  EXPECT_EQ(named_time("cloud", kPrompt), milliseconds{1500});
+  EXPECT_FALSE(named_time("", kPrompt));
+  EXPECT_FALSE(named_time("other", kPrompt));
+  EXPECT_FALSE(named_time("cloud", "cloud takes for ever"));
+  EXPECT_FALSE(named_time("cloud", "cloud takes -1 s"));
+  EXPECT_FALSE(named_time("cloud", "cloud takes 1e300 s"));
 }
 
 }  // namespace
