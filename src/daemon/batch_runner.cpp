@@ -3,9 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <exception>
 #include <optional>
 #include <utility>
 
@@ -44,31 +41,9 @@ BatchRunner::BatchRunner(BatchTools tools, IdSource& ids, const ModelSelector& s
       selector_(selector),
       client_(client),
       gather_wake_(tools_.io.get_executor()),
-      loops_done_(tools_.io.get_executor()) {}
+      work_(tools_.io, "tending a batch") {}
 
-void BatchRunner::spawn(asio::awaitable<void> work) {
-  const auto place = loops_.insert(loops_.end(), std::make_unique<asio::cancellation_signal>());
-  auto ended = [this, place](const std::exception_ptr& failure) {
-    loops_.erase(place);
-    loops_done_.notify();
-    if (!failure || stopping_) return;
-    try {
-      std::rethrow_exception(failure);
-    } catch (const std::exception& error) {
-      log::error("a batch is no longer tended: {}", error.what());
-    }
-  };
-  asio::co_spawn(tools_.io, std::move(work),
-                 asio::bind_cancellation_slot((*place)->slot(), std::move(ended)));
-}
-
-void BatchRunner::start() { spawn(gather()); }
-
-asio::awaitable<void> BatchRunner::stop() {
-  stopping_ = true;
-  for (const auto& loop : loops_) loop->emit(asio::cancellation_type::terminal);
-  while (!loops_.empty()) co_await loops_done_.wait();
-}
+void BatchRunner::start() { work_.start(gather()); }
 
 const cloud::Provider* BatchRunner::provider_named(const std::string& name) const {
   for (const cloud::Provider* provider : selector_.providers()) {
@@ -88,7 +63,7 @@ const cloud::Provider* BatchRunner::usable_provider(const std::string& model) co
 }
 
 bool BatchRunner::takes(const lane::Task& task, const route::Decision& decision) const {
-  if (!tools_.config.enabled || stopping_ || !task.spec.can_wait_s) return false;
+  if (!tools_.config.enabled || work_.stopping() || !task.spec.can_wait_s) return false;
   if (decision.lane != route::Lane::kCloud) return false;
   if (task.spec.privacy != policy::Privacy::kAllow || under_way_.size() >= kMaxOpen) return false;
   if (after(task.due, *task.spec.can_wait_s - tools_.config.min_wait_s) < tools_.clock.wall())
@@ -127,7 +102,7 @@ void BatchRunner::add(const lane::Task& task, route::Decision decision) {
 asio::awaitable<void> BatchRunner::gather() {
   Result<> resumed = co_await resume();
   if (!resumed) log::error("batches: {}", resumed.error().to_string());
-  while (!stopping_) {
+  while (!work_.stopping()) {
     if (gathered_.empty()) {
       co_await gather_wake_.wait();
       continue;
@@ -195,12 +170,12 @@ void BatchRunner::tend_in_background(lane::Batch batch, bool resumed) {
   const BatchId id = batch.id;
   auto tender = std::make_shared<BatchTender>(tools_, std::move(batch), std::move(client), resumed);
   under_way_.emplace(id, tender);
-  spawn(tend(id, std::move(tender)));
+  work_.start(tend(id, std::move(tender)));
 }
 
 asio::awaitable<void> BatchRunner::tend(BatchId id, std::shared_ptr<BatchTender> tender) {
   Result<> done = co_await tender->carry_through();
-  if (stopping_) co_return;  // the next daemon goes on with it
+  if (work_.stopping()) co_return;  // the next daemon goes on with it
   co_await tender->close(std::move(done));
   under_way_.erase(id);
 }

@@ -12,9 +12,7 @@
 // One coroutine gathers, one tends each open batch; all end with stop(). Event-loop thread only.
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/cancellation_signal.hpp>
 #include <deque>
-#include <list>
 #include <map>
 #include <memory>
 #include <string>
@@ -22,6 +20,7 @@
 
 #include "base/clock.h"
 #include "base/ids.h"
+#include "daemon/background.h"
 #include "daemon/batch_tender.h"
 #include "daemon/model_selector.h"
 #include "daemon/wake.h"
@@ -45,7 +44,7 @@ class BatchRunner {
   /// Goes on with what a dead daemon left open.
   void start();
   /// Cancels what is under way and waits for it; the next daemon goes on with it.
-  asio::awaitable<void> stop();
+  asio::awaitable<void> stop() { return work_.stop(); }
 
   /// Is this one for a batch? The default cloud model's provider must have a batch API we may use,
   /// and the task must be able to wait min_wait_s from now.
@@ -63,7 +62,6 @@ class BatchRunner {
     std::size_t bytes = 0;  // of its prompt
   };
 
-  void spawn(asio::awaitable<void> work);
   asio::awaitable<void> gather();
   asio::awaitable<Result<>> resume();
   asio::awaitable<void> flush();
@@ -84,9 +82,7 @@ class BatchRunner {
   SteadyTime gathered_since_{};
   Wake gather_wake_;
   std::map<BatchId, std::shared_ptr<BatchTender>> under_way_;  // shared with its coroutine
-  std::list<std::unique_ptr<asio::cancellation_signal>> loops_;
-  Wake loops_done_;
-  bool stopping_ = false;
+  Background work_;
 };
 
 }  // namespace minimill::daemon

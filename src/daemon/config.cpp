@@ -80,6 +80,7 @@ EngineConfig read_engine(TomlReader table) {
   engine.model = table.string("model", engine.name);
   engine.key_env = table.string("key_env", "");
   engine.context_tokens = table.integer("context_tokens", 0, 0, 1 << 24);
+  engine.slots = table.integer("slots", 0, 0, 1024);
   table.finish();
   return engine;
 }
@@ -427,9 +428,11 @@ std::string to_toml(const Config& config) {
       config.local.slots, config.local.context_tokens, config.local.threads,
       config.local.max_answer_tokens, config.local.idle_stop_s, in_quotes(config.local.extra_args));
   for (const EngineConfig& engine : config.engines) {
-    line("[[engine]]\nname = {}\nbase_url = {}\nmodel = {}\nkey_env = {}\ncontext_tokens = {}\n",
-         in_quotes(engine.name), in_quotes(engine.base_url), in_quotes(engine.model),
-         in_quotes(engine.key_env), engine.context_tokens);
+    line(
+        "[[engine]]\nname = {}\nbase_url = {}\nmodel = {}\nkey_env = {}\ncontext_tokens = "
+        "{}\nslots = {}\n",
+        in_quotes(engine.name), in_quotes(engine.base_url), in_quotes(engine.model),
+        in_quotes(engine.key_env), engine.context_tokens, engine.slots);
   }
   for (const ProviderConfig& provider : config.providers) {
     line(

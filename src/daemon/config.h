@@ -38,6 +38,7 @@ struct EngineConfig {
   std::string model;
   std::string key_env;
   int context_tokens = 0;
+  int slots = 0;  // requests it answers at once; 0: local.slots
 };
 
 struct ProviderConfig {

@@ -262,6 +262,8 @@ struct Daemon::Parts {
                     ids, *selector, client);
     runner.emplace(io, clock, ids, options.config, router, *judge, *batches, *selector, engines,
                    *backends, lanes, *planner, spending, readers.tasks, readers.ledger);
+    lanes.set_slots(route::Lane::kLocal, engines.default_slots());
+    engines.on_slots([this](int slots) { lanes.set_slots(route::Lane::kLocal, slots); });
     spending.on_change([this] { runner->budgets_changed(); });
     outcomes.on_learnt([this] { runner->note_learnt(); });
     readers.tasks.on_ended([this](const lane::Consequences& then) {

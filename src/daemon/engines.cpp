@@ -47,6 +47,13 @@ bool Engines::default_available() {
   return default_available_;
 }
 
+int Engines::default_slots() const {
+  for (const EngineConfig& remote : config_.engines) {
+    if (remote.name == config_.local.model && remote.slots > 0) return remote.slots;
+  }
+  return config_.local.slots;
+}
+
 Result<std::unique_ptr<engine::Backend>> Engines::make(std::string_view model, bool embeddings) {
   for (const EngineConfig& remote : config_.engines) {
     if (remote.name != model) continue;
@@ -78,6 +85,11 @@ Result<std::unique_ptr<engine::Backend>> Engines::make(std::string_view model, b
     options.context_per_slot = embedding_context(found->info, config_.local.context_tokens);
   }
   options.idle_stop = std::chrono::seconds{config_.local.idle_stop_s};
+  if (!embeddings && model == config_.local.model) {
+    options.on_slots = [this](int slots) {
+      if (slots_changed_) slots_changed_(slots);
+    };
+  }
   return std::make_unique<engine::LlamaEngine>(io_, client_, clock_, std::move(options));
 }
 

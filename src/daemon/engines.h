@@ -6,6 +6,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -39,6 +40,10 @@ class Engines {
   bool default_available();
   const std::string& default_model() const { return config_.local.model; }
   std::int64_t context_tokens() const { return config_.local.context_tokens; }
+  /// How many requests the default model is configured to answer at once.
+  int default_slots() const;
+  /// Told how many it really does, once its server says so.
+  void on_slots(std::function<void(int)> changed) { slots_changed_ = std::move(changed); }
 
   std::vector<std::string> model_names() const;
   std::vector<engine::EngineStatus> statuses() const;
@@ -65,6 +70,7 @@ class Engines {
   models::Store store_;
   Made engines_;
   Made embedders_;
+  std::function<void(int)> slots_changed_;
   bool default_available_ = false;
   SteadyTime look_again_{};
 };

@@ -11,6 +11,7 @@
 #include <boost/asio/io_context.hpp>
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -33,6 +34,7 @@ struct LlamaEngineOptions {
   bool embeddings = false;             // it makes vectors of texts, and does not chat
   std::string pooling;                 // of embeddings: "mean", …; empty: the model's own
   std::vector<std::string> extra_args;
+  std::function<void(int)> on_slots;  // told how many the server really has, whenever it is ready
   std::chrono::milliseconds start_timeout{120'000};
   std::chrono::milliseconds idle_stop{600'000};  // 0: never
   std::chrono::milliseconds backoff_first{250};

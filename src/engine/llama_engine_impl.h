@@ -39,7 +39,7 @@ struct LlamaEngine::Impl : std::enable_shared_from_this<Impl> {
   std::vector<std::string> command() const;
   asio::awaitable<Result<>> start();
   asio::awaitable<bool> healthy();
-  asio::awaitable<void> learn_context();
+  asio::awaitable<void> learn_props();
   asio::awaitable<bool> watch();  // true: it died
   asio::awaitable<void> end_process();
   void note_failure(Error error);

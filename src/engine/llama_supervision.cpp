@@ -56,10 +56,11 @@ http::ClientRequest get_request(const std::string& socket, std::string_view path
 
 /// default_generation_settings.n_ctx of GET /props: one slot's context, after llama-server has cut
 /// it down to what the model was trained for. 0 where it is not there.
-std::int64_t slot_context(std::string_view props) {
-  const Result<json::object> object = parse_json_object(props);
-  if (!object) return 0;
-  Fields fields(*object);
+constexpr std::int64_t kMostSlots = 1024;
+
+/// Of one slot; 0 where the server does not say.
+std::int64_t slot_context(const json::object& props) {
+  Fields fields(props);
   const json::object* settings = fields.optional_object("default_generation_settings");
   if (settings == nullptr) return 0;
   return Fields(*settings).optional_integer("n_ctx", 0).value_or(0);
@@ -209,7 +210,7 @@ asio::awaitable<Result<>> LlamaEngine::Impl::start() {
     pause = std::min(pause * 2, kHealthPollMax);
     if (ending()) co_return fail(ErrorCode::kCancelled, "stopped while starting");
   }
-  co_await learn_context();
+  co_await learn_props();
   if (ending()) co_return fail(ErrorCode::kCancelled, "stopped while starting");
 
   const auto took = std::chrono::duration_cast<Millis>(clock.steady() - began);
@@ -224,10 +225,16 @@ asio::awaitable<bool> LlamaEngine::Impl::healthy() {
   co_return response && response->status == kHttpOk;
 }
 
-asio::awaitable<void> LlamaEngine::Impl::learn_context() {
+asio::awaitable<void> LlamaEngine::Impl::learn_props() {
   http::ClientRequest request = get_request(socket, "/props");
   const Result<http::Response> response = co_await client.fetch(std::move(request));
-  if (response && response->status == kHttpOk) context = slot_context(response->body);
+  if (!response || response->status != kHttpOk) co_return;
+  const Result<json::object> props = parse_json_object(response->body);
+  if (!props) co_return;
+  context = slot_context(*props);
+  // The user's own arguments may have asked for another number than ours.
+  const auto slots = Fields(*props).optional_integer("total_slots", 1, kMostSlots);
+  if (slots && options.on_slots) options.on_slots(static_cast<int>(*slots));
 }
 
 asio::awaitable<bool> LlamaEngine::Impl::watch() {

@@ -9,6 +9,7 @@ namespace {
 
 constexpr double kSecondsPerHour = 3600;
 constexpr double kShortest_s = 1e-3;  // predictions below it are taken for it
+constexpr double kOld = 1.0 / 3;  // of the bound on stretch, from which on a job may go anywhere
 constexpr int kInteractive = static_cast<int>(Priority::kInteractive);
 constexpr int kBackground = static_cast<int>(Priority::kBackground);
 
@@ -125,7 +126,7 @@ Move Scheduler::worth_moving(const Waiting& waiting, route::Lane to, double now_
   // What leaving saves is what the last of the queue waits: everybody behind moves up.
   const double saved_s =
       expected_wait_s(job.lane, job.priority, now_s) - waiting.entry.service_s / slots;
-  const bool old = now_s - waiting.arrived_s > options_.stretch / 2 * here.service_s;
+  const bool old = now_s - waiting.arrived_s > options_.stretch * kOld * here.service_s;
   if (old && residual_s(lane, now_s) / slots > dearer_s) return Move::kAge;
   const double cost_s = options_.running_share * (there.service_s - here.service_s) + dearer_s;
   return saved_s > cost_s ? Move::kBacklog : Move::kNone;

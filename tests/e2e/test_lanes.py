@@ -115,6 +115,18 @@ class Balance(Lanes):
         self.assertGreater(len(waiting), 50)
 
 
+class Slots(Lanes):
+    def test_device_has_as_many_slots_as_its_server_says(self):
+        self.write_config('slots = 2\nextra_args = ["--parallel", "3"]\n')
+        self.serve()
+
+        status, _, body = self.chat("local", "hello", max_tokens=2)
+
+        self.assertEqual(status, 200, body)
+        lane = self.get("/minimill/v1/status")["lanes"][0]
+        self.assertEqual((lane["lane"], lane["slots"]), ("local", 3))
+
+
 class OutOfReach(Lanes):
     HARD = "[router]\nthreshold = 1.0\n"
 
