@@ -1,8 +1,7 @@
 #include <fmt/format.h>
 
 #include "base/json.h"
-#include "cli/command.h"
-#include "cli/session.h"
+#include "cli/api_command.h"
 #include "cli/terminal.h"
 
 namespace minimill::cli {
@@ -56,55 +55,28 @@ void print_batch(const json::object& batch) {
   }
 }
 
-/// Opens a session and prints what `call` brings, as JSON or by `print`.
-template <class Call, class Print>
-int with_api(const Context& context, const BatchFlags& flags, Call call, Print print) {
-  Result<daemon::Config> config = context.config();
-  if (!config) return report_error(config.error());
-  Result<Session> session = Session::open(context, std::move(*config), {});
-  if (!session) return report_error(session.error());
-  Result<json::object> answer = call(session->api());
-  if (!answer) return report_error(answer.error());
-  if (flags.as_json) {
-    fmt::print("{}\n", json::serialize(*answer));
-  } else {
-    print(*answer);
-  }
-  return kExitOk;
-}
-
 int list(const Context& context, const BatchFlags& flags) {
   const std::string path = fmt::format("/minimill/v1/batches?limit={}", flags.limit);
-  return with_api(context, flags, [&](ApiClient& api) { return api.get(path); }, print_list);
+  return with_api(
+      context, flags.as_json, [&](ApiClient& api) { return api.get(path); }, print_list);
 }
 
 int show(const Context& context, const BatchFlags& flags) {
   const std::string path = "/minimill/v1/batches/" + url_encoded(flags.id);
-  return with_api(context, flags, [&](ApiClient& api) { return api.get(path); }, print_batch);
+  return with_api(
+      context, flags.as_json, [&](ApiClient& api) { return api.get(path); }, print_batch);
 }
 
 int cancel(const Context& context, const BatchFlags& flags) {
   const std::string path = "/minimill/v1/batches/" + url_encoded(flags.id) + "/cancel";
   return with_api(
-      context, flags, [&](ApiClient& api) { return api.post(path, json::object{}); },
+      context, flags.as_json, [&](ApiClient& api) { return api.post(path, json::object{}); },
       [&](const json::object&) {
         fmt::print(
             "{} is being cancelled: what is answered already is used, the rest is done in the "
             "ordinary lanes\n",
             flags.id);
       });
-}
-
-using Action = int (*)(const Context&, const BatchFlags&);
-
-CLI::App* add_action(CLI::App* parent, Context& context, const std::shared_ptr<BatchFlags>& flags,
-                     const char* name, const char* description, Action action) {
-  CLI::App* command = parent->add_subcommand(name, description);
-  command->add_flag("--json", flags->as_json, "Print JSON");
-  command->callback([&context, flags, action] {
-    context.chosen = [&context, flags, action] { return action(context, *flags); };
-  });
-  return command;
 }
 
 }  // namespace

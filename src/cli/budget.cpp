@@ -2,8 +2,7 @@
 
 #include "apps/app_store.h"
 #include "base/json.h"
-#include "cli/command.h"
-#include "cli/session.h"
+#include "cli/api_command.h"
 #include "daemon/data_folder.h"
 
 namespace minimill::cli {
@@ -42,7 +41,8 @@ int set(const Context& context, const BudgetFlags& flags) {
   if (flags.usd_per_month) budget.usd_per_month = flags.usd_per_month;
   if (flags.soft) budget.soft = *flags.soft;
   if (Result<> saved = store->set(budget); !saved) return report_error(saved.error());
-  fmt::print("The budget of {} is set; it holds at once.\n", apps::to_string(budget.scope, budget.of));
+  fmt::print("The budget of {} is set; it holds at once.\n",
+             apps::to_string(budget.scope, budget.of));
   return kExitOk;
 }
 
@@ -64,22 +64,13 @@ std::string usd(const json::object& budget, std::string_view spent, std::string_
                      most->to_number<double>());
 }
 
-int list(const Context& context, const BudgetFlags& flags) {
-  Result<daemon::Config> config = context.config();
-  if (!config) return report_error(config.error());
-  Result<Session> session = Session::open(context, std::move(*config), {});
-  if (!session) return report_error(session.error());
-  Result<json::object> answer = session->api().get("/minimill/v1/budgets");
-  if (!answer) return report_error(answer.error());
-  if (flags.as_json) {
-    fmt::print("{}\n", json::serialize(*answer));
-    return kExitOk;
-  }
-  const json::array& budgets = answer->at("budgets").as_array();
+void print_list(const json::object& answer) {
+  const json::array& budgets = answer.at("budgets").as_array();
   if (budgets.empty()) {
-    fmt::print("There is no budget: the cloud may cost any sum.\n"
-               "Set one with: minimill budget set --usd-per-day 1\n");
-    return kExitOk;
+    fmt::print(
+        "There is no budget: the cloud may cost any sum.\n"
+        "Set one with: minimill budget set --usd-per-day 1\n");
+    return;
   }
   fmt::print("{:<10} {:<28} {:>22} {:>22} {:>6}\n", "budget of", "", "USD today", "USD this month",
              "soft");
@@ -92,12 +83,18 @@ int list(const Context& context, const BudgetFlags& flags) {
                usd(budget, "spent_this_month_usd", "usd_per_month"),
                100 * budget.at("soft").to_number<double>());
   }
-  return kExitOk;
+}
+
+int list(const Context& context, const BudgetFlags& flags) {
+  auto call = [](ApiClient& api) { return api.get("/minimill/v1/budgets"); };
+  return with_api(context, flags.as_json, call, print_list);
 }
 
 void add_scope(CLI::App& command, BudgetFlags& flags) {
-  CLI::Option* app = command.add_option("--app", flags.app, "Of this app (tasks of the queue: tasks)");
-  command.add_option("--operation", flags.operation, "Of this operation (see minimill router show)")
+  CLI::Option* app =
+      command.add_option("--app", flags.app, "Of this app (tasks of the queue: tasks)");
+  command
+      .add_option("--operation", flags.operation, "Of this operation (see minimill router show)")
       ->excludes(app);
 }
 
@@ -105,10 +102,12 @@ void add_scope(CLI::App& command, BudgetFlags& flags) {
 
 void add_budget(CLI::App& app, Context& context) {
   auto flags = std::make_shared<BudgetFlags>();
-  CLI::App* command = app.add_subcommand("budget", "What the cloud may cost: of all, an app, an operation");
+  CLI::App* command =
+      app.add_subcommand("budget", "What the cloud may cost: of all, an app, an operation");
   command->require_subcommand(1);
   command->footer(
-      "From the soft limit on the router asks less of the device; at the hard one the cloud is closed\n"
+      "From the soft limit on the router asks less of the device; at the hard one the cloud is "
+      "closed\n"
       "until the day or the month (UTC) ends.\n"
       "Examples:\n"
       "  minimill budget set --usd-per-day 2\n"
@@ -120,9 +119,7 @@ void add_budget(CLI::App& app, Context& context) {
   setting->add_option("--usd-per-month", flags->usd_per_month, "At most so much a month");
   setting->add_option("--soft", flags->soft, "The share at which the router begins to save (0.8)");
   run_on_choice(setting, context, flags, set);
-  CLI::App* listing = command->add_subcommand("list", "Budgets, and what has been spent of them");
-  listing->add_flag("--json", flags->as_json, "Print JSON");
-  run_on_choice(listing, context, flags, list);
+  add_action(command, context, flags, "list", "Budgets, and what has been spent of them", list);
   CLI::App* removing = command->add_subcommand("remove", "Take a budget away");
   add_scope(*removing, *flags);
   run_on_choice(removing, context, flags, remove);

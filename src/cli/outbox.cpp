@@ -3,8 +3,7 @@
 #include <memory>
 
 #include "base/json.h"
-#include "cli/command.h"
-#include "cli/session.h"
+#include "cli/api_command.h"
 
 namespace minimill::cli {
 namespace {
@@ -39,27 +38,11 @@ void print_list(const json::object& answer) {
   }
 }
 
-/// Opens a session and prints what `call` brings, as JSON or by `print`.
-template <class Call, class Print>
-int with_api(const Context& context, const OutboxFlags& flags, Call call, Print print) {
-  Result<daemon::Config> config = context.config();
-  if (!config) return report_error(config.error());
-  Result<Session> session = Session::open(context, std::move(*config), {});
-  if (!session) return report_error(session.error());
-  Result<json::object> answer = call(session->api());
-  if (!answer) return report_error(answer.error());
-  if (flags.as_json) {
-    fmt::print("{}\n", json::serialize(*answer));
-  } else {
-    print(*answer);
-  }
-  return kExitOk;
-}
-
 int list(const Context& context, const OutboxFlags& flags) {
   std::string path = fmt::format("/minimill/v1/outbox?limit={}", flags.limit);
   if (!flags.state.empty()) path += "&state=" + url_encoded(flags.state);
-  return with_api(context, flags, [&](ApiClient& api) { return api.get(path); }, print_list);
+  return with_api(
+      context, flags.as_json, [&](ApiClient& api) { return api.get(path); }, print_list);
 }
 
 int retry(const Context& context, const OutboxFlags& flags) {
@@ -74,7 +57,7 @@ int retry(const Context& context, const OutboxFlags& flags) {
                                ? "/minimill/v1/outbox/retry"
                                : fmt::format("/minimill/v1/outbox/{}/retry", url_encoded(flags.id));
   return with_api(
-      context, flags, [&](ApiClient& api) { return api.post(path, json::object{}); },
+      context, flags.as_json, [&](ApiClient& api) { return api.post(path, json::object{}); },
       [&](const json::object& answer) {
         const json::value* count = answer.if_contains("retried");
         if (count != nullptr) {
@@ -83,18 +66,6 @@ int retry(const Context& context, const OutboxFlags& flags) {
           fmt::print("{} is tried again\n", flags.id);
         }
       });
-}
-
-using Action = int (*)(const Context&, const OutboxFlags&);
-
-CLI::App* add_action(CLI::App* parent, Context& context, const std::shared_ptr<OutboxFlags>& flags,
-                     const char* name, const char* description, Action action) {
-  CLI::App* command = parent->add_subcommand(name, description);
-  command->add_flag("--json", flags->as_json, "Print JSON");
-  command->callback([&context, flags, action] {
-    context.chosen = [&context, flags, action] { return action(context, *flags); };
-  });
-  return command;
 }
 
 }  // namespace

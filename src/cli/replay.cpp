@@ -1,3 +1,5 @@
+#include "lane/replay.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,7 +15,6 @@
 #include "cli/session.h"
 #include "cli/terminal.h"
 #include "lane/quantile.h"
-#include "lane/replay.h"
 #include "lane/timeline.h"
 
 namespace minimill::cli {
@@ -82,14 +83,15 @@ json::object to_json(const Outcome& outcome) {
 void print_table(const std::vector<Outcome>& outcomes) {
   fmt::print("{:<12} {:>6} {:>10} {:>22} {:>13} {:>7} {:>9} {:>8}\n", "", "tasks", "duration",
              "queue age", "longest wait", "local", "cost", "tasks/h");
-  fmt::print("{:<12} {:>6} {:>10} {:>10} {:>11} {:>13} {:>7} {:>9} {:>8}\n", "scheduler", "", "mean s",
-             "mean s", "p99 s", "/ predicted", "%", "USD", "");
+  fmt::print("{:<12} {:>6} {:>10} {:>10} {:>11} {:>13} {:>7} {:>9} {:>8}\n", "scheduler", "",
+             "mean s", "mean s", "p99 s", "/ predicted", "%", "USD", "");
   for (const Outcome& outcome : outcomes) {
     const Figures figures = figures_of(outcome.served);
     fmt::print("{:<12} {:>6} {:>10.2f} {:>10.2f} {:>11.2f} {:>13.1f} {:>7.0f} {:>9.4f} {:>8.1f}\n",
-               lane::name(outcome.arrangement), outcome.served.size(), figures.means.mean_duration_s,
-               figures.means.mean_queue_age_s, figures.p99_queue_age_s, figures.longest_wait,
-               100 * figures.share_local, figures.usd, figures.means.throughput_per_h);
+               lane::name(outcome.arrangement), outcome.served.size(),
+               figures.means.mean_duration_s, figures.means.mean_queue_age_s,
+               figures.p99_queue_age_s, figures.longest_wait, 100 * figures.share_local,
+               figures.usd, figures.means.throughput_per_h);
   }
 }
 
@@ -98,7 +100,8 @@ Result<std::optional<double>> speed_of(const std::string& text) {
   if (text == "virtual") return std::nullopt;
   double speed = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), speed);
-  if (error != std::errc{} || end != text.data() + text.size() || !(speed >= 0.01 && speed <= 1e5)) {
+  if (error != std::errc{} || end != text.data() + text.size() ||
+      !(speed >= 0.01 && speed <= 1e5)) {
     return fail(ErrorCode::kInvalidArgument, fmt::format("--speed: '{}' is no speed", text),
                 "write virtual, or how many times faster than real time: 100");
   }
@@ -120,8 +123,9 @@ Result<std::vector<lane::ReplayTask>> tasks_to_replay(ApiClient& api, const Repl
     Result<std::optional<std::string>> newest = newest_run_of(api, name);
     if (!newest) return std::unexpected(std::move(newest.error()));
     if (!*newest) {
-      return fail(ErrorCode::kNotFound, fmt::format("'{}' was never run here", name),
-                  "run it first (minimill run), or give times: --service local=7.4,cloud=43,hard=60");
+      return fail(
+          ErrorCode::kNotFound, fmt::format("'{}' was never run here", name),
+          "run it first (minimill run), or give times: --service local=7.4,cloud=43,hard=60");
     }
     run = **newest;
   }
@@ -143,11 +147,12 @@ std::vector<lane::Served> live(lane::Arranged arranged, double speed, std::strin
     }
   };
   std::vector<lane::Served> served;
-  boost::asio::co_spawn(io, lane::replay_live(std::move(arranged), speed, on_end),
-                        [&served](const std::exception_ptr& failure, std::vector<lane::Served> all) {
-                          if (failure) std::rethrow_exception(failure);
-                          served = std::move(all);
-                        });
+  boost::asio::co_spawn(
+      io, lane::replay_live(std::move(arranged), speed, on_end),
+      [&served](const std::exception_ptr& failure, std::vector<lane::Served> all) {
+        if (failure) std::rethrow_exception(failure);
+        served = std::move(all);
+      });
   io.run();
   line.clear();
   return served;
@@ -196,7 +201,8 @@ int replay(const Context& context, const ReplayFlags& flags) {
     outcomes.push_back({.arrangement = *arrangement, .served = std::move(served)});
   }
   if (!flags.svg.empty()) {
-    if (Result<> written = write_svg(flags, outcomes); !written) return report_error(written.error());
+    if (Result<> written = write_svg(flags, outcomes); !written)
+      return report_error(written.error());
   }
   if (flags.as_json) {
     json::array all;
@@ -239,13 +245,16 @@ void add_replay(CLI::App& app, Context& context) {
   command->add_option("--svg", flags->svg, "Draw queue age and lanes over time")->type_name("FILE");
   command->add_flag("--json", flags->as_json, "Print JSON");
   command->footer(
-      "one-queue: everything in the cloud, first come first served; two-lanes: easy work local, the\n"
-      "rest in the cloud, first come first served; minimill: the scheduler as it is; known-times: the\n"
+      "one-queue: everything in the cloud, first come first served; two-lanes: easy work local, "
+      "the\n"
+      "rest in the cloud, first come first served; minimill: the scheduler as it is; known-times: "
+      "the\n"
       "same, told how long each task really takes.\n"
       "Examples:\n"
       "  minimill replay week.jsonl --svg week.svg\n"
       "  minimill replay week.jsonl --cloud-workers 8 --load 4\n"
-      "  minimill replay week.jsonl --service local=2,cloud=6,hard=20 --speed 200 --scheduler minimill");
+      "  minimill replay week.jsonl --service local=2,cloud=6,hard=20 --speed 200 --scheduler "
+      "minimill");
   run_on_choice(command, context, flags, replay);
 }
 

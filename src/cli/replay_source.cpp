@@ -17,15 +17,16 @@ constexpr std::size_t kPage = 1000;
 constexpr double kLongest_s = 86'400;
 
 std::unexpected<Error> not_understood(std::string_view part) {
-  return fail(ErrorCode::kInvalidArgument, fmt::format("--service: '{}' is not understood", part),
-              "write measured, or local=7.4,cloud=43,hard=60 in seconds, with spread=none or seed=7");
+  return fail(
+      ErrorCode::kInvalidArgument, fmt::format("--service: '{}' is not understood", part),
+      "write measured, or local=7.4,cloud=43,hard=60 in seconds, with spread=none or seed=7");
 }
 
 Result<double> seconds_of(std::string_view part, std::string_view text) {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const bool good = error == std::errc{} && end == text.data() + text.size() && value > 0 &&
-                    value <= kLongest_s;
+  const bool good =
+      error == std::errc{} && end == text.data() + text.size() && value > 0 && value <= kLongest_s;
   if (!good) return not_understood(part);
   return value;
 }
@@ -148,7 +149,8 @@ Result<std::vector<lane::ReplayTask>> measured_tasks(ApiClient& api, const std::
     each.took_s[route::index(each.lane)] = local_s + cloud_s;
   }
   if (!replayed.empty()) return replayed;
-  return fail(ErrorCode::kNotFound, fmt::format("the run '{}' has carried out none of these tasks", run),
+  return fail(ErrorCode::kNotFound,
+              fmt::format("the run '{}' has carried out none of these tasks", run),
               "`minimill report --list` lists the runs there are");
 }
 

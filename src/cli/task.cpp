@@ -1,9 +1,8 @@
 #include <fmt/format.h>
 
 #include "base/json.h"
-#include "cli/command.h"
+#include "cli/api_command.h"
 #include "cli/duration.h"
-#include "cli/session.h"
 #include "cli/terminal.h"
 
 namespace minimill::cli {
@@ -107,27 +106,9 @@ void print_task(const json::object& task) {
   }
 }
 
-/// Opens a session and prints what `call` brings, as JSON or by `print`.
-template <class Call, class Print>
-int with_api(const Context& context, const TaskFlags& flags, SessionOptions options, Call call,
-             Print print) {
-  Result<daemon::Config> config = context.config();
-  if (!config) return report_error(config.error());
-  Result<Session> session = Session::open(context, std::move(*config), options);
-  if (!session) return report_error(session.error());
-  Result<json::object> answer = call(session->api());
-  if (!answer) return report_error(answer.error());
-  if (flags.as_json) {
-    fmt::print("{}\n", json::serialize(*answer));
-  } else {
-    print(*answer);
-  }
-  return kExitOk;
-}
-
 int add_one(const Context& context, const TaskFlags& flags) {
   return with_api(
-      context, flags, {}, [&](ApiClient& api) { return add(api, flags); },
+      context, flags.as_json, [&](ApiClient& api) { return add(api, flags); },
       [](const json::object& answer) {
         fmt::print("{} is in the queue; see it with: minimill task show {}\n",
                    text_of(answer, "id"), text_of(answer, "id"));
@@ -138,19 +119,21 @@ int list(const Context& context, const TaskFlags& flags) {
   std::string path = fmt::format("/minimill/v1/tasks?limit={}", flags.limit);
   if (!flags.run.empty()) path += "&run=" + url_encoded(flags.run);
   if (!flags.state.empty()) path += "&state=" + url_encoded(flags.state);
-  return with_api(context, flags, {}, [&](ApiClient& api) { return api.get(path); }, print_list);
+  return with_api(
+      context, flags.as_json, [&](ApiClient& api) { return api.get(path); }, print_list);
 }
 
 int show(const Context& context, const TaskFlags& flags) {
   const std::string path = with_run("/minimill/v1/tasks/" + url_encoded(flags.id), flags);
-  return with_api(context, flags, {}, [&](ApiClient& api) { return api.get(path); }, print_task);
+  return with_api(
+      context, flags.as_json, [&](ApiClient& api) { return api.get(path); }, print_task);
 }
 
 int cancel(const Context& context, const TaskFlags& flags) {
   const std::string path =
       with_run("/minimill/v1/tasks/" + url_encoded(flags.id) + "/cancel", flags);
   return with_api(
-      context, flags, {}, [&](ApiClient& api) { return api.post(path, json::object{}); },
+      context, flags.as_json, [&](ApiClient& api) { return api.post(path, json::object{}); },
       [&](const json::object&) { fmt::print("{} is cancelled\n", flags.id); });
 }
 
@@ -166,7 +149,7 @@ int retry(const Context& context, const TaskFlags& flags) {
                                ? "/minimill/v1/tasks/retry"
                                : fmt::format("/minimill/v1/tasks/{}/retry", url_encoded(flags.id));
   return with_api(
-      context, flags, {},
+      context, flags.as_json,
       [&](ApiClient& api) { return api.post(with_run(path, flags), json::object{}); },
       [&](const json::object& answer) {
         if (flags.all) {
@@ -175,16 +158,6 @@ int retry(const Context& context, const TaskFlags& flags) {
           fmt::print("{} is in the queue again\n", flags.id);
         }
       });
-}
-
-using Action = int (*)(const Context&, const TaskFlags&);
-
-CLI::App* add_action(CLI::App* parent, Context& context, const std::shared_ptr<TaskFlags>& flags,
-                     const char* name, const char* description, Action action) {
-  CLI::App* command = parent->add_subcommand(name, description);
-  command->add_flag("--json", flags->as_json, "Print JSON");
-  run_on_choice(command, context, flags, action);
-  return command;
 }
 
 }  // namespace

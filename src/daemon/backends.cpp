@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "cloud/token_estimate.h"
@@ -178,6 +179,15 @@ Result<protocol::Fit> Backends::fit_at(std::string_view provider,
     if (each->options().name == provider) return protocol::fit_request(request, target_of(*each));
   }
   return fail_no_provider("");
+}
+
+bool Backends::cloud_ready() const {
+  const SteadyTime now = std::chrono::steady_clock::now();
+  return std::ranges::any_of(selector_.providers(), [&](const cloud::Provider* provider) {
+    const cloud::ProviderOptions& options = provider->options();
+    const cloud::Health* health = pool_.health(options.name, options.models.front());
+    return health == nullptr || health->breaker(now) != cloud::Breaker::kOpen;
+  });
 }
 
 std::string Backends::backend_name(route::Lane lane, std::string_view model) const {

@@ -56,6 +56,9 @@ class Backends {
     pool_.judged(provider, model, operation, passed);
   }
 
+  /// False while every provider is known to be broken: nobody need wait for them then.
+  bool cloud_ready() const;
+
   /// The engine's or provider's name, for the ledger.
   std::string backend_name(route::Lane lane, std::string_view model) const;
   /// What these tokens cost where they were used; the device is free.

@@ -114,7 +114,8 @@ Work Gateway::work_of(const OpenRequest& open) const {
           .operation = decision.operation,
           .prompt_bytes = open.input().text.size(),
           .max_tokens = ask.request.sampling.max_tokens.value_or(0),
-          .may_move = decision.lane == route::Lane::kLocal && may_go_out(ask),
+          .may_move =
+              decision.lane == route::Lane::kLocal && may_go_out(ask) && backends_.cloud_ready(),
           .deadline = ask.request.deadline};
 }
 
@@ -240,6 +241,14 @@ asio::awaitable<Result<Gateway::Reply>> Gateway::attempt(OpenRequest& open,
   co_return reply;
 }
 
+void Gateway::degrade(OpenRequest& open, Work& work) const {
+  open.add_reason({.layer = std::string(route::kDegraded),
+                   .text = "the cloud is out of reach, and the device answered instead",
+                   .weight = 0});
+  work.lane = route::Lane::kLocal;
+  work.model = selector_.default_model(work.lane);
+}
+
 asio::awaitable<Result<Gateway::Reply>> Gateway::serve(OpenRequest& open, route::RouteInput input,
                                                        bool whole) {
   const Ask& ask = open.ask();
@@ -252,6 +261,12 @@ asio::awaitable<Result<Gateway::Reply>> Gateway::serve(OpenRequest& open, route:
   Work work = work_of(open);
   std::optional<Error> refused;  // why an answer was not taken
   bool last_resort = false;      // the device is tried because the cloud could not
+  const Error broken{
+      .code = ErrorCode::kUnavailable, .message = {}, .hint = {}, .field = {}, .retry_after = {}};
+  if (work.lane == route::Lane::kCloud && !backends_.cloud_ready() && may_degrade(open, broken)) {
+    degrade(open, work);
+    last_resort = true;
+  }
   while (true) {
     lane::Job job = planner_.job(work);
     Result<lane::Slot> slot = co_await lanes_.enter(std::move(job), ask.request.deadline);
@@ -292,11 +307,7 @@ asio::awaitable<Result<Gateway::Reply>> Gateway::serve(OpenRequest& open, route:
       const bool was_watched = refused && refused->code == ErrorCode::kUpstream;
       const bool degrades = !refused && !moved && may_degrade(open, reply.error());
       if (!was_watched && !degrades && !moved) co_return reply;
-      if (degrades) {
-        open.add_reason({.layer = std::string(route::kDegraded),
-                         .text = "the cloud is out of reach, and the device answered instead",
-                         .weight = 0});
-      }
+      if (degrades) degrade(open, work);
       last_resort = !moved;
       work.lane = route::Lane::kLocal;
     }

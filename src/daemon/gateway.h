@@ -129,6 +129,7 @@ class Gateway {
   Work work_of(const OpenRequest& open) const;
   /// The device may answer what the cloud, out of reach, does not.
   bool may_degrade(const OpenRequest& open, const Error& from_cloud) const;
+  void degrade(OpenRequest& open, Work& work) const;
   bool is_too_dear(const Ask& ask, std::string_view model) const;
 
   const Clock& clock_;

@@ -197,7 +197,8 @@ Work TaskRunner::work_of(const lane::Task& task, const route::Decision& decision
             .max_tokens = local
                               ? std::min(config_.tasks.max_tokens, config_.local.max_answer_tokens)
                               : config_.tasks.max_tokens,
-            .may_move = local && judge_.may_escalate(task) && route::degraded(decision).empty(),
+            .may_move = local && judge_.may_escalate(task) && route::degraded(decision).empty() &&
+                        backends_.cloud_ready(),
             .deadline = {}};
   if (task.spec.deadline_s) {
     const auto after = std::chrono::duration<double>(*task.spec.deadline_s);

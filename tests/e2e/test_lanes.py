@@ -146,6 +146,18 @@ class OutOfReach(Lanes):
         self.assertEqual(explained["reasons"][0]["layer"], "degraded")
         self.assertEqual([attempt["lane"] for attempt in explained["attempts"]][-1], "local")
 
+    def test_cloud_that_is_known_to_be_broken_is_not_waited_for(self):
+        self.broken()
+        for _ in range(4):
+            self.chat("auto", "hello")
+
+        status, headers, _ = self.chat("auto", "hello")
+
+        self.assertEqual(status, 200)
+        attempts = self.why(headers["x-minimill-request-id"])["attempts"]
+        self.assertEqual([attempt["lane"] for attempt in attempts], ["local"])
+        self.assertIn("out of reach", headers["x-minimill-degraded"])
+
     def test_app_that_refuses_gets_the_clouds_error(self):
         self.broken()
 
