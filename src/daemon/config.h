@@ -61,7 +61,7 @@ struct CloudConfig {
 struct LanesConfig {
   int cloud_slots = 4;                // the local lane has local.slots
   int max_queued = 1024;              // of apps' requests, per lane
-  double waiting_usd_per_h = 1;       // what an hour of a task's waiting may cost
+  double waiting_usd_per_h = 0.2;     // what an hour of a task's waiting may cost
   double app_waiting_usd_per_h = 10;  // and of an app's
   double running_share = 0.2;         // what an hour of running costs, as a share of that
   bool accept_degraded = true;        // of requests that say nothing

@@ -12,6 +12,9 @@ namespace {
 
 constexpr std::size_t kRemembered = 500;  // requests read from the ledger when starting
 constexpr double kMsPerSecond = 1000;
+constexpr cloud::Price kTakenForUnknown{.input_usd_per_mtok = 2.5,
+                                        .cached_input_usd_per_mtok = 1.25,
+                                        .output_usd_per_mtok = 10};
 
 }  // namespace
 
@@ -50,7 +53,10 @@ lane::Estimate JobPlanner::estimate(const Work& work, route::Lane lane) const {
       times_.predict(lane, model, work.operation, prompt_tokens, work.max_tokens);
   const chat::Usage usage{.prompt_tokens = prompt_tokens,
                           .completion_tokens = std::llround(predicted.answer_tokens)};
-  return {.service_s = predicted.seconds, .usd = backends_.cost_usd(lane, model, usage)};
+  double usd = backends_.cost_usd(lane, model, usage);
+  // Nobody wants all work sent out because the price list does not know a model.
+  if (lane == route::Lane::kCloud && usd == 0) usd = cloud::cost_usd(kTakenForUnknown, usage);
+  return {.service_s = predicted.seconds, .usd = usd};
 }
 
 lane::Job JobPlanner::job(const Work& work) const {

@@ -67,7 +67,7 @@ struct SchedulerOptions {
   Order order = Order::kStretch;
   bool balance = true;  // jobs may change lanes
   double stretch = 10;  // times its predicted time after which a job is due
-  std::array<double, kPriorities> usd_per_h{10, 1};  // what waiting costs: interactive, background
+  std::array<double, kPriorities> usd_per_h{10, 0.2};  // what waiting costs: interactive, background
   /// What a second in service costs, as a share of what a second of waiting does.
   double running_share = 0.2;
   /// A lane of two slots keeps one for apps for so long after one has asked; a larger one always.
