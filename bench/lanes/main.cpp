@@ -158,16 +158,23 @@ int main(int argc, char** argv) {
   published("one queue (47 s, 73 s)", Arrangement::kOneQueue, 46.6, {0, 1});
   published("two lanes (19 s, 4 s)", Arrangement::kTwoLanes, 58.2, {1, 1});
 
-  fmt::print("\nOne local worker and four cloud workers; one queue has all five:\n");
+  fmt::print(
+      "\nOne local worker and four cloud workers; one queue has all five. An hour of waiting is "
+      "priced at 10 USD, as apps' is,\n"
+      "or at 0.2 USD, as tasks' is:\n");
   print_head();
   for (const double load : {58.2, 120.0, 230.0, 300.0, 350.0, 400.0, 450.0}) {
     const Row one = row_of(run(Arrangement::kOneQueue, load, kWorkers), true);
     const Row two = row_of(run(Arrangement::kTwoLanes, load, kWorkers), false);
     const Row ours = row_of(run(Arrangement::kMinimill, load, kWorkers), false);
+    lane::SchedulerOptions patient;
+    patient.usd_per_h = {0.2, 0.2};
+    const Row cheap = row_of(run(Arrangement::kMinimill, load, kWorkers, patient), false);
     const Row known = best_known(load);
     print_row(load, "one queue", one);
     print_row(load, "two lanes", two);
     print_row(load, "ours", ours);
+    print_row(load, "ours, 0.2 USD/h", cheap);
     print_row(load, "known times, best of 6", known);
     fmt::print(
         "{:>8} gap to known times: {:+.2f} s of queue age; one queue : two lanes : ours = {:.0f} : "
