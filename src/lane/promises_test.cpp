@@ -79,7 +79,9 @@ class Promises : public testing::Test {
 
   std::vector<std::string> due(WallTime at = kNow + std::chrono::seconds{1}) {
     std::vector<std::string> ids;
-    for (const DueTask& task : store_->due(at, {}, 1000).value()) ids.push_back(task.id.value);
+    // Named: what .value() refers to would not outlive the loop's head.
+    const std::vector<DueTask> tasks = store_->due(at, {}, 1000).value();
+    for (const DueTask& task : tasks) ids.push_back(task.id.value);
     return ids;
   }
 
