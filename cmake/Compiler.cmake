@@ -26,4 +26,9 @@ if(CMAKE_BUILD_TYPE STREQUAL "Release")
   include(CheckIPOSupported)
   check_ipo_supported(RESULT ipo OUTPUT ipo_reason LANGUAGES CXX)
   set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ${ipo})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # g++ 12 names what a coroutine's frame holds by a counter of the file: the same frame in two files
+    # then looks like two types to the linker.
+    target_link_options(minimill_options INTERFACE -Wno-odr)
+  endif()
 endif()
