@@ -1,6 +1,6 @@
 #include "cloud/attempt_end.h"
+#include "chat/token_estimate.h"
 
-#include "cloud/token_estimate.h"
 
 namespace minimill::cloud {
 
@@ -34,7 +34,7 @@ chat::Usage told_or_estimated(const chat::ChatAnswer& answer, std::int64_t promp
     bytes += call.name.size() + call.arguments.size();
   }
   return {.prompt_tokens = prompt_tokens,
-          .completion_tokens = estimated_tokens(bytes),
+          .completion_tokens = chat::estimated_tokens(bytes),
           .cached_prompt_tokens = 0,
           .estimated = true};
 }

@@ -14,10 +14,10 @@
 #include <type_traits>
 #include <utility>
 
+#include "chat/token_estimate.h"
 #include "cloud/attempt_end.h"
 #include "cloud/measured_stream.h"
 #include "cloud/pool.h"
-#include "cloud/token_estimate.h"
 
 namespace minimill::cloud {
 
@@ -89,7 +89,7 @@ class Pool::Attempts {
       : pool_(pool),
         race_(std::move(race)),
         call_(call),
-        prompt_tokens_(estimated_tokens(chat::prompt_text(*race_->request).size())),
+        prompt_tokens_(chat::estimated_tokens(chat::prompt_text(*race_->request).size())),
         answer_tokens_(pool.expected_answer_tokens(*race_->request, call.operation)),
         states_(call.candidates.size()) {
     pool_.budget_.earn();

@@ -1,8 +1,8 @@
 #include "cloud/measured_stream.h"
+#include "chat/token_estimate.h"
 
 #include <utility>
 
-#include "cloud/token_estimate.h"
 
 namespace minimill::cloud {
 
@@ -28,7 +28,7 @@ asio::awaitable<Result<std::optional<chat::ChatEvent>>> MeasuredStream::next() {
     const bool told = usage_.has_value();
     if (!told) {
       usage_ = chat::Usage{.prompt_tokens = begun_.prompt_tokens,
-                           .completion_tokens = estimated_tokens(answer_bytes_),
+                           .completion_tokens = chat::estimated_tokens(answer_bytes_),
                            .cached_prompt_tokens = 0,
                            .estimated = true};
     }

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "chat/token_estimate.h"
 #include "daemon/anthropic_exchange.h"
 #include "daemon/serving_headers.h"
 #include "protocol/anthropic.h"
@@ -47,7 +48,7 @@ asio::awaitable<Result<AnthropicApi::Count>> AnthropicApi::count(const http::Req
   if (counted) {
     count.tokens = *counted;
   } else {
-    count.tokens = route::estimated_tokens(chat::prompt_text(ask.request).size());
+    count.tokens = chat::estimated_tokens(chat::prompt_text(ask.request).size());
     count.estimated = true;
   }
   co_return count;

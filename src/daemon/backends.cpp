@@ -6,7 +6,7 @@
 #include <chrono>
 #include <utility>
 
-#include "cloud/token_estimate.h"
+#include "chat/token_estimate.h"
 #include "protocol/anthropic.h"
 
 namespace minimill::daemon {
@@ -43,7 +43,7 @@ Result<Outgoing<T>> outgoing(const ModelSelector& selector, std::string_view mod
 void keep_affordable(std::vector<cloud::Candidate>& able, const chat::ChatRequest& request,
                      double max_cost_usd, const cloud::Pool& pool) {
   constexpr std::int64_t kUsualAnswerTokens = 512;
-  const std::int64_t prompt = cloud::estimated_tokens(chat::prompt_text(request).size());
+  const std::int64_t prompt = chat::estimated_tokens(chat::prompt_text(request).size());
   const std::int64_t answer = request.sampling.max_tokens.value_or(kUsualAnswerTokens);
   const auto cost = [&](const cloud::Candidate& candidate) {
     return pool.facts(candidate, {}, prompt, answer).price_usd.value_or(0);

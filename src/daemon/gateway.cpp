@@ -6,6 +6,7 @@
 #include <limits>
 #include <utility>
 
+#include "chat/token_estimate.h"
 #include "daemon/answer_format.h"
 #include "daemon/held_answer.h"
 #include "daemon/open_request.h"
@@ -157,7 +158,7 @@ Result<route::Decision> Gateway::with_model(const Ask& ask, const route::RouteIn
 bool Gateway::is_too_dear(const Ask& ask, std::string_view model) const {
   if (!ask.max_cost_usd) return false;
   const std::size_t bytes = chat::prompt_text(ask.request).size();
-  const chat::Usage usage{.prompt_tokens = route::estimated_tokens(bytes),
+  const chat::Usage usage{.prompt_tokens = chat::estimated_tokens(bytes),
                           .completion_tokens = planner_.expected_answer_tokens(
                               model, ask.request.sampling.max_tokens.value_or(0))};
   const bool any_model = ask.choice.model.empty();

@@ -4,6 +4,7 @@
 #include <ranges>
 #include <utility>
 
+#include "chat/token_estimate.h"
 #include "base/log.h"
 #include "route/features.h"
 
@@ -48,7 +49,7 @@ void JobPlanner::learn(const ledger::RequestRecord& record) {
 lane::Estimate JobPlanner::estimate(const Work& work, route::Lane lane) const {
   const bool own = lane == work.lane && !work.model.empty();
   const std::string model = own ? work.model : selector_.default_model(lane);
-  const std::int64_t prompt_tokens = route::estimated_tokens(work.prompt_bytes);
+  const std::int64_t prompt_tokens = chat::estimated_tokens(work.prompt_bytes);
   const lane::ServicePrediction predicted =
       times_.predict(lane, model, work.operation, prompt_tokens, work.max_tokens);
   const chat::Usage usage{.prompt_tokens = prompt_tokens,

@@ -237,11 +237,6 @@ void read_runs(const std::string& text, std::vector<std::uint32_t>& runs) {
 
 const FeatureName& feature_name(std::size_t feature) { return kNames[feature]; }
 
-std::int64_t estimated_tokens(std::size_t bytes) {
-  constexpr double kBytesPerToken = 3.5;
-  return static_cast<std::int64_t>(static_cast<double>(bytes) / kBytesPerToken) + 1;
-}
-
 Features extract_features(const RouteInput& input) {
   Features features;
   Counts counts;

@@ -59,9 +59,6 @@ struct Features {
 
 Features extract_features(const RouteInput& input);
 
-/// Tokens this text takes, roughly: for whether it fits a context.
-std::int64_t estimated_tokens(std::size_t bytes);
-
 /// Tells works apart; never 0.
 std::uint32_t fingerprint(const Features& features);
 

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "chat/token_estimate.h"
 #include "route/features.h"
 
 namespace minimill::route {
@@ -65,7 +66,7 @@ Result<std::optional<Lane>> lane_with_money(const RouteInput& input, std::vector
     reasons.push_back(rule("capacity", "it brings images, and the local model reads text"));
     return Lane::kCloud;
   }
-  const std::int64_t needed = estimated_tokens(input.text.size()) + kAnswerTokens;
+  const std::int64_t needed = chat::estimated_tokens(input.text.size()) + kAnswerTokens;
   if (input.local_context_tokens > 0 && needed > input.local_context_tokens) {
     reasons.push_back(
         rule("capacity", fmt::format("it needs about {} tokens, the local model takes {}", needed,
