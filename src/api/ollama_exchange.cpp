@@ -7,7 +7,7 @@ namespace minimill::api {
 namespace ollama = protocol::ollama;
 
 Result<chat::ChatRequest> OllamaExchange::read(const http::Request& /*request*/) {
-  model_ = asked_.model;
+  model_ = asked_.model();
   return std::move(asked_);
 }
 

@@ -57,7 +57,7 @@ bool same_calls(const chat::ChatAnswer& a, const chat::ChatAnswer& b) {
     const Result<json::value> of_y = parse_json(y.arguments);
     return x.name == y.name && of_x && of_y && check::json_equal(*of_x, *of_y);
   };
-  return std::ranges::equal(a.tool_calls, b.tool_calls, same);
+  return std::ranges::equal(a.tool_calls(), b.tool_calls(), same);
 }
 
 }  // namespace

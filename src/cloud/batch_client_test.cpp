@@ -88,7 +88,7 @@ TEST_P(BatchClientTest, BringsOneAnswerForEachRequest) {
     const auto& answer = answers.at("item-" + std::to_string(i));
     ASSERT_TRUE(answer) << answer.error().to_string();
     EXPECT_EQ(answer->text(), "answer " + std::to_string(i));
-    EXPECT_GT(answer->usage.completion_tokens, 0);
+    EXPECT_GT(answer->usage().completion_tokens, 0);
   }
 }
 

@@ -261,8 +261,8 @@ struct SimCloud::Impl {
   Fault fault_of(const http::Request& request, const chat::ChatRequest& chat,
                  std::uint64_t number) {
     std::string_view forced = request.headers.get("x-sim-fault");
-    if (chat.model.starts_with(kFaultModel)) {
-      forced = std::string_view(chat.model).substr(kFaultModel.size());
+    if (chat.model().starts_with(kFaultModel)) {
+      forced = std::string_view(chat.model()).substr(kFaultModel.size());
     }
     if (!forced.empty()) return parse_fault(forced).value_or(Fault::kNone);
     return request_fault(options.faults, unit_interval(options.seed * 1'000'003 + number));

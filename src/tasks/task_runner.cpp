@@ -347,7 +347,7 @@ asio::awaitable<TaskRunner::Next> TaskRunner::attempt(tasks::Task& task, chat::L
     }
     if (request.logprobs && !answer->logprobs().empty() && task.local_passed) {
       const std::span<const chat::TokenLogprob> first(
-          answer->logprobs.data(), std::min(answer->logprobs.size(), serve::kWatchedTokens));
+          answer->logprobs().data(), std::min(answer->logprobs().size(), serve::kWatchedTokens));
       router_.learn_confidence(decision.p_local_ok, route::mean_logprob(first), *task.local_passed);
     }
     const bool escalated = task.state == tasks::TaskState::kQueued;
