@@ -90,14 +90,33 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
     const int fd = ::socket(address->family, address->socktype, address->protocol);
     if (fd < 0) return CURL_SOCKET_BAD;
     ::fcntl(fd, F_SETFD, FD_CLOEXEC);  // engines are child processes
-    static_cast<Impl*>(self)->connections.insert(fd);
+    static_cast<Impl*>(self)->disown(fd);
+    static_cast<Impl*>(self)->connections.emplace(fd, false);
     return fd;
   }
 
   static int close_socket(void* self, curl_socket_t fd) {
-    static_cast<Impl*>(self)->connections.erase(fd);
-    static_cast<Impl*>(self)->forget(fd);
+    static_cast<Impl*>(self)->disown(fd);
     return ::close(fd);
+  }
+
+  /// The number is nobody's, or is about to be. curl 7.88 closes a socket that is still connecting
+  /// without close_socket; the kernel may then give its number to anyone's socket, and a Watch
+  /// left behind would take that for one the loop has registered: its events would never come.
+  void disown(curl_socket_t fd) {
+    connections.erase(fd);
+    forget(fd);
+  }
+
+  /// Whether `fd` is a connection that curl may keep, and will tell us when it closes it.
+  bool is_kept(curl_socket_t fd) {
+    const auto found = connections.find(fd);
+    if (found == connections.end()) return false;
+    sockaddr_storage peer{};
+    socklen_t size = sizeof(peer);
+    found->second =
+        found->second || ::getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) == 0;
+    return found->second;
   }
 
   void forget(curl_socket_t fd) {
@@ -109,10 +128,10 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
   }
 
   bool watch(curl_socket_t fd, int what) {
-    // Descriptors that are curl's own (its resolver's, say) it closes without telling: the number
-    // may come back as another file, so they are forgotten at once.
-    if (what == CURL_POLL_REMOVE && !connections.contains(fd)) {
-      forget(fd);
+    // What curl closes without telling (its resolver's descriptors, sockets that never connected)
+    // is forgotten at once: the number may come back as another file.
+    if (what == CURL_POLL_REMOVE && !is_kept(fd)) {
+      disown(fd);
       return true;
     }
     auto& watch = watches[fd];
@@ -221,7 +240,7 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
   CURLM* multi = nullptr;
   asio::steady_timer timer;
   std::unordered_map<curl_socket_t, std::shared_ptr<Watch>> watches;
-  std::unordered_set<curl_socket_t> connections;  // opened by open_socket
+  std::unordered_map<curl_socket_t, bool> connections;  // opened by open_socket; seen connected?
   std::vector<CURL*> idle_handles;
   std::unordered_set<Transfer*> transfers;  // between start and end of their scope
   std::uint64_t timer_turn = 0;
