@@ -86,12 +86,12 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
     return 0;
   }
 
-  static curl_socket_t open_socket(void* self, curlsocktype, curl_sockaddr* address) {
-    const int fd = ::socket(address->family, address->socktype, address->protocol);
+  curl_socket_t open_socket(const curl_sockaddr& address) {
+    const int fd = ::socket(address.family, address.socktype, address.protocol);
     if (fd < 0) return CURL_SOCKET_BAD;
     ::fcntl(fd, F_SETFD, FD_CLOEXEC);  // engines are child processes
-    static_cast<Impl*>(self)->disown(fd);
-    static_cast<Impl*>(self)->connections.emplace(fd, false);
+    disown(fd);
+    connections.emplace(fd, false);
     return fd;
   }
 
@@ -274,6 +274,13 @@ class Running final : public Download {
     client_->transfers.insert(&transfer_);
   }
 
+  static curl_socket_t open_socket(void* self, curlsocktype, curl_sockaddr* address) {
+    auto* running = static_cast<Running*>(self);
+    const curl_socket_t fd = running->client_->open_socket(*address);
+    running->transfer_.opened(fd);
+    return fd;
+  }
+
   std::shared_ptr<Client::Impl> client_;
   Transfer transfer_;
 };
@@ -287,8 +294,8 @@ Result<std::unique_ptr<Running>> Running::start(std::shared_ptr<Client::Impl> cl
   if (easy == nullptr) return fail(ErrorCode::kIo, "curl has no memory for another transfer");
   std::unique_ptr<Running> running(
       new Running(client, easy, std::move(request), max_buffered, whole));
-  curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, &Client::Impl::open_socket);
-  curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, client.get());
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, &Running::open_socket);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, running.get());
   curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, &Client::Impl::close_socket);
   curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, client.get());
   if (const CURLMcode added = curl_multi_add_handle(client->multi, easy); added != CURLM_OK) {

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -10,6 +12,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <filesystem>
 #include <optional>
 
 #include "http/server.h"
@@ -271,6 +274,33 @@ TEST_F(HttpClient, UnixSocketThatIsNotThereIsUnavailable) {
 
   ASSERT_FALSE(response.has_value());
   EXPECT_EQ(response.error().code, ErrorCode::kUnavailable);
+}
+
+TEST_F(HttpClient, NothingIsSentToAnotherUsersSocket) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can listen as another user";
+  constexpr uid_t kAnother = 12'345;
+  const test::TempDir folder;
+  std::filesystem::permissions(folder.path(), std::filesystem::perms::all);
+  const std::string path = (folder.path() / "socket").string();
+  bool asked = false;
+  ASSERT_EQ(::seteuid(kAnother), 0);
+  serve(
+      [&asked](Request& request, Responder& out) {
+        asked = true;
+        return echo(request, out);
+      },
+      "unix:" + path);
+  ASSERT_EQ(::seteuid(0), 0);
+  ASSERT_EQ(::chmod(path.c_str(), 0777), 0);
+  ClientRequest request;
+  request.url = "http://localhost/";
+  request.unix_socket = path;
+
+  const Result<Response> response = fetch(std::move(request));
+
+  EXPECT_FALSE(asked);
+  ASSERT_FALSE(response.has_value());
+  EXPECT_EQ(response.error().code, ErrorCode::kForbidden) << response.error().to_string();
 }
 
 TEST_F(HttpClient, OnlyHttpIsSpoken) {
