@@ -3,7 +3,8 @@
 // Identifiers as distinct types: a TaskId cannot be passed where a RequestId is meant.
 //
 // A new id is a prefix and a ULID (https://github.com/ulid/spec): 48 bits of Unix milliseconds,
-// then 80 random bits, in Crockford base 32. Ids therefore sort by the time they were made.
+// then 80 random bits, in Crockford base 32. Ids therefore sort by the time they were made; with a
+// SystemRandom nobody can guess one from others.
 
 #include <compare>
 #include <cstdint>
@@ -12,6 +13,7 @@
 #include <string_view>
 
 #include "base/clock.h"
+#include "base/random.h"
 
 namespace minimill {
 
@@ -28,11 +30,11 @@ using TaskId = Id<struct TaskTag>;        // "task_01J…", or what the task's f
 using RunId = Id<struct RunTag>;          // "run_01J…": one carrying out of a file of tasks
 using BatchId = Id<struct BatchTag>;      // "batch_01J…": tasks sent through a batch API at once
 
-/// Makes ids. Not thread-safe: each thread that makes ids owns one.
+/// Makes ids. Not thread-safe: each thread that makes ids owns one, and its Random.
 class IdSource {
  public:
-  /// `seed` 0 draws one from the operating system.
-  explicit IdSource(const Clock& clock, std::uint64_t seed = 0);
+  /// Both outlive it.
+  IdSource(const Clock& clock, Random& random) : clock_(clock), random_(random) {}
 
   RequestId request() { return {prefixed("req_")}; }
   TaskId task() { return {prefixed("task_")}; }
@@ -41,10 +43,9 @@ class IdSource {
 
  private:
   std::string prefixed(std::string_view prefix);
-  std::uint64_t random();
 
   const Clock& clock_;
-  std::uint64_t state_;
+  Random& random_;
 };
 
 }  // namespace minimill

@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <system_error>
-
 #include "base/log.h"
+#include "base/private_folder.h"
 #include "cli/program_path.h"
 #include "cli/terminal.h"
 #include "config/data_folder.h"
@@ -29,8 +28,9 @@ constexpr const char* kFooter =
 Result<policy::AppStore> open_app_store(const Context& context) {
   Result<config::Config> config = context.config();
   if (!config) return std::unexpected(std::move(config.error()));
-  std::error_code ec;
-  std::filesystem::create_directories(config->data_dir, ec);
+  if (Result<> made = make_private_folder(config->data_dir); !made) {
+    return std::unexpected(std::move(made.error()));
+  }
   return policy::AppStore::open(config::apps_file(config->data_dir));
 }
 

@@ -5,12 +5,14 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <sstream>
 #include <utility>
 
 #include "base/json.h"
+#include "base/private_folder.h"
 #include "base/sha256.h"
 
 namespace minimill::config {
@@ -30,16 +32,6 @@ std::string read_file(const std::filesystem::path& path) {
   return text.str();
 }
 
-Result<> make_private_folder(const std::filesystem::path& path) {
-  std::error_code ec;
-  const bool made = std::filesystem::create_directories(path, ec);
-  if (made) std::filesystem::permissions(path, std::filesystem::perms::owner_all, ec);
-  if (!ec && std::filesystem::is_directory(path, ec)) return {};
-  return fail(ErrorCode::kIo,
-              fmt::format("cannot use the folder {}: {}", path.string(), ec.message()),
-              "set [data] dir in the configuration to a folder of yours");
-}
-
 /// Taken and given back: nobody else holds it.
 bool is_free(const std::filesystem::path& lock_file) {
   const int lock = ::open(lock_file.c_str(), O_RDWR | O_CLOEXEC);
@@ -53,6 +45,7 @@ bool is_free(const std::filesystem::path& lock_file) {
 
 Result<DataFolder> DataFolder::hold(const std::filesystem::path& path) {
   if (Result<> made = make_private_folder(path); !made) return std::unexpected(made.error());
+  if (Result<> kept = make_files_private(path); !kept) return std::unexpected(kept.error());
   const std::filesystem::path lock_file = path / "lock";
   const int lock = ::open(lock_file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, kOwnerOnly);
   if (lock < 0) {
@@ -107,13 +100,25 @@ Result<> DataFolder::announce(const std::vector<std::string>& addresses) const {
 
 Result<std::filesystem::path> DataFolder::socket_dir() const {
   std::filesystem::path folder = std::filesystem::absolute(path_) / "run";
-  if (folder.string().size() > kMaxSocketDir) {
-    constexpr std::size_t kDigits = 16;
-    folder = std::filesystem::temp_directory_path() /
-             ("minimill-" + sha256_hex(folder.string()).substr(0, kDigits));
+  if (folder.string().size() <= kMaxSocketDir) {
+    if (Result<> made = make_private_folder(folder); !made) return std::unexpected(made.error());
+    return folder;
   }
-  if (Result<> made = make_private_folder(folder); !made) return std::unexpected(made.error());
-  return folder;
+  constexpr std::size_t kDigits = 16;
+  const std::filesystem::path temporary = std::filesystem::temp_directory_path();
+  folder = temporary / ("minimill-" + sha256_hex(folder.string()).substr(0, kDigits));
+  const Result<> made = make_private_folder(folder);
+  if (made) return folder;
+  if (made.error().code != ErrorCode::kForbidden) return std::unexpected(made.error());
+  // Another user has taken the name, which anyone can work out; nobody can foresee this one.
+  std::string fresh = (temporary / "minimill-XXXXXX").string();
+  if (::mkdtemp(fresh.data()) == nullptr) {
+    return fail(
+        ErrorCode::kIo,
+        fmt::format("cannot make a folder in {}: {}", temporary.string(), std::strerror(errno)),
+        "set TMPDIR to a folder of yours");
+  }
+  return std::filesystem::path(fresh);
 }
 
 std::filesystem::path apps_file(const std::filesystem::path& folder) { return folder / "apps.db"; }

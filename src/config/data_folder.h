@@ -14,8 +14,9 @@ namespace minimill::config {
 
 class DataFolder {
  public:
-  /// Makes the folder (0700) where it is missing. kConflict, naming the process, where another
-  /// daemon holds it.
+  /// Makes the folder where it is missing, and takes it and its files from all others' eyes.
+  /// kConflict, naming the process, where another daemon holds it; kForbidden where the folder is
+  /// another user's.
   static Result<DataFolder> hold(const std::filesystem::path& path);
   DataFolder(DataFolder&& other) noexcept;
   DataFolder& operator=(DataFolder&&) = delete;
@@ -26,7 +27,7 @@ class DataFolder {
 
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path database() const { return path_ / "minimill.db"; }
-  /// For Unix sockets of engines: short enough for sun_path, readable by this user only.
+  /// For Unix sockets, the daemon's and its engines': short enough for sun_path, this user's only.
   Result<std::filesystem::path> socket_dir() const;
 
  private:

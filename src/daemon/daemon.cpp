@@ -211,7 +211,7 @@ struct Daemon::Parts {
         apps(std::move(the_apps)),
         sockets(std::move(the_sockets)),
         router(std::move(the_router)),
-        ids(clock),
+        ids(clock, random),
         client(io),
         prices(options.config.catalogue),
         pool(clock, prices, pool_options(options.config.cloud)),
@@ -362,6 +362,7 @@ struct Daemon::Parts {
   std::filesystem::path sockets;
   async::BlockingPool offload;
   route::Router router;
+  SystemRandom random;
   IdSource ids;
   http::Client client;
   cloud::PriceTable prices;

@@ -86,18 +86,37 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
     return 0;
   }
 
-  static curl_socket_t open_socket(void* self, curlsocktype, curl_sockaddr* address) {
-    const int fd = ::socket(address->family, address->socktype, address->protocol);
+  curl_socket_t open_socket(const curl_sockaddr& address) {
+    const int fd = ::socket(address.family, address.socktype, address.protocol);
     if (fd < 0) return CURL_SOCKET_BAD;
     ::fcntl(fd, F_SETFD, FD_CLOEXEC);  // engines are child processes
-    static_cast<Impl*>(self)->connections.insert(fd);
+    disown(fd);
+    connections.emplace(fd, false);
     return fd;
   }
 
   static int close_socket(void* self, curl_socket_t fd) {
-    static_cast<Impl*>(self)->connections.erase(fd);
-    static_cast<Impl*>(self)->forget(fd);
+    static_cast<Impl*>(self)->disown(fd);
     return ::close(fd);
+  }
+
+  /// The number is nobody's, or is about to be. curl 7.88 closes a socket that is still connecting
+  /// without close_socket; the kernel may then give its number to anyone's socket, and a Watch
+  /// left behind would take that for one the loop has registered: its events would never come.
+  void disown(curl_socket_t fd) {
+    connections.erase(fd);
+    forget(fd);
+  }
+
+  /// Whether `fd` is a connection that curl may keep, and will tell us when it closes it.
+  bool is_kept(curl_socket_t fd) {
+    const auto found = connections.find(fd);
+    if (found == connections.end()) return false;
+    sockaddr_storage peer{};
+    socklen_t size = sizeof(peer);
+    found->second =
+        found->second || ::getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) == 0;
+    return found->second;
   }
 
   void forget(curl_socket_t fd) {
@@ -109,10 +128,10 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
   }
 
   bool watch(curl_socket_t fd, int what) {
-    // Descriptors that are curl's own (its resolver's, say) it closes without telling: the number
-    // may come back as another file, so they are forgotten at once.
-    if (what == CURL_POLL_REMOVE && !connections.contains(fd)) {
-      forget(fd);
+    // What curl closes without telling (its resolver's descriptors, sockets that never connected)
+    // is forgotten at once: the number may come back as another file.
+    if (what == CURL_POLL_REMOVE && !is_kept(fd)) {
+      disown(fd);
       return true;
     }
     auto& watch = watches[fd];
@@ -221,7 +240,7 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
   CURLM* multi = nullptr;
   asio::steady_timer timer;
   std::unordered_map<curl_socket_t, std::shared_ptr<Watch>> watches;
-  std::unordered_set<curl_socket_t> connections;  // opened by open_socket
+  std::unordered_map<curl_socket_t, bool> connections;  // opened by open_socket; seen connected?
   std::vector<CURL*> idle_handles;
   std::unordered_set<Transfer*> transfers;  // between start and end of their scope
   std::uint64_t timer_turn = 0;
@@ -255,6 +274,13 @@ class Running final : public Download {
     client_->transfers.insert(&transfer_);
   }
 
+  static curl_socket_t open_socket(void* self, curlsocktype, curl_sockaddr* address) {
+    auto* running = static_cast<Running*>(self);
+    const curl_socket_t fd = running->client_->open_socket(*address);
+    running->transfer_.opened(fd);
+    return fd;
+  }
+
   std::shared_ptr<Client::Impl> client_;
   Transfer transfer_;
 };
@@ -268,8 +294,8 @@ Result<std::unique_ptr<Running>> Running::start(std::shared_ptr<Client::Impl> cl
   if (easy == nullptr) return fail(ErrorCode::kIo, "curl has no memory for another transfer");
   std::unique_ptr<Running> running(
       new Running(client, easy, std::move(request), max_buffered, whole));
-  curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, &Client::Impl::open_socket);
-  curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, client.get());
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, &Running::open_socket);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, running.get());
   curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, &Client::Impl::close_socket);
   curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, client.get());
   if (const CURLMcode added = curl_multi_add_handle(client->multi, easy); added != CURLM_OK) {

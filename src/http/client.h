@@ -35,7 +35,8 @@ namespace asio = boost::asio;
 struct ClientRequest {
   std::string method = "GET";
   std::string url;
-  std::string unix_socket;  // path; empty for TCP
+  /// Path; empty for TCP. Nothing is sent to another user's server there: kForbidden.
+  std::string unix_socket;
   Headers headers;
   std::string body;
   std::chrono::milliseconds connect_timeout{10'000};

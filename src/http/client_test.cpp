@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -9,6 +12,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <filesystem>
 #include <optional>
 
 #include "http/server.h"
@@ -272,6 +276,33 @@ TEST_F(HttpClient, UnixSocketThatIsNotThereIsUnavailable) {
   EXPECT_EQ(response.error().code, ErrorCode::kUnavailable);
 }
 
+TEST_F(HttpClient, NothingIsSentToAnotherUsersSocket) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can listen as another user";
+  constexpr uid_t kAnother = 12'345;
+  const test::TempDir folder;
+  std::filesystem::permissions(folder.path(), std::filesystem::perms::all);
+  const std::string path = (folder.path() / "socket").string();
+  bool asked = false;
+  ASSERT_EQ(::seteuid(kAnother), 0);
+  serve(
+      [&asked](Request& request, Responder& out) {
+        asked = true;
+        return echo(request, out);
+      },
+      "unix:" + path);
+  ASSERT_EQ(::seteuid(0), 0);
+  ASSERT_EQ(::chmod(path.c_str(), 0777), 0);
+  ClientRequest request;
+  request.url = "http://localhost/";
+  request.unix_socket = path;
+
+  const Result<Response> response = fetch(std::move(request));
+
+  EXPECT_FALSE(asked);
+  ASSERT_FALSE(response.has_value());
+  EXPECT_EQ(response.error().code, ErrorCode::kForbidden) << response.error().to_string();
+}
+
 TEST_F(HttpClient, OnlyHttpIsSpoken) {
   for (const char* url :
        {"file:///etc/passwd", "ftp://127.0.0.1/x", "gopher://127.0.0.1/", "", "http://"}) {
@@ -424,6 +455,72 @@ TEST_F(HttpClient, CancelledFetchClosesItsConnectionAtOnce) {
 
   EXPECT_TRUE(peer.ended());
   EXPECT_TRUE(loop.until([&] { return pending.is_done(); }));
+}
+
+/// A listener whose queue is full: connecting to it neither succeeds nor fails.
+class FullListener {
+ public:
+  explicit FullListener(EventLoop& loop) : listener_(loop.io()) {
+    listener_.open(tcp::v4());
+    listener_.bind({asio::ip::make_address("127.0.0.1"), 0});
+    listener_.listen(0);
+    for (int i = 0; i < kQueue; ++i) {
+      queued_.emplace_back(loop.io(), tcp::v4());
+      queued_.back().native_non_blocking(true);
+      const tcp::endpoint at = listener_.local_endpoint();  // asio's own connect() would wait
+      (void)::connect(queued_.back().native_handle(), at.data(), static_cast<socklen_t>(at.size()));
+    }
+  }
+  std::string url() const {
+    return "http://127.0.0.1:" + std::to_string(listener_.local_endpoint().port()) + "/";
+  }
+
+ private:
+  static constexpr int kQueue = 3;  // one that Linux queues beyond the limit, and one to spare
+  tcp::acceptor listener_;
+  std::vector<tcp::socket> queued_;
+};
+
+/// More than there are: whichever descriptor number the one that was given up had is used again.
+constexpr int kFetchesAtOnce = 4;
+
+TEST_F(HttpClient, FetchCancelledWhileConnectingHarmsNoLaterOne) {
+  serve_echo();
+  FullListener full(loop);
+  ClientRequest hanging;
+  hanging.url = full.url();
+  auto given_up = fetching(std::move(hanging));
+  loop.run(asio::steady_timer(loop.io(), 20ms).async_wait(asio::use_awaitable));
+  given_up.cancel();
+  EXPECT_FALSE(given_up.get().has_value());
+
+  const auto before = std::chrono::steady_clock::now();
+  std::vector<std::unique_ptr<Pending<Result<Response>>>> later;
+  for (int i = 0; i < kFetchesAtOnce; ++i) {
+    later.push_back(std::make_unique<Pending<Result<Response>>>(loop, client->fetch(get())));
+  }
+
+  for (auto& fetch : later) EXPECT_TRUE(fetch->get().has_value());
+  EXPECT_LT(std::chrono::steady_clock::now() - before, get().connect_timeout / 2);
+}
+
+TEST_F(HttpClient, ConnectTimeoutHarmsNoLaterFetch) {
+  serve_echo();
+  FullListener full(loop);
+  ClientRequest hanging;
+  hanging.url = full.url();
+  hanging.connect_timeout = 30ms;
+  const Result<Response> timed_out = fetch(std::move(hanging));
+  ASSERT_FALSE(timed_out.has_value());
+
+  const auto before = std::chrono::steady_clock::now();
+  std::vector<std::unique_ptr<Pending<Result<Response>>>> later;
+  for (int i = 0; i < kFetchesAtOnce; ++i) {
+    later.push_back(std::make_unique<Pending<Result<Response>>>(loop, client->fetch(get())));
+  }
+
+  for (auto& fetch : later) EXPECT_TRUE(fetch->get().has_value());
+  EXPECT_LT(std::chrono::steady_clock::now() - before, get().connect_timeout / 2);
 }
 
 TEST_F(HttpClient, DownloadGivesChunksAsTheyCome) {

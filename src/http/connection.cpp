@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "http/host.h"
 #include "http/url_query.h"
 
 namespace minimill::http {
@@ -41,20 +42,6 @@ constexpr int kInternalError = 500;
 
 constexpr unsigned kHttp10 = 10;
 constexpr unsigned kHttp11 = 11;
-
-/// "name:port" → "name", "[::1]:80" → "[::1]"; "" where the rest is no port.
-std::string_view without_port(std::string_view host) {
-  const std::size_t bracket = host.find(']');
-  const std::size_t colon = host.find(':', bracket == std::string_view::npos ? 0 : bracket);
-  if (colon == std::string_view::npos) return host;
-  const std::string_view port = host.substr(colon + 1);
-  const bool digits = std::ranges::all_of(port, [](char c) { return c >= '0' && c <= '9'; });
-  return digits ? host.substr(0, colon) : std::string_view{};
-}
-
-bool is_loopback_name(std::string_view host) {
-  return iequals(host, "localhost") || host == "127.0.0.1" || host == "[::1]";
-}
 
 /// These say how a message is framed, which is the connection's business and not the handler's.
 bool is_framing(std::string_view name) {

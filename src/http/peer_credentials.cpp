@@ -34,4 +34,8 @@ Peer peer_credentials(int socket) {
   return peer;
 }
 
+bool is_own_server(const Peer& server) {
+  return server.uid && (*server.uid == ::geteuid() || *server.uid == 0);
+}
+
 }  // namespace minimill::http

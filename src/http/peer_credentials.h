@@ -9,4 +9,7 @@ namespace minimill::http {
 /// Without uid for any other kind of socket.
 Peer peer_credentials(int socket);
 
+/// Whether a Unix socket's server runs as this user, or as root, who can read everything anyway.
+bool is_own_server(const Peer& server);
+
 }  // namespace minimill::http

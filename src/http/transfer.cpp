@@ -11,6 +11,8 @@
 #include <new>
 #include <utility>
 
+#include "http/peer_credentials.h"
+
 namespace minimill::http {
 namespace {
 
@@ -142,7 +144,11 @@ void Transfer::set_options() {
   set(CURLOPT_ERRORBUFFER, curl_message_);
   set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request_.connect_timeout.count()));
   set(CURLOPT_TIMEOUT_MS, static_cast<long>(request_.total_timeout.count()));
-  if (!request_.unix_socket.empty()) set(CURLOPT_UNIX_SOCKET_PATH, request_.unix_socket.c_str());
+  if (!request_.unix_socket.empty()) {
+    set(CURLOPT_UNIX_SOCKET_PATH, request_.unix_socket.c_str());
+    set(CURLOPT_PREREQFUNCTION, &Transfer::on_connected);
+    set(CURLOPT_PREREQDATA, this);
+  }
   // What is on this machine is never asked for through a proxy; the rest is as the environment
   // says.
   if (!request_.unix_socket.empty() || is_loopback(authority_of(request_.url))) {
@@ -237,6 +243,16 @@ void Transfer::take_header(std::string_view line) {
   headers_.add(std::string(line.substr(0, colon)), std::string(value));
 }
 
+/// Connected, nothing sent yet. Where a socket lies is no proof of who listens: whoever may write
+/// to the folder can put another in its place, and would read the prompts. A kept connection was
+/// looked at when it was new.
+int Transfer::on_connected(void* self, char*, char*, int, int) {
+  auto* transfer = static_cast<Transfer*>(self);
+  transfer->foreign_server_ =
+      transfer->socket_ != CURL_SOCKET_BAD && !is_own_server(peer_credentials(transfer->socket_));
+  return transfer->foreign_server_ ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
 std::size_t Transfer::on_body(char* bytes, std::size_t size, std::size_t count, void* self) {
   auto* transfer = static_cast<Transfer*>(self);
   const std::size_t more = size * count;
@@ -295,6 +311,11 @@ Result<> Transfer::outcome() const {
   if (header_bytes_ > kMaxHeaderBytes) {
     return fail(ErrorCode::kUpstream,
                 fmt::format("{} sent over {} bytes of headers", host(), kMaxHeaderBytes));
+  }
+  if (foreign_server_) {
+    return fail(ErrorCode::kForbidden,
+                fmt::format("{}: another user's program answers there", host()),
+                "remove the socket, or whoever put it there, and start minimill again");
   }
   if (result_ == CURLE_ABORTED_BY_CALLBACK) {
     return fail(ErrorCode::kCancelled, fmt::format("{}: cancelled", host()));

@@ -45,11 +45,14 @@ class Transfer {
   /// Until something happens; kTimeout after the idle time-out, kCancelled.
   asio::awaitable<Result<>> wait();
 
+  /// Called by the client when curl opens a connection for it.
+  void opened(curl_socket_t socket) { socket_ = socket; }
   /// Called by the client when curl is through with it.
   void ended(CURLcode result);
 
  private:
   static std::size_t on_header(char* bytes, std::size_t size, std::size_t count, void* self);
+  static int on_connected(void* self, char*, char*, int, int);
   static std::size_t on_body(char* bytes, std::size_t size, std::size_t count, void* self);
   void set_options();
   void set_method();
@@ -59,6 +62,7 @@ class Transfer {
   std::string host() const;
 
   CURL* easy_;
+  curl_socket_t socket_ = CURL_SOCKET_BAD;  // of a kept connection: not known
   ClientRequest request_;
   std::size_t max_buffered_;
   bool whole_;
@@ -72,6 +76,7 @@ class Transfer {
   bool headers_done_ = false;
   bool paused_ = false;
   bool too_large_ = false;
+  bool foreign_server_ = false;
   bool done_ = false;
   CURLcode result_ = CURLE_OK;
   char curl_message_[CURL_ERROR_SIZE] = {};

@@ -2,9 +2,13 @@
 
 import json
 import os
+import pathlib
 import signal
+import socket
 import subprocess
 import threading
+import time
+import unittest
 
 from support import MINIMILL, MinimillTest, eventually, events_of, is_alive, text_of
 
@@ -54,6 +58,65 @@ class EngineFaults(MinimillTest):
 
         self.assertEqual(done.returncode, 1)
         self.assertIn("truncated", done.stderr)
+
+
+def is_connecting_to(port):
+    """Whether a TCP connect to this port is under way (SYN sent, no answer)."""
+    sockets = [line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return any(fields[2].endswith(f":{port:04X}") and fields[3] == "02" for fields in sockets)
+
+
+@unittest.skipUnless(pathlib.Path("/proc/net/tcp").exists(), "needs Linux to see what is connecting")
+class ProviderThatConnectsForEver(MinimillTest):
+    """A listen queue that is full: connecting neither succeeds nor fails. Giving up on it must harm nobody else."""
+
+    def setUp(self):
+        super().setUp()
+        listener = socket.create_server(("127.0.0.1", 0), backlog=0)
+        self.addCleanup(listener.close)
+        self.port_of_provider = listener.getsockname()[1]
+        queued = socket.create_connection(("127.0.0.1", self.port_of_provider))
+        self.addCleanup(queued.close)
+        engine = self.sim_cloud("--first-token-ms", "1", "--tokens-per-second", "0")
+        self.config.write_text(
+            f'[[provider]]\nname = "p"\nbase_url = "http://127.0.0.1:{self.port_of_provider}/v1"\nmodels = ["big"]\n'
+            f'[local]\nmodel = "mine"\n[[engine]]\nname = "mine"\nbase_url = "{engine}/v1"\n'
+            f"[watch]\nenabled = false\n[cloud]\nhedge_budget = 0\n")
+        self.serve()
+
+    def assert_local_answers_come_at_once(self):
+        took = []
+
+        def ask():
+            began = time.monotonic()
+            status, _, body = self.chat("local", "x")
+            took.append(time.monotonic() - began if status == 200 else body)
+
+        askers = [threading.Thread(target=ask) for _ in range(4)]
+        for asker in askers:
+            asker.start()
+        for asker in askers:
+            asker.join()
+        self.assertTrue(all(isinstance(s, float) and s < 5 for s in took), took)
+
+    def test_client_that_hangs_up_meanwhile_harms_nobody(self):
+        client = socket.create_connection(("127.0.0.1", self.port))
+        body = json.dumps({"model": "big", "stream": True, "messages": [{"role": "user", "content": "x"}]})
+        client.sendall(f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}"
+                       f"\r\n\r\n{body}".encode())
+        eventually(lambda: is_connecting_to(self.port_of_provider), "the provider is being connected")
+
+        client.close()
+
+        eventually(lambda: not is_connecting_to(self.port_of_provider), "the daemon has given up")
+        self.assert_local_answers_come_at_once()
+
+    def test_deadline_that_strikes_meanwhile_harms_nobody(self):
+        status, _, body = self.chat("big", "x", {"x-minimill-deadline-ms": "200"})
+
+        self.assertNotEqual(status, 200, body)
+        eventually(lambda: not is_connecting_to(self.port_of_provider), "the daemon has given up")
+        self.assert_local_answers_come_at_once()
 
 
 class DaemonFaults(MinimillTest):
