@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "api/anthropic_exchange.h"
-#include "api/serving_headers.h"
 #include "chat/token_estimate.h"
 #include "protocol/anthropic.h"
 #include "route/features.h"
@@ -24,31 +23,20 @@ void AnthropicApi::add_to(Routes& routes) {
 }
 
 asio::awaitable<Result<AnthropicApi::Count>> AnthropicApi::count(const http::Request& request) {
-  serve::Ask ask = access_.new_ask(request);
   Result<chat::ChatRequest> parsed = anthropic::parse_count_request(request.body);
   if (!parsed) co_return std::unexpected(std::move(parsed.error()));
-  ask.request = std::move(*parsed);
-  if (request.headers.has("anthropic-beta")) {
-    ask.request.beta = request.headers.get("anthropic-beta");
-  }
-  if (Result<> read = read_ask_headers(request.headers, ask); !read) {
-    co_return std::unexpected(std::move(read.error()));
-  }
-  Result<serve::ModelChoice> choice = selector_.resolve(ask.request.model());
-  if (!choice) co_return std::unexpected(std::move(choice.error()));
-  ask.choice = std::move(*choice);
-  if (Result<> admitted = access_.admit(ask); !admitted) {
-    co_return std::unexpected(std::move(admitted.error()));
-  }
-  Result<chat::Decision> decision = gateway_.decide(ask);
+  if (request.headers.has("anthropic-beta")) parsed->beta = request.headers.get("anthropic-beta");
+  Result<policy::Request> asked = reader_.admit(request, std::move(*parsed));
+  if (!asked) co_return std::unexpected(std::move(asked.error()));
+  Result<chat::Decision> decision = service_.decide(*asked);
   if (!decision) co_return std::unexpected(std::move(decision.error()));
   Result<std::int64_t> counted =
-      co_await backends_.count_tokens(decision->lane, decision->model, ask.request, ask.privacy);
+      co_await backends_[decision->lane].count_tokens(*asked, decision->model);
   Count count;
   if (counted) {
     count.tokens = *counted;
   } else {
-    count.tokens = chat::estimated_tokens(chat::prompt_text(ask.request).size());
+    count.tokens = chat::estimated_tokens(chat::prompt_text(asked->chat).size());
     count.estimated = true;
   }
   co_return count;

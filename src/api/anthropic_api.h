@@ -3,19 +3,15 @@
 // Anthropic's paths: messages, and how many tokens a message would be.
 
 #include "api/chat_api.h"
-#include "serve/backends.h"
+#include "serve/backend.h"
 
 namespace minimill::api {
 
 class AnthropicApi {
  public:
-  AnthropicApi(ChatApi& chats, serve::Gateway& gateway, serve::ModelSelector& selector,
-               serve::Backends& backends, Access& access)
-      : chats_(chats),
-        gateway_(gateway),
-        selector_(selector),
-        backends_(backends),
-        access_(access) {}
+  AnthropicApi(ChatApi& chats, serve::Service& service, const RequestReader& reader,
+               const serve::Backends& backends)
+      : chats_(chats), service_(service), reader_(reader), backends_(backends) {}
 
   void add_to(Routes& routes);
 
@@ -28,10 +24,9 @@ class AnthropicApi {
   asio::awaitable<Result<Count>> count(const http::Request& request);
 
   ChatApi& chats_;
-  serve::Gateway& gateway_;
-  serve::ModelSelector& selector_;
-  serve::Backends& backends_;
-  Access& access_;
+  serve::Service& service_;
+  const RequestReader& reader_;
+  const serve::Backends& backends_;
 };
 
 }  // namespace minimill::api

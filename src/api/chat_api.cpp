@@ -19,15 +19,17 @@ bool emulates_choices(const serve::Serving& serving) {
   return std::ranges::find(serving.emulated, "n") != serving.emulated.end();
 }
 
-/// The ask for the `index`-th answer: where the first came from, and with another seed, as the same
-/// would give the same.
-serve::Ask next_choice(const serve::Ask& first, const serve::Serving& serving, std::int64_t index) {
-  serve::Ask ask = first;
-  ask.choice = serve::ModelChoice{.lane = serving.lane, .model = serving.model, .quality = {}};
-  if (index > 0 && ask.request.sampling().seed) {
-    ask.request.edit([index](chat::RequestParts& parts) { *parts.sampling.seed += index; });
+/// The request for the `index`-th answer: where the first came from, and with another seed, as the
+/// same would give the same. It belongs to the first, and so is no new work.
+policy::Request next_choice(const policy::Request& first, const serve::Serving& serving,
+                            std::int64_t index) {
+  policy::Request request = first;
+  request.parent = serving.id;
+  request.choice = {.lane = serving.lane, .model = serving.model, .quality = {}};
+  if (index > 0 && request.chat.sampling().seed) {
+    request.chat.edit([index](chat::RequestParts& parts) { *parts.sampling.seed += index; });
   }
-  return ask;
+  return request;
 }
 
 /// Writes a stream's events as they come.
@@ -99,9 +101,6 @@ asio::awaitable<void> send_error(const Error& error, std::string body, http::Res
   co_await out.send(protocol::http_status(error), std::move(headers), std::move(body));
 }
 
-ChatApi::ChatApi(serve::Gateway& gateway, const serve::ModelSelector& selector, Access& access)
-    : gateway_(gateway), selector_(selector), access_(access) {}
-
 RouteHandler ChatApi::route(std::function<std::unique_ptr<Exchange>()> make) {
   return [this, make = std::move(make)](http::Request& request, http::Responder& out,
                                         const PathParts&) -> asio::awaitable<void> {
@@ -110,51 +109,39 @@ RouteHandler ChatApi::route(std::function<std::unique_ptr<Exchange>()> make) {
   };
 }
 
-Result<serve::Ask> ChatApi::read(const http::Request& request, Exchange& exchange) const {
-  serve::Ask ask = access_.new_ask(request);
+Result<policy::Request> ChatApi::read(const http::Request& request, Exchange& exchange) const {
   Result<chat::ChatRequest> parsed = exchange.read(request);
   if (!parsed) return std::unexpected(std::move(parsed.error()));
-  ask.request = std::move(*parsed);
-  if (Result<> read = read_ask_headers(request.headers, ask); !read) {
-    return std::unexpected(std::move(read.error()));
-  }
-  Result<serve::ModelChoice> choice = selector_.resolve(ask.request.model());
-  if (!choice) return std::unexpected(std::move(choice.error()));
-  ask.choice = std::move(*choice);
-  ask.threshold = ask.choice.quality;
-  if (Result<> admitted = access_.admit(ask); !admitted) {
-    return std::unexpected(std::move(admitted.error()));
-  }
-  return ask;
+  return reader_.admit(request, std::move(*parsed));
 }
 
 asio::awaitable<void> ChatApi::serve(http::Request& request, http::Responder& out,
                                      Exchange& exchange) {
-  Result<serve::Ask> ask = read(request, exchange);
+  Result<policy::Request> asked = read(request, exchange);
   Result<> answered;
-  if (!ask) {
-    answered = std::unexpected(std::move(ask.error()));
-  } else if (ask->request.stream) {
-    answered = co_await respond_streaming(std::move(*ask), exchange, out);
+  if (!asked) {
+    answered = std::unexpected(std::move(asked.error()));
+  } else if (asked->chat.stream) {
+    answered = co_await respond_streaming(std::move(*asked), exchange, out);
   } else {
-    answered = co_await respond(std::move(*ask), exchange, out);
+    answered = co_await respond(std::move(*asked), exchange, out);
   }
   if (answered || out.started()) co_return;
   std::string body = exchange.error(answered.error());
   co_await send_error(answered.error(), std::move(body), out);
 }
 
-asio::awaitable<Result<>> ChatApi::respond(serve::Ask ask, Exchange& exchange,
+asio::awaitable<Result<>> ChatApi::respond(policy::Request asked, Exchange& exchange,
                                            http::Responder& out) {
-  const std::int64_t choices = ask.request.choices;
-  std::optional<serve::Ask> first;
-  if (choices > 1) first = ask;
-  Result<serve::Served> served = co_await gateway_.complete(std::move(ask));
+  const std::int64_t choices = asked.chat.choices;
+  std::optional<policy::Request> first;
+  if (choices > 1) first = asked;
+  Result<serve::Served> served = co_await service_.complete(std::move(asked));
   if (!served) co_return std::unexpected(std::move(served.error()));
   const std::int64_t more = first && emulates_choices(served->serving) ? choices : 1;
   for (std::int64_t i = 1; i < more; ++i) {
-    serve::Ask again = next_choice(*first, served->serving, i);
-    Result<serve::Served> next = co_await gateway_.complete(std::move(again));
+    policy::Request again = next_choice(*first, served->serving, i);
+    Result<serve::Served> next = co_await service_.complete(std::move(again));
     if (!next) co_return std::unexpected(std::move(next.error()));
     served->answers.push_back(std::move(next->answers.front()));
     served->cost_usd += next->cost_usd;
@@ -167,12 +154,12 @@ asio::awaitable<Result<>> ChatApi::respond(serve::Ask ask, Exchange& exchange,
   co_return co_await out.send(kOk, std::move(headers), std::move(body));
 }
 
-asio::awaitable<Result<>> ChatApi::respond_streaming(serve::Ask ask, Exchange& exchange,
+asio::awaitable<Result<>> ChatApi::respond_streaming(policy::Request asked, Exchange& exchange,
                                                      http::Responder& out) {
-  const std::int64_t choices = ask.request.choices;
-  std::optional<serve::Ask> first;
-  if (choices > 1) first = ask;
-  Result<serve::ServedStream> served = co_await gateway_.stream(std::move(ask));
+  const std::int64_t choices = asked.chat.choices;
+  std::optional<policy::Request> first;
+  if (choices > 1) first = asked;
+  Result<serve::ServedStream> served = co_await service_.stream(std::move(asked));
   if (!served) co_return std::unexpected(std::move(served.error()));
 
   // The first event decides between an answer and the protocol's error with its status.
@@ -194,8 +181,8 @@ asio::awaitable<Result<>> ChatApi::respond_streaming(serve::Ask ask, Exchange& e
   const std::int64_t more = first && emulates_choices(served->serving) ? choices : 1;
   for (std::int64_t i = 1; i < more && sent && !relay.failure(); ++i) {
     exchange.next_choice();
-    serve::Ask again = next_choice(*first, served->serving, i);
-    Result<serve::ServedStream> next = co_await gateway_.stream(std::move(again));
+    policy::Request again = next_choice(*first, served->serving, i);
+    Result<serve::ServedStream> next = co_await service_.stream(std::move(again));
     if (!next) {
       relay.fail_with(std::move(next.error()));
       break;

@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "http/server.h"
-#include "serve/gateway.h"
+#include "serve/service.h"
 
 namespace minimill::api {
 

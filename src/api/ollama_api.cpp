@@ -86,7 +86,7 @@ void OllamaApi::add_to(Routes& routes) {
 }
 
 engine::Backend* OllamaApi::engine_of(std::string_view model) {
-  const Result<serve::ModelChoice> choice = selector_.resolve(model);
+  const Result<policy::ModelChoice> choice = selector_.resolve(model);
   if (!choice || choice->lane.value_or(chat::Lane::kLocal) != chat::Lane::kLocal) return nullptr;
   const std::string name = choice->model.empty() ? engines_.default_model() : choice->model;
   Result<engine::Backend*> found = engines_.find(name);
@@ -100,7 +100,7 @@ void OllamaApi::keep_alive(std::string_view model, std::optional<std::chrono::se
 
 asio::awaitable<Result<>> OllamaApi::load(std::string_view model,
                                           std::optional<std::chrono::seconds> keep) {
-  const Result<serve::ModelChoice> choice = selector_.resolve(model);
+  const Result<policy::ModelChoice> choice = selector_.resolve(model);
   if (!choice) co_return std::unexpected(choice.error());
   engine::Backend* engine = engine_of(model);
   if (engine == nullptr) co_return Result<>{};  // a provider's: there is nothing to load
@@ -144,7 +144,7 @@ asio::awaitable<void> OllamaApi::embed(http::Request& request, http::Responder& 
     co_await send_ollama_error(asked.error(), out);
     co_return;
   }
-  Embedded made;
+  serve::Embedded made;
   made.answer.model = asked->embedding.model;
   http::Headers headers{{"content-type", "application/json"}};
   if (asked->load_only) {
@@ -155,7 +155,7 @@ asio::awaitable<void> OllamaApi::embed(http::Request& request, http::Responder& 
     }
   } else {
     const std::string model = asked->embedding.model;
-    Result<Embedded> embedded = co_await embeddings_.embed(request, std::move(asked->embedding));
+    Result<serve::Embedded> embedded = co_await embeddings_.embed(request, std::move(asked->embedding));
     if (!embedded) {
       co_await send_ollama_error(embedded.error(), out);
       co_return;
@@ -176,7 +176,7 @@ asio::awaitable<void> OllamaApi::embed_one(http::Request& request, http::Respond
     co_await send_ollama_error(asked.error(), out);
     co_return;
   }
-  Result<Embedded> made;
+  Result<serve::Embedded> made;
   if (!asked->load_only) made = co_await embeddings_.embed(request, std::move(asked->embedding));
   if (!made) {
     co_await send_ollama_error(made.error(), out);

@@ -94,7 +94,7 @@ asio::awaitable<void> OpenAiApi::embed(http::Request& request, http::Responder& 
     co_return;
   }
   const bool base64 = wanted->base64;
-  Result<Embedded> made = co_await embeddings_.embed(request, std::move(*wanted));
+  Result<serve::Embedded> made = co_await embeddings_.embed(request, std::move(*wanted));
   if (!made) {
     co_await send_openai_error(made.error(), out);
     co_return;

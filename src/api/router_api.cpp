@@ -93,14 +93,14 @@ Result<std::vector<RouterExample>> read_examples(std::string_view body) {
 
 }  // namespace
 
-RouterApi::RouterApi(const Clock& clock, ChatApi& chats, serve::Gateway& gateway,
-                     const Access& access, route::Router& router, std::function<void()> learnt)
+RouterApi::RouterApi(const Clock& clock, ChatApi& chats, serve::Service& service,
+                     const Access& access, route::Router& router, learn::RouterKeeper& keeper)
     : clock_(clock),
       chats_(chats),
-      gateway_(gateway),
+      service_(service),
       access_(access),
       router_(router),
-      learnt_(std::move(learnt)) {}
+      keeper_(keeper) {}
 
 void RouterApi::add_to(Routes& routes) {
   routes.add("POST", "/v1/route",
@@ -150,12 +150,12 @@ asio::awaitable<void> RouterApi::get_state(http::Responder& out) {
 
 asio::awaitable<void> RouterApi::route(http::Request& request, http::Responder& out) {
   OpenAiExchange exchange(clock_);
-  Result<serve::Ask> ask = chats_.read(request, exchange);
+  Result<policy::Request> asked = chats_.read(request, exchange);
   Result<chat::Decision> decision = std::unexpected(Error{});
-  if (ask) {
-    decision = gateway_.decide(*ask);
+  if (asked) {
+    decision = service_.decide(*asked);
   } else {
-    decision = std::unexpected(std::move(ask.error()));
+    decision = std::unexpected(std::move(asked.error()));
   }
   if (!decision) {
     std::string body = exchange.error(decision.error());
@@ -205,7 +205,7 @@ asio::awaitable<void> RouterApi::examples(const http::Request& request, http::Re
                          {"good_enough", estimate.good_enough},
                          {"operation", router_.operation_of(example.input)}});
   }
-  if (train) learnt_();
+  if (train) keeper_.note_learnt();
   const json::value answer = train ? json::object{{"learnt", read->size()}}
                                    : json::object{{"estimates", std::move(estimates)}};
   co_await send_json(kOk, answer, out);
@@ -221,7 +221,7 @@ asio::awaitable<void> RouterApi::put_state(const http::Request& request, http::R
     co_return;
   }
   router_ = std::move(*loaded);
-  learnt_();
+  keeper_.note_learnt();
   const json::value answer = json::object{{"operations", router_.operations().size()}};
   co_await send_json(kOk, answer, out);
 }

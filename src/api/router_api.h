@@ -11,15 +11,15 @@
 
 #include "api/chat_api.h"
 #include "api/routes.h"
+#include "learn/router_keeper.h"
 #include "route/router.h"
 
 namespace minimill::api {
 
 class RouterApi {
  public:
-  /// `learnt` is called when the state is to be saved.
-  RouterApi(const Clock& clock, ChatApi& chats, serve::Gateway& gateway, const Access& access,
-            route::Router& router, std::function<void()> learnt);
+  RouterApi(const Clock& clock, ChatApi& chats, serve::Service& service, const Access& access,
+            route::Router& router, learn::RouterKeeper& keeper);
 
   void add_to(Routes& routes);
 
@@ -35,10 +35,10 @@ class RouterApi {
 
   const Clock& clock_;
   ChatApi& chats_;
-  serve::Gateway& gateway_;
+  serve::Service& service_;
   const Access& access_;
   route::Router& router_;
-  std::function<void()> learnt_;
+  learn::RouterKeeper& keeper_;
 };
 
 }  // namespace minimill::api

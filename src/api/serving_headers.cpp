@@ -38,41 +38,42 @@ std::string header_text(std::string_view text) {
 
 }  // namespace
 
-Result<> read_ask_headers(const http::Headers& headers, serve::Ask& ask) {
+Result<> read_wishes(const http::Headers& headers, policy::Wishes& wishes,
+                     chat::Deadline& deadline) {
   constexpr std::string_view kPrivacy = "x-minimill-privacy";
   constexpr std::string_view kMaxCost = "x-minimill-max-cost";
   constexpr std::string_view kDeadline = "x-minimill-deadline-ms";
-  constexpr std::string_view kTrace = "x-minimill-trace";
+  constexpr std::string_view kLabel = "x-minimill-trace";
   constexpr std::string_view kDegraded = "x-minimill-degraded";
   if (headers.has(kDegraded)) {
     const std::string_view accepts = headers.get(kDegraded);
     if (accepts != "accept" && accepts != "refuse") {
       return fail_field(std::string(kDegraded), "must be 'accept' or 'refuse'");
     }
-    ask.accepts_degraded = accepts == "accept";
+    wishes.accepts_degraded = accepts == "accept";
   }
   if (headers.has(kPrivacy)) {
     Result<policy::Privacy> privacy = policy::parse_privacy(headers.get(kPrivacy), kPrivacy);
     if (!privacy) return std::unexpected(std::move(privacy.error()));
-    ask.privacy = *privacy;
+    wishes.privacy = *privacy;
   }
   if (headers.has(kMaxCost)) {
     Result<double> usd = number(kMaxCost, headers.get(kMaxCost), 0, kMaxCostUsd);
     if (!usd) return std::unexpected(std::move(usd.error()));
-    ask.max_cost_usd = *usd;
+    wishes.max_cost_usd = *usd;
   }
   if (headers.has(kDeadline)) {
     Result<double> ms = number(kDeadline, headers.get(kDeadline), 1, kMaxDeadlineMs);
     if (!ms) return std::unexpected(std::move(ms.error()));
-    ask.request.deadline = std::chrono::steady_clock::now() +
+    deadline = std::chrono::steady_clock::now() +
                            std::chrono::milliseconds{static_cast<std::int64_t>(*ms)};
   }
-  if (headers.has(kTrace)) {
-    const std::string_view trace = headers.get(kTrace);
+  if (headers.has(kLabel)) {
+    const std::string_view trace = headers.get(kLabel);
     if (trace.empty() || trace.size() > kMaxTraceBytes || !std::ranges::all_of(trace, is_visible)) {
-      return fail_field(std::string(kTrace), "must be 1 to 128 visible ASCII characters");
+      return fail_field(std::string(kLabel), "must be 1 to 128 visible ASCII characters");
     }
-    ask.trace = trace;
+    wishes.label = trace;
   }
   return {};
 }

@@ -6,13 +6,15 @@
 #include <string>
 
 #include "http/message.h"
-#include "serve/gateway.h"
+#include "policy/request.h"
+#include "serve/service.h"
 
 namespace minimill::api {
 
-/// x-minimill-privacy, -max-cost, -deadline-ms and -trace into `ask`. kInvalidArgument names the
-/// header.
-Result<> read_ask_headers(const http::Headers& headers, serve::Ask& ask);
+/// What x-minimill-privacy, -max-cost, -degraded, -deadline-ms and -trace wish. kInvalidArgument
+/// names the header.
+Result<> read_wishes(const http::Headers& headers, policy::Wishes& wishes,
+                     chat::Deadline& deadline);
 
 /// Who answers and why: x-minimill-request-id, -lane, -model, -reason, -probability, -queued-ms
 /// and, where there is something to say, -emulated and -left-out.

@@ -34,7 +34,11 @@ struct Decision {
   std::string operation;        // "" where the work is like nothing seen before
   double p_local_ok = 0;        // estimated probability that the local answer is good enough
   double threshold = 0;         // local where p_local_ok >= threshold
+  bool degraded = false;        // hard work, left to the device all the same
   std::vector<Reason> reasons;  // strongest first
+
+  /// Says first why it is so; where a rule has said so before, in that rule's place.
+  void set_rule(Reason rule);
   bool operator==(const Decision&) const = default;
 };
 

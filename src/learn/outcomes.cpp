@@ -13,8 +13,9 @@ constexpr std::chrono::minutes kSoon{10};  // so long after an answer, asking ag
 
 }  // namespace
 
-Outcomes::Outcomes(const Clock& clock, route::Router& router, ledger::Ledger& ledger)
-    : clock_(clock), router_(router), ledger_(ledger) {}
+Outcomes::Outcomes(const Clock& clock, route::Router& router, RouterKeeper& keeper,
+                   ledger::Ledger& ledger)
+    : clock_(clock), router_(router), keeper_(keeper), ledger_(ledger) {}
 
 void Outcomes::remember(const RequestId& id, RecentAnswer answer) {
   answer.at = clock_.wall();
@@ -35,7 +36,7 @@ void Outcomes::teach(const route::RouteInput& input, std::string_view operation,
     log::warn("'{}' goes wrong on the device more often than it used to: it is handled carefully",
               operation);
   }
-  learnt_();
+  keeper_.note_learnt();
 }
 
 void Outcomes::local(const RequestId& id, const route::RouteInput& input,
@@ -50,7 +51,7 @@ void Outcomes::cloud(const RequestId& id, const route::RouteInput& input,
                      std::string detail) {
   record(id, kind, ok, std::move(detail));
   router_.learn_cloud(input, operation, ok, kind);
-  learnt_();
+  keeper_.note_learnt();
 }
 
 void Outcomes::compared(const RequestId& id, const route::RouteInput& input,
@@ -84,6 +85,11 @@ bool Outcomes::said(std::string_view id, route::OutcomeKind kind, bool ok) {
     router_.learn_confidence(answer->p_before, *answer->mean_logprob, ok);
   }
   return true;
+}
+
+void Outcomes::confidence(double p_before, double mean_logprob, bool ok) {
+  router_.learn_confidence(p_before, mean_logprob, ok);
+  keeper_.note_learnt();
 }
 
 void Outcomes::asked_cloud(std::string_view app, std::string_view text) {

@@ -4,12 +4,12 @@
 // Where two ways speak about the same answer, the stronger one also tells how far the weaker one is
 // to be believed. Event-loop thread only.
 
-#include <functional>
 #include <string>
 #include <string_view>
 
 #include "base/clock.h"
 #include "learn/recent_answers.h"
+#include "learn/router_keeper.h"
 #include "ledger/ledger.h"
 #include "route/router.h"
 
@@ -17,10 +17,7 @@ namespace minimill::learn {
 
 class Outcomes {
  public:
-  Outcomes(const Clock& clock, route::Router& router, ledger::Ledger& ledger);
-
-  /// Called when the router has learnt something that is to be saved.
-  void on_learnt(std::function<void()> learnt) { learnt_ = std::move(learnt); }
+  Outcomes(const Clock& clock, route::Router& router, RouterKeeper& keeper, ledger::Ledger& ledger);
 
   /// An answer was given; it may be judged later.
   void remember(const RequestId& id, RecentAnswer answer);
@@ -42,6 +39,8 @@ class Outcomes {
   /// Someone speaks about a remembered answer, who records that himself. False where the router can
   /// learn nothing from it: not remembered, not local, or that kind has spoken before.
   bool said(std::string_view id, route::OutcomeKind kind, bool ok);
+  /// How good an answer was whose first tokens had that mean log-probability.
+  void confidence(double p_before, double mean_logprob, bool ok);
   /// The app asks the cloud, by name, what it has just had from the device.
   void asked_cloud(std::string_view app, std::string_view text);
 
@@ -52,9 +51,9 @@ class Outcomes {
 
   const Clock& clock_;
   route::Router& router_;
+  RouterKeeper& keeper_;
   ledger::Ledger& ledger_;
   RecentAnswers recent_;
-  std::function<void()> learnt_ = [] {};
 };
 
 }  // namespace minimill::learn

@@ -44,17 +44,25 @@ constexpr std::array kMigrations{
     // 3
     "ALTER TABLE attempts ADD COLUMN hedge INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE attempts ADD COLUMN usage_estimated INTEGER NOT NULL DEFAULT 0;",
+    // 4: whose a request is was read from the label before, which apps may set as they like
+    "ALTER TABLE requests ADD COLUMN origin TEXT NOT NULL DEFAULT 'app';"
+    "ALTER TABLE requests ADD COLUMN parent TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE requests RENAME COLUMN trace TO label;"
+    "UPDATE requests SET origin = 'shadow', parent = label, label = '' WHERE app = 'shadow';"
+    "UPDATE requests SET origin = 'batch', label = '' "
+    "  WHERE task IS NOT NULL AND label GLOB 'batch_*';"
+    "UPDATE requests SET origin = 'task' WHERE task IS NOT NULL AND origin = 'app';",
 };
 
 constexpr std::string_view kRequestColumns =
     "id, at_ms, app, task, run, model_asked, stream, privacy, lane, model, operation, p_local_ok, "
-    "threshold, reasons, status, trace";
+    "threshold, reasons, status, label, origin, parent";
 
 Result<> insert(Database& db, const RequestRecord& record) {
   Result<Statement*> request = db.cached(
       "INSERT OR REPLACE INTO requests(id, at_ms, app, task, run, model_asked, stream, privacy, "
-      "lane, model, operation, p_local_ok, threshold, reasons, status, trace) "
-      "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)");
+      "lane, model, operation, p_local_ok, threshold, reasons, status, label, origin, parent) "
+      "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18)");
   if (!request) return std::unexpected(std::move(request.error()));
   const auto text_or_null = [](const std::string& text) {
     return text.empty() ? std::optional<std::string_view>{} : std::string_view(text);
@@ -76,7 +84,9 @@ Result<> insert(Database& db, const RequestRecord& record) {
       .bind(13, decision.threshold)
       .bind(14, reasons_to_text(decision.reasons))
       .bind(15, record.status)
-      .bind(16, record.trace);
+      .bind(16, record.label)
+      .bind(17, chat::name(record.origin))
+      .bind(18, record.parent.value);
   if (Result<> done = (*request)->run(); !done) return done;
 
   for (std::size_t i = 0; i < record.attempts.size(); ++i) {
@@ -142,7 +152,9 @@ RequestRecord read_request(const Statement& row) {
   record.decision.threshold = row.real(12);
   record.decision.reasons = reasons_from_text(row.text(13));
   record.status = static_cast<int>(row.integer(14));
-  record.trace = row.text(15);
+  record.label = row.text(15);
+  record.origin = chat::parse_origin(row.text(16)).value_or(chat::Origin::kApp);
+  record.parent = {std::string(row.text(17))};
   return record;
 }
 
@@ -209,7 +221,6 @@ Result<Ledger> Ledger::open(const std::filesystem::path& path, sqlite::Writer& w
 }
 
 void Ledger::record(RequestRecord record) {
-  for (const auto& observer : observers_) observer(record);
   writer_->post([record = std::move(record)](Database& db) { return insert(db, record); });
 }
 

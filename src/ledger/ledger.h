@@ -19,6 +19,7 @@
 #include "base/ids.h"
 #include "chat/chat_event.h"
 #include "chat/decision.h"
+#include "chat/origin.h"
 #include "sqlite/writer.h"
 
 namespace minimill::ledger {
@@ -50,7 +51,9 @@ struct RequestRecord {
   std::string app;  // who asked; "" where unknown
   TaskId task;      // empty for an app's request
   RunId run;
-  std::string trace;  // the app's own name for what this belongs to
+  chat::Origin origin = chat::Origin::kApp;
+  RequestId parent;   // the request that this one belongs to, if any
+  std::string label;  // the app's own name for what this belongs to
   std::string model_asked;
   bool stream = false;
   std::string privacy;
@@ -104,11 +107,6 @@ class Ledger {
   Result<Totals> totals(WallTime since);
   /// What each app's operations have cost on each of UTC's days since then.
   Result<std::vector<DayCost>> costs(WallTime since);
-  /// Called with every request recorded here, before it is written. Any number may watch, for as
-  /// long as the ledger lives.
-  void observe(std::function<void(const RequestRecord&)> observer) {
-    observers_.push_back(std::move(observer));
-  }
 
   /// Named states that outlive the daemon (the router's, say).
   void save_state(std::string name, std::string bytes);
@@ -120,7 +118,6 @@ class Ledger {
   Ledger(sqlite::Database reader, sqlite::Writer& writer);
   sqlite::Database reader_;
   sqlite::Writer* writer_;
-  std::vector<std::function<void(const RequestRecord&)>> observers_;
 };
 
 }  // namespace minimill::ledger

@@ -18,6 +18,9 @@ TEST(Ledger, RecordedRequestIsFoundWithItsAttemptsAndOutcomes) {
   record.at = from_unix_ms(5);
   record.task = {"task_1"};
   record.run = {"run_1"};
+  record.origin = chat::Origin::kBatch;
+  record.parent = {"req_0"};
+  record.label = "mine";
   record.decision.lane = chat::Lane::kCloud;
   record.decision.reasons = {{.layer = "difficulty", .text = "it is \"long\"", .weight = -0.5}};
   record.attempts.emplace_back().model = "m";
@@ -33,6 +36,9 @@ TEST(Ledger, RecordedRequestIsFoundWithItsAttemptsAndOutcomes) {
   const auto found = ledger.find({"req_1"}).value();
   ASSERT_TRUE(found.has_value());
   EXPECT_EQ(found->decision, decision);
+  EXPECT_EQ(found->origin, chat::Origin::kBatch);
+  EXPECT_EQ(found->parent.value, "req_0");
+  EXPECT_EQ(found->label, "mine");
   EXPECT_EQ(found->attempts.at(0).cost_usd, 0.25);
   EXPECT_EQ(ledger.of_task({"task_1"}, {}).value().size(), 1U);
   EXPECT_EQ(ledger.outcomes({"req_1"}).value().at(0).detail, "why");

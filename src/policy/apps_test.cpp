@@ -134,15 +134,15 @@ TEST(Limits, RequestsOfAMinuteMayComeAtOnceAndThenEvenly) {
   App app = app_named("mail");
   app.requests_per_minute = 3;
 
-  for (int i = 0; i < 3; ++i) EXPECT_TRUE(limits.take_request(app).has_value()) << i;
-  const Result<> fourth = limits.take_request(app);
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(limits.take_requests(app).has_value()) << i;
+  const Result<> fourth = limits.take_requests(app);
   ASSERT_FALSE(fourth.has_value());
   EXPECT_EQ(fourth.error().code, ErrorCode::kRateLimited);
   EXPECT_EQ(fourth.error().retry_after, 20'000ms);
 
   clock.advance(20s);
-  EXPECT_TRUE(limits.take_request(app).has_value());
-  EXPECT_FALSE(limits.take_request(app).has_value());
+  EXPECT_TRUE(limits.take_requests(app).has_value());
+  EXPECT_FALSE(limits.take_requests(app).has_value());
 }
 
 TEST(Limits, AppWithoutLimitsIsNotLimited) {
@@ -150,7 +150,7 @@ TEST(Limits, AppWithoutLimitsIsNotLimited) {
   Limits limits(clock);
   const App app = app_named("mail");
 
-  for (int i = 0; i < 1000; ++i) EXPECT_TRUE(limits.take_request(app).has_value());
+  for (int i = 0; i < 1000; ++i) EXPECT_TRUE(limits.take_requests(app).has_value());
 }
 
 }  // namespace

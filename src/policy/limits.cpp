@@ -25,7 +25,7 @@ std::unexpected<Error> limited(std::string message, milliseconds retry_after) {
 
 }  // namespace
 
-Result<> Limits::take_request(const App& app) {
+Result<> Limits::take_requests(const App& app, std::int64_t count) {
   if (!app.requests_per_minute) return {};
   const auto capacity = static_cast<double>(*app.requests_per_minute);
   const SteadyTime now = clock_.steady();
@@ -34,11 +34,13 @@ Result<> Limits::take_request(const App& app) {
   const double passed = std::chrono::duration<double>(now - bucket.filled_at).count();
   bucket.requests = std::min(capacity, bucket.requests + passed * capacity / kSecondsPerMinute);
   bucket.filled_at = now;
-  if (bucket.requests >= 1) {
-    bucket.requests -= 1;
+  // More than a minute's at once can never be had: they come when the bucket is full, and empty it.
+  const double wanted = std::min(static_cast<double>(count), capacity);
+  if (bucket.requests >= wanted) {
+    bucket.requests -= wanted;
     return {};
   }
-  const double wait_s = (1 - bucket.requests) * kSecondsPerMinute / capacity;
+  const double wait_s = (wanted - bucket.requests) * kSecondsPerMinute / capacity;
   return limited(
       fmt::format("the app '{}' may make {} requests a minute", app.name, *app.requests_per_minute),
       milliseconds{static_cast<std::int64_t>(std::ceil(wait_s * kMsPerSecond))});

@@ -2,6 +2,7 @@
 
 // How many requests apps have made of those they may in a minute. Event-loop thread only.
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
@@ -15,9 +16,9 @@ class Limits {
  public:
   explicit Limits(const Clock& clock) : clock_(clock) {}
 
-  /// Takes one request out of the app's minute; a bucket that fills evenly, so that what was not
-  /// used may come at once. kRateLimited says when the next may come.
-  Result<> take_request(const App& app);
+  /// Takes so many requests out of the app's minute, or none; a bucket that fills evenly, so that
+  /// what was not used may come at once. kRateLimited says when they may come.
+  Result<> take_requests(const App& app, std::int64_t count = 1);
 
  private:
   struct Bucket {

@@ -346,6 +346,7 @@ Result<chat::Decision> Router::Impl::decide(const RouteInput& input, const View&
     if (input.cloud_closed && !input.forced && hard && decision.lane == chat::Lane::kLocal &&
         input.privacy == policy::Privacy::kAllow) {
       if (!input.accepts_degraded) return std::unexpected(*input.cloud_closed);
+      decision.degraded = true;
       rules.insert(rules.begin(), rule(std::string(chat::kDegraded),
                                        "it is hard, and is left to the device only because nothing "
                                        "may be spent on the cloud now"));

@@ -18,21 +18,18 @@ constexpr cloud::Price kTakenForUnknown{
 
 }  // namespace
 
-JobPlanner::JobPlanner(ledger::Ledger& ledger, const ModelSelector& selector,
-                       const Backends& backends)
-    : selector_(selector), backends_(backends) {
+JobPlanner::JobPlanner(ledger::Ledger& ledger, const Backends& backends) : backends_(backends) {
   const Result<std::vector<ledger::RequestRecord>> newest = ledger.recent(kRemembered);
   if (newest) {
     for (const ledger::RequestRecord& record : std::views::reverse(*newest)) learn(record);
   } else {
     log::error("how long requests take cannot be read: {}", newest.error().to_string());
   }
-  ledger.observe([this](const ledger::RequestRecord& record) { learn(record); });
 }
 
 void JobPlanner::learn(const ledger::RequestRecord& record) {
   // What came through a batch took hours, and says nothing of a lane.
-  if (record.trace.starts_with("batch_")) return;
+  if (record.origin == chat::Origin::kBatch) return;
   for (const ledger::Attempt& attempt : record.attempts) {
     // What failed says nothing of how long it would have taken.
     if (!attempt.error.empty() || attempt.usage == chat::Usage{}) continue;
@@ -46,16 +43,17 @@ void JobPlanner::learn(const ledger::RequestRecord& record) {
 }
 
 lane::Estimate JobPlanner::estimate(const Work& work, chat::Lane lane) const {
+  const Backend& backend = backends_[lane];
   const bool own = lane == work.lane && !work.model.empty();
-  const std::string model = own ? work.model : selector_.default_model(lane);
+  const std::string model = own ? work.model : backend.default_model();
   const std::int64_t prompt_tokens = chat::estimated_tokens(work.prompt_bytes);
   const lane::ServicePrediction predicted =
       times_.predict(lane, model, work.operation, prompt_tokens, work.max_tokens);
   const chat::Usage usage{.prompt_tokens = prompt_tokens,
                           .completion_tokens = std::llround(predicted.answer_tokens)};
-  double usd = backends_.cost_usd(lane, model, usage);
+  double usd = backend.cost_usd(backend.name_of(model), model, usage);
   // Nobody wants all work sent out because the price list does not know a model.
-  if (lane == chat::Lane::kCloud && usd == 0) usd = cloud::cost_usd(kTakenForUnknown, usage);
+  if (backend.destination() == chat::Destination::kCloud && usd == 0) usd = cloud::cost_usd(kTakenForUnknown, usage);
   return {.service_s = predicted.seconds, .usd = usd};
 }
 

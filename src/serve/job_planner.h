@@ -13,8 +13,8 @@
 #include "lane/service_times.h"
 #include "ledger/ledger.h"
 #include "route/route_input.h"
-#include "serve/backends.h"
-#include "serve/model_selector.h"
+#include "serve/backend.h"
+#include "serve/observer.h"
 
 namespace minimill::serve {
 
@@ -31,10 +31,12 @@ struct Work {
   std::optional<SteadyTime> deadline;
 };
 
-class JobPlanner {
+class JobPlanner final : public Observer {
  public:
   /// Begins with what the ledger's newest requests took.
-  JobPlanner(ledger::Ledger& ledger, const ModelSelector& selector, const Backends& backends);
+  JobPlanner(ledger::Ledger& ledger, const Backends& backends);
+
+  void ended(const ledger::RequestRecord& record) override { learn(record); }
 
   lane::Job job(const Work& work) const;
   /// Of an answer of the cloud's, as far as it is known how long they are.
@@ -46,7 +48,6 @@ class JobPlanner {
   void learn(const ledger::RequestRecord& record);
   lane::Estimate estimate(const Work& work, chat::Lane lane) const;
 
-  const ModelSelector& selector_;
   const Backends& backends_;
   lane::ServiceTimes times_;
 };

@@ -22,7 +22,7 @@ std::unexpected<Error> fail_no_model(std::string_view asked,
 constexpr std::string_view kAutoOptions = "auto:";
 
 /// "quality=0.95".
-Result<ModelChoice> parse_auto(std::string_view options) {
+Result<policy::ModelChoice> parse_auto(std::string_view options) {
   constexpr std::string_view kQuality = "quality=";
   double quality = -1;
   if (options.starts_with(kQuality)) {
@@ -35,7 +35,7 @@ Result<ModelChoice> parse_auto(std::string_view options) {
     return fail_field("model", fmt::format("'auto:{}' is not understood", options),
                       "write auto:quality=0.95, from 0 (all on the device) to 1 (hardly anything)");
   }
-  return ModelChoice{.lane = {}, .model = {}, .quality = quality};
+  return policy::ModelChoice{.lane = {}, .model = {}, .quality = quality};
 }
 
 }  // namespace
@@ -43,18 +43,18 @@ Result<ModelChoice> parse_auto(std::string_view options) {
 ModelSelector::ModelSelector(Engines& engines, std::vector<cloud::Provider*> providers)
     : engines_(engines), providers_(std::move(providers)) {}
 
-Result<ModelChoice> ModelSelector::resolve(std::string_view asked) const {
-  if (asked == kAuto) return ModelChoice{};
+Result<policy::ModelChoice> ModelSelector::resolve(std::string_view asked) const {
+  if (asked == kAuto) return policy::ModelChoice{};
   if (asked.starts_with(kAutoOptions)) return parse_auto(asked.substr(kAutoOptions.size()));
-  if (asked == kLocal) return ModelChoice{.lane = chat::Lane::kLocal, .model = {}, .quality = {}};
-  if (asked == kCloud) return ModelChoice{.lane = chat::Lane::kCloud, .model = {}, .quality = {}};
+  if (asked == kLocal) return policy::ModelChoice{.lane = chat::Lane::kLocal, .model = {}, .quality = {}};
+  if (asked == kCloud) return policy::ModelChoice{.lane = chat::Lane::kCloud, .model = {}, .quality = {}};
   if (provider_of(asked) != nullptr) {
-    return ModelChoice{.lane = chat::Lane::kCloud, .model = std::string(asked), .quality = {}};
+    return policy::ModelChoice{.lane = chat::Lane::kCloud, .model = std::string(asked), .quality = {}};
   }
   // A path to a model file is for the configuration; over HTTP it would let apps read the disk.
   const bool is_path = asked.find('/') != std::string_view::npos;
   if (asked == engines_.default_model() || (!is_path && engines_.find(asked))) {
-    return ModelChoice{.lane = chat::Lane::kLocal, .model = std::string(asked), .quality = {}};
+    return policy::ModelChoice{.lane = chat::Lane::kLocal, .model = std::string(asked), .quality = {}};
   }
   // As Ollama's clients complete a name that has no tag.
   constexpr std::string_view kLatest = ":latest";

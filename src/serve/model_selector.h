@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "chat/decision.h"
 #include "cloud/provider.h"
+#include "policy/request.h"
 #include "serve/engines.h"
 
 namespace minimill::serve {
@@ -19,20 +20,12 @@ inline constexpr std::string_view kAuto = "auto";
 inline constexpr std::string_view kLocal = "local";
 inline constexpr std::string_view kCloud = "cloud";
 
-/// What a name leaves open: the lane (no `lane`) or the model in it (`model` empty).
-struct ModelChoice {
-  std::optional<chat::Lane> lane;
-  std::string model;
-  std::optional<double>
-      quality;  // "auto:quality=0.95": the chance of a good answer asked of the device
-};
-
 class ModelSelector {
  public:
   ModelSelector(Engines& engines, std::vector<cloud::Provider*> providers);
 
   /// kNotFound for a name that is no virtual, local or provider's model, listing what there is.
-  Result<ModelChoice> resolve(std::string_view asked) const;
+  Result<policy::ModelChoice> resolve(std::string_view asked) const;
 
   /// The model that serves a lane when the app named none. Empty where the lane has none.
   std::string default_model(chat::Lane lane) const;

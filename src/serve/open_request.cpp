@@ -12,28 +12,38 @@ constexpr int kStatusClientGone = 499;
 
 }  // namespace
 
-OpenRequest::OpenRequest(const Clock& clock, const Backends& backends, ledger::Ledger& ledger,
-                         RequestId id, Ask ask)
+ledger::RequestRecord record_of(const policy::Request& request, RequestId id, WallTime at) {
+  ledger::RequestRecord record;
+  record.id = std::move(id);
+  record.at = at;
+  record.app = request.app;
+  record.task = request.task;
+  record.run = request.run;
+  record.origin = request.origin;
+  record.parent = request.parent;
+  record.label = request.label;
+  record.model_asked = request.chat.model();
+  record.stream = request.chat.stream;
+  record.privacy = policy::name(request.privacy);
+  return record;
+}
+
+OpenRequest::OpenRequest(const Clock& clock, const Backends& backends, const Observers& observers,
+                         RequestId id, policy::Request request, Considered considered)
     : clock_(clock),
       backends_(backends),
-      ledger_(ledger),
-      ask_(std::move(ask)),
-      wants_logprobs_(ask_.request.logprobs) {
-  record_.id = std::move(id);
-  record_.at = clock.wall();
-  record_.app = ask_.app;
-  record_.trace = ask_.trace;
-  record_.model_asked = ask_.request.model();
-  record_.stream = ask_.request.stream;
-  record_.privacy = policy::name(ask_.privacy);
-}
+      observers_(observers),
+      request_(std::move(request)),
+      considered_(std::move(considered)),
+      record_(record_of(request_, std::move(id), clock.wall())),
+      wants_logprobs_(request_.chat.logprobs) {}
 
 OpenRequest::~OpenRequest() {
   if (written_) return;
   if (attempting_) {
     record_.attempts.back().error = "the client went away";
     record_.attempts.back().duration_ms = attempt_ms();
-    settle_cloud();
+    settle_call();
   }
   write(kStatusClientGone);
 }
@@ -43,43 +53,62 @@ void OpenRequest::add_reason(chat::Reason reason) {
   reasons.insert(reasons.begin(), std::move(reason));
 }
 
-void OpenRequest::begin_attempt(chat::Lane lane, std::string model, lane::Slot slot,
-                                policy::Budgets::Hold hold, bool watched) {
-  ask_.request.logprobs = watched || wants_logprobs_;
+chat::Lane OpenRequest::lane() const {
+  return record_.attempts.empty() ? record_.decision.lane : record_.attempts.back().lane;
+}
+
+Observed OpenRequest::observed() const {
+  return {.id = record_.id,
+          .request = request_,
+          .input = considered_.input,
+          .decision = record_.decision,
+          .lane = lane()};
+}
+
+void OpenRequest::decided(chat::Decision decision) {
+  record_.decision = std::move(decision);
+  observers_.decided(observed());
+}
+
+void OpenRequest::begin_attempt(std::string model, lane::Slot slot, policy::Budgets::Hold hold,
+                                bool watched) {
+  request_.chat.logprobs = watched || wants_logprobs_;
   fit_ = {};
+  changed_.reset();
   mean_logprob_.reset();
-  cloud_call_ = {};
-  cloud_call_.operation = record_.decision.operation;
-  cloud_call_.any_model = ask_.choice.model.empty();
-  cloud_call_.max_cost_usd = ask_.max_cost_usd;
-  cloud_settled_ = lane == chat::Lane::kLocal;
+  call_ = {.model = model,
+           .any_model = request_.choice.model.empty(),
+           .operation = record_.decision.operation,
+           .max_cost_usd = considered_.max_cost_usd};
+  settled_ = false;
   slot_ = std::move(slot);
   hold_ = std::move(hold);
   attempt_started_ = clock_.steady();
   attempting_ = true;
   ledger::Attempt& attempt = record_.attempts.emplace_back();
-  attempt.lane = lane;
-  attempt.backend = backends_.backend_name(lane, model);
+  attempt.lane = slot_.lane();
+  attempt.backend = backends_[attempt.lane].name_of(model);
   attempt.model = std::move(model);
   attempt.queued_ms = in_ms(slot_.waited());
 }
 
-double OpenRequest::attempt_ms() const { return in_ms(clock_.steady() - attempt_started_); }
-
-void OpenRequest::settle_cloud() {
-  if (cloud_settled_) return;
-  cloud_settled_ = true;
-  add_cloud_attempts(record_, cloud_call_.done);
+policy::Request& OpenRequest::outgoing() {
+  if (!changed_) changed_ = request_;
+  return *changed_;
 }
 
-void OpenRequest::cloud_answered() {
-  const cloud::Call& done = cloud_call_.done;
-  if (cloud_settled_ || done.provider.empty()) return;
-  attempt_started_ = done.began;
-  if (Result<protocol::Fit> fit = backends_.fit_at(done.provider, ask_.request)) {
-    fit_ = std::move(*fit);
-  }
-  settle_cloud();
+double OpenRequest::attempt_ms() const { return in_ms(clock_.steady() - attempt_started_); }
+
+void OpenRequest::settle_call() {
+  if (std::exchange(settled_, true)) return;
+  add_lost_attempts(record_, call_.done);
+}
+
+void OpenRequest::backend_answered() {
+  if (settled_ || call_.done.provider.empty()) return;
+  attempt_started_ = call_.done.began;
+  if (Result<protocol::Fit> fit = backend().fit(request_.chat, call_)) fit_ = std::move(*fit);
+  settle_call();
 }
 
 void OpenRequest::first_token() {
@@ -100,7 +129,7 @@ void OpenRequest::trim_logprobs(chat::ChatEvent& event) const {
   auto* text = std::get_if<chat::TextDelta>(&event);
   if (text == nullptr || text->logprobs.empty()) return;
   if (!wants_logprobs_) text->logprobs.clear();
-  const auto top = static_cast<std::size_t>(ask_.request.top_logprobs());
+  const auto top = static_cast<std::size_t>(request_.chat.top_logprobs());
   for (chat::TokenLogprob& token : text->logprobs) {
     if (token.top.size() > top) token.top.resize(top);
   }
@@ -119,7 +148,7 @@ void OpenRequest::fail_attempt(const Error& error) {
   attempting_ = false;
   record_.attempts.back().error = error.message;
   record_.attempts.back().duration_ms = attempt_ms();
-  settle_cloud();
+  settle_call();
   slot_ = {};
   hold_ = {};
 }
@@ -129,7 +158,7 @@ void OpenRequest::end_attempt(const chat::Usage& usage) {
   ledger::Attempt& attempt = record_.attempts.back();
   attempt.duration_ms = attempt_ms();
   attempt.usage = usage;
-  attempt.cost_usd = backends_.cost_usd(attempt.lane, attempt.backend, attempt.model, usage);
+  attempt.cost_usd = backend().cost_usd(attempt.backend, attempt.model, usage);
   slot_ = {};
 }
 
@@ -147,17 +176,7 @@ void OpenRequest::write(int status) {
   if (written_) return;
   written_ = true;
   record_.status = status;
-  ledger_.record(std::move(record_));
-}
-
-learn::RecentAnswer OpenRequest::recent() const {
-  learn::RecentAnswer recent;
-  recent.input = input_;
-  recent.operation = record_.decision.operation;
-  recent.lane = record_.attempts.back().lane;
-  recent.p_before = record_.decision.p_local_ok;
-  recent.mean_logprob = mean_logprob_;
-  return recent;
+  observers_.ended(std::move(record_));
 }
 
 Serving OpenRequest::serving() const {

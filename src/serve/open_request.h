@@ -1,51 +1,60 @@
 #pragma once
 
-// An app's request under way: its place in a lane and its row in the ledger, which is written once,
+// A request under way: its place in a lane and its row in the ledger, which is written once,
 // when the request is closed or, if nobody came to that, when it is destroyed.
 
-#include <chrono>
 #include <optional>
+#include <string>
 
 #include "base/clock.h"
 #include "lane/lanes.h"
 #include "ledger/ledger.h"
 #include "policy/budgets.h"
 #include "protocol/translation.h"
-#include "serve/backends.h"
-#include "serve/cloud_call.h"
-#include "serve/gateway.h"
+#include "serve/backend.h"
+#include "serve/decider.h"
+#include "serve/observer.h"
+#include "serve/service.h"
+#include "serve/stage.h"
 
 namespace minimill::serve {
 
+/// The one place that begins a ledger's record.
+ledger::RequestRecord record_of(const policy::Request& request, RequestId id, WallTime at);
+
 class OpenRequest {
  public:
-  OpenRequest(const Clock& clock, const Backends& backends, ledger::Ledger& ledger, RequestId id,
-              Ask ask);
+  OpenRequest(const Clock& clock, const Backends& backends, const Observers& observers,
+              RequestId id, policy::Request request, Considered considered);
   ~OpenRequest();
   OpenRequest(const OpenRequest&) = delete;
   OpenRequest& operator=(const OpenRequest&) = delete;
 
-  const Ask& ask() const { return ask_; }
+  const policy::Request& request() const { return request_; }
+  const Considered& considered() const { return considered_; }
   const chat::Decision& decision() const { return record_.decision; }
-  chat::Lane lane() const { return record_.attempts.back().lane; }
-  const std::string& model() const { return record_.attempts.back().model; }
-  const route::RouteInput& input() const { return input_; }
-  void decided(route::RouteInput input, chat::Decision decision) {
-    input_ = std::move(input);
-    record_.decision = std::move(decision);
-  }
-  /// `watched`: the backend shall say how likely its tokens are, whether the app wants to know or
-  /// not.
-  void begin_attempt(chat::Lane lane, std::string model, lane::Slot slot,
-                     policy::Budgets::Hold hold, bool watched);
+  const RequestId& id() const { return record_.id; }
+  chat::Lane lane() const;
+  /// As observers may see it.
+  Observed observed() const;
+
+  void decided(chat::Decision decision);
   /// Why it went another way than was decided; said before the decision's own reasons.
   void add_reason(chat::Reason reason);
+
+  /// `watched`: the backend shall say how likely its tokens are, whether the app wants to know or
+  /// not.
+  void begin_attempt(std::string model, lane::Slot slot, policy::Budgets::Hold hold, bool watched);
+  Backend& backend() const { return backends_[lane()]; }
+  /// What goes out in the attempt under way: the request, for stages to change.
+  policy::Request& outgoing();
+  void staged(Staged staged) { staged_ = std::move(staged); }
+  Staged take_staged() { return std::move(staged_); }
+  /// What the attempt under way tells its backend, and is told.
+  Call& call() { return call_; }
   void fitted(protocol::Fit fit) { fit_ = std::move(fit); }
-  /// What the attempt under way tells the cloud lane, and is told.
-  CloudCall& cloud_call() { return cloud_call_; }
-  const cloud::Call& cloud_done() const { return cloud_call_.done; }
-  /// The cloud lane's answer has come, or begun to.
-  void cloud_answered();
+  /// Somebody has answered, or begun to: `call()` says who.
+  void backend_answered();
   void held(std::size_t tokens, std::chrono::nanoseconds took, double mean_logprob, double p);
   /// Takes out what only minimill wanted to know.
   void trim_logprobs(chat::ChatEvent& event) const;
@@ -57,32 +66,32 @@ class OpenRequest {
   void close();
   void close(const Error& error);
 
-  const RequestId& id() const { return record_.id; }
-  /// What the router would learn from, once the app says how good the answer was.
-  learn::RecentAnswer recent() const;
+  std::optional<double> mean_logprob() const { return mean_logprob_; }
   Serving serving() const;
   double cost_usd() const { return record_.attempts.back().cost_usd; }
 
  private:
   void write(int status);
   double attempt_ms() const;
-  /// Once per attempt in the cloud lane: who was asked there, and who answered.
-  void settle_cloud();
+  /// Once per attempt: who was asked, and who answered.
+  void settle_call();
 
   const Clock& clock_;
   const Backends& backends_;
-  ledger::Ledger& ledger_;
-  Ask ask_;
-  route::RouteInput input_;
+  const Observers& observers_;
+  policy::Request request_;
+  Considered considered_;
   ledger::RequestRecord record_;
   protocol::Fit fit_;
   bool wants_logprobs_;  // the app, that is
   lane::Slot slot_;
   policy::Budgets::Hold hold_;  // what the attempt is expected to cost
   SteadyTime attempt_started_{};
-  CloudCall cloud_call_;
-  bool cloud_settled_ = false;
+  Call call_;
+  std::optional<policy::Request> changed_;  // what stages made of the request
+  Staged staged_;
   std::optional<double> mean_logprob_;  // of the attempt under way
+  bool settled_ = false;
   bool attempting_ = false;
   bool written_ = false;
 };

@@ -18,26 +18,30 @@ std::int64_t day_of(WallTime at) {
 
 }  // namespace
 
-Shadow::Shadow(asio::io_context& io, const Clock& clock, IdSource& ids, ShadowOptions options,
-               const ModelSelector& selector, Engines& engines, Backends& backends,
-               lane::Lanes& lanes, ledger::Ledger& ledger, learn::Outcomes& outcomes)
+Shadow::Shadow(asio::io_context& io, const Clock& clock, ShadowOptions options, Service& service,
+               const policy::Admission& admission, const Backends& backends,
+               ledger::Ledger& ledger, learn::Outcomes& outcomes)
     : clock_(clock),
-      ids_(ids),
       options_(std::move(options)),
-      selector_(selector),
-      engines_(engines),
+      service_(service),
+      admission_(admission),
       backends_(backends),
-      lanes_(lanes),
       ledger_(ledger),
       outcomes_(outcomes),
       under_way_(io, "a comparison") {}
 
 bool Shadow::picks(const RequestId& id) const {
-  if (options_.share <= 0 || under_way_.stopping()) return false;
   std::uint64_t hash = 14695981039346656037U;  // FNV-1a
   for (const char c : id.value) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211U;
   constexpr double kAll = 4294967296.0;
   return static_cast<double>((hash ^ (hash >> 29)) & 0xFFFFFFFFU) < options_.share * kAll;
+}
+
+bool Shadow::wants_content(const Observed& request) const {
+  if (options_.share <= 0 || under_way_.stopping()) return false;
+  const policy::Request& asked = request.request;
+  return asked.origin == chat::Origin::kApp && !asked.choice.lane &&
+         policy::may_leave(asked.privacy) && asked.chat.choices == 1 && picks(request.id);
 }
 
 bool Shadow::affordable() {
@@ -56,68 +60,50 @@ bool Shadow::affordable() {
   return spent_usd_ < options_.usd_per_day;
 }
 
-void Shadow::compare(ShadowWork work) {
-  const bool to_cloud = work.answered == chat::Lane::kLocal;
+void Shadow::ended(const ledger::RequestRecord& record) {
+  if (record.origin != chat::Origin::kShadow) return;
+  // All that it cost, attempts that gave no answer among them.
+  for (const ledger::Attempt& attempt : record.attempts) spent_usd_ += attempt.cost_usd;
+}
+
+void Shadow::answered(const Observed& request, const chat::ChatAnswer& answer,
+                      std::optional<double> /*mean_logprob*/) {
+  if (!wants_content(request) || (answer.text().empty() && answer.tool_calls().empty())) return;
+  const bool to_cloud = request.lane == chat::Lane::kLocal;
   const bool judged = !options_.judge.empty();
-  if (under_way_.stopping() || under_way_.running() >= kMaxUnderWay) return;
-  if (!selector_.cloud_available() || !engines_.default_available()) return;
+  if (under_way_.running() >= kMaxUnderWay) return;
+  if (!backends_[lane::other(request.lane)].available()) return;
   if ((to_cloud || judged) && !affordable()) return;
+  Comparison work{.id = request.id,
+                  .request = request.request,
+                  .input = request.input,
+                  .operation = request.decision.operation,
+                  .answered = request.lane,
+                  .answer = answer};
   under_way_.start(carry_out(std::move(work)));
 }
 
 asio::awaitable<Result<chat::ChatAnswer>> Shadow::ask(chat::Lane lane, std::string model,
-                                                      const chat::ChatRequest& request,
-                                                      const ShadowWork& work) {
-  lane::Job job;
-  job.lane = lane;
-  job.app = kApp;
-  Result<lane::Slot> slot = co_await lanes_.enter(std::move(job));
-  if (!slot) co_return std::unexpected(std::move(slot.error()));
-  ledger::Attempt attempt;
-  attempt.lane = lane;
-  attempt.backend = backends_.backend_name(lane, model);
-  attempt.model = model;
-  attempt.queued_ms = in_ms(slot->waited());
-  CloudCall call;
-  const SteadyTime began = clock_.steady();
-  Result<chat::ChatAnswer> answer =
-      co_await backends_.complete(lane, model, request, policy::Privacy::kAllow, call);
-  if (!call.done.provider.empty()) attempt.backend = call.done.provider;
-  attempt.duration_ms = in_ms(clock_.steady() - began);
-  if (answer) {
-    attempt.usage = answer->usage();
-    attempt.cost_usd = backends_.cost_usd(lane, attempt.backend, model, answer->usage());
-    spent_usd_ += attempt.cost_usd;
-  } else {
-    attempt.error = answer.error().message;
-  }
-  ledger::RequestRecord record;
-  record.id = ids_.request();
-  record.at = clock_.wall();
-  record.app = kApp;
-  record.trace = work.id.value;
-  record.model_asked = model;
-  record.privacy = policy::name(policy::Privacy::kAllow);
-  record.decision.lane = lane;
-  record.decision.model = std::move(model);
-  record.decision.operation = work.operation;
-  record.decision.reasons.push_back(
-      {.layer = "shadow", .text = "to compare both lanes' answers to one request", .weight = 0});
-  record.attempts.push_back(std::move(attempt));
-  ledger_.record(std::move(record));
-  co_return answer;
+                                                      chat::ChatRequest chat,
+                                                      const Comparison& work) {
+  chat.stream = false;
+  chat.logprobs = false;
+  chat.choices = 1;
+  chat.deadline = {};
+  policy::Request request =
+      admission_.own(kApp, chat::Origin::kShadow, std::move(chat), work.request.privacy);
+  request.choice = {.lane = lane, .model = std::move(model), .quality = {}};
+  request.parent = work.id;
+  Result<Served> served = co_await service_.complete(std::move(request));
+  if (!served) co_return std::unexpected(std::move(served.error()));
+  co_return std::move(served->answers.front());
 }
 
-asio::awaitable<void> Shadow::carry_out(ShadowWork work) {
+asio::awaitable<void> Shadow::carry_out(Comparison work) {
   const bool was_local = work.answered == chat::Lane::kLocal;
-  const chat::Lane other = was_local ? chat::Lane::kCloud : chat::Lane::kLocal;
-  chat::ChatRequest request = work.request;
-  request.stream = false;
-  request.logprobs = false;
-  request.choices = 1;
-  request.deadline = {};
-  std::string model = selector_.default_model(other);
-  Result<chat::ChatAnswer> answer = co_await ask(other, std::move(model), request, work);
+  std::string default_model;
+  Result<chat::ChatAnswer> answer = co_await ask(
+      lane::other(work.answered), std::move(default_model), work.request.chat, work);
   if (!answer) {
     log::debug("not compared: {}", answer.error().message);
     co_return;
@@ -128,10 +114,11 @@ asio::awaitable<void> Shadow::carry_out(ShadowWork work) {
   route::OutcomeKind kind = route::OutcomeKind::kComparison;
   const bool worded = local.tool_calls().empty() && cloud.tool_calls().empty();
   if (!options_.judge.empty() && worded && !comparison.alike) {
-    const chat::ChatRequest question = check::judge_request(request, local, cloud, options_.judge);
+    chat::ChatRequest question =
+        check::judge_request(work.request.chat, local, cloud, options_.judge);
     std::string judge = options_.judge;
     Result<chat::ChatAnswer> said =
-        co_await ask(chat::Lane::kCloud, std::move(judge), question, work);
+        co_await ask(chat::Lane::kCloud, std::move(judge), std::move(question), work);
     const Result<bool> verdict =
         said ? check::judge_verdict(*said) : Result<bool>(std::unexpected(said.error()));
     if (verdict) {

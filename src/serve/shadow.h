@@ -10,14 +10,16 @@
 // quality bounds rest on that. Event-loop thread only.
 
 #include <boost/asio/io_context.hpp>
-#include <functional>
+#include <cstdint>
 #include <string>
 
 #include "async/task_set.h"
-#include "lane/lanes.h"
 #include "learn/outcomes.h"
 #include "ledger/ledger.h"
-#include "serve/backends.h"
+#include "policy/admission.h"
+#include "serve/backend.h"
+#include "serve/observer.h"
+#include "serve/service.h"
 
 namespace minimill::serve {
 
@@ -27,43 +29,44 @@ struct ShadowOptions {
   std::string judge;         // a cloud model that compares; empty: by words
 };
 
-struct ShadowWork {
-  RequestId id;
-  chat::ChatRequest request;
-  route::RouteInput input;
-  std::string operation;
-  chat::Lane answered = chat::Lane::kLocal;
-  chat::ChatAnswer answer;
-};
-
-class Shadow {
+class Shadow final : public Observer {
  public:
-  Shadow(asio::io_context& io, const Clock& clock, IdSource& ids, ShadowOptions options,
-         const ModelSelector& selector, Engines& engines, Backends& backends, lane::Lanes& lanes,
-         ledger::Ledger& ledger, learn::Outcomes& outcomes);
+  /// What was spent today before is read from `ledger`.
+  Shadow(asio::io_context& io, const Clock& clock, ShadowOptions options, Service& service,
+         const policy::Admission& admission, const Backends& backends, ledger::Ledger& ledger,
+         learn::Outcomes& outcomes);
 
-  /// Is this request to be compared? The same answer whenever it is asked.
-  bool picks(const RequestId& id) const;
+  bool wants_content(const Observed& request) const override;
   /// Compares in the background. Left out where the budget is spent or too much is under way.
-  void compare(ShadowWork work);
+  void answered(const Observed& request, const chat::ChatAnswer& answer,
+                std::optional<double> mean_logprob) override;
+  void ended(const ledger::RequestRecord& record) override;
   asio::awaitable<void> stop() { return under_way_.stop(); }
 
  private:
   static constexpr std::size_t kMaxUnderWay = 4;
 
-  asio::awaitable<void> carry_out(ShadowWork work);
+  struct Comparison {
+    RequestId id;
+    policy::Request request;
+    route::RouteInput input;
+    std::string operation;
+    chat::Lane answered = chat::Lane::kLocal;
+    chat::ChatAnswer answer;
+  };
+
+  /// Is this request to be compared? The same answer whenever it is asked.
+  bool picks(const RequestId& id) const;
+  asio::awaitable<void> carry_out(Comparison work);
   asio::awaitable<Result<chat::ChatAnswer>> ask(chat::Lane lane, std::string model,
-                                                const chat::ChatRequest& request,
-                                                const ShadowWork& work);
+                                                chat::ChatRequest chat, const Comparison& work);
   bool affordable();
 
   const Clock& clock_;
-  IdSource& ids_;
   ShadowOptions options_;
-  const ModelSelector& selector_;
-  Engines& engines_;
-  Backends& backends_;
-  lane::Lanes& lanes_;
+  Service& service_;
+  const policy::Admission& admission_;
+  const Backends& backends_;
   ledger::Ledger& ledger_;
   learn::Outcomes& outcomes_;
   async::TaskSet under_way_;

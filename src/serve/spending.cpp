@@ -6,19 +6,9 @@
 #include "base/log.h"
 
 namespace minimill::serve {
-namespace {
-
-constexpr std::chrono::milliseconds kLookAgain{200};  // whether another program changed a budget
-
-}  // namespace
-
-Spending::Spending(const Clock& clock, policy::AppStore& store, ledger::Ledger& ledger,
-                   const route::Router& router)
-    : clock_(clock),
-      store_(store),
-      router_(router),
-      budgets_(clock, store),
-      changes_(store.changes()) {
+Spending::Spending(const Clock& clock, const policy::AppStore& store, policy::Admission& admission,
+                   ledger::Ledger& ledger, const route::Router& router)
+    : admission_(admission), router_(router), budgets_(clock, store) {
   const std::chrono::year_month_day today(std::chrono::floor<std::chrono::days>(clock.wall()));
   const Result<std::vector<ledger::DayCost>> spent =
       ledger.costs(std::chrono::sys_days(today.year() / today.month() / 1));
@@ -29,27 +19,16 @@ Spending::Spending(const Clock& clock, policy::AppStore& store, ledger::Ledger& 
   } else {
     log::error("what has been spent cannot be read: {}", spent.error().to_string());
   }
-  ledger.observe([this](const ledger::RequestRecord& record) {
-    double usd = 0;
-    for (const ledger::Attempt& attempt : record.attempts) usd += attempt.cost_usd;
-    if (usd > 0) budgets_.spend(record.app, record.decision.operation, usd, record.at);
-  });
 }
 
-void Spending::look_again() {
-  const SteadyTime now = clock_.steady();
-  if (now < look_at_) return;
-  look_at_ = now + kLookAgain;
-  if (const Result<> read = store_.refresh(); !read) {
-    log::error("the budgets cannot be read again: {}", read.error().to_string());
-  }
-  if (store_.changes() == changes_) return;
-  changes_ = store_.changes();
-  if (changed_) changed_();
+void Spending::ended(const ledger::RequestRecord& record) {
+  double usd = 0;
+  for (const ledger::Attempt& attempt : record.attempts) usd += attempt.cost_usd;
+  if (usd > 0) budgets_.spend(record.app, record.decision.operation, usd, record.at);
 }
 
 std::optional<Spending::Left> Spending::weigh(route::RouteInput& input) {
-  look_again();
+  (void)admission_.refresh();
   const std::string operation = budgets_.by_operation() ? router_.operation_of(input) : "";
   policy::Standing standing = budgets_.standing(input.app, operation);
   input.pressure = standing.pressure;

@@ -3,23 +3,27 @@
 // Budgets where requests are decided: tells the router what a piece of work may cost, and follows
 // in the ledger what everything did cost. Event-loop thread only.
 
-#include <functional>
 #include <optional>
 #include <string_view>
 #include <utility>
 
 #include "base/clock.h"
 #include "ledger/ledger.h"
+#include "policy/admission.h"
 #include "policy/budgets.h"
 #include "route/router.h"
+#include "serve/observer.h"
 
 namespace minimill::serve {
 
-class Spending {
+class Spending final : public Observer {
  public:
   /// What was spent this month is read from the ledger.
-  Spending(const Clock& clock, policy::AppStore& store, ledger::Ledger& ledger,
+  Spending(const Clock& clock, const policy::AppStore& store, policy::Admission& admission,
+           ledger::Ledger& ledger,
            const route::Router& router);
+
+  void ended(const ledger::RequestRecord& record) override;
 
   /// What is left of the budgets of a piece of work; unset: any sum.
   struct Left {
@@ -28,10 +32,6 @@ class Spending {
   };
   /// Puts into `input`, of which everything else is known, how tight its budgets are.
   std::optional<Left> weigh(route::RouteInput& input);
-  /// Notices what other programs have changed, at most every 200 ms.
-  void look_again();
-  /// Called when a budget or an app has been changed.
-  void on_change(std::function<void()> changed) { changed_ = std::move(changed); }
   /// What is under way counts as spent.
   policy::Budgets::Hold hold(std::string_view app, std::string_view operation, double usd) {
     return budgets_.hold(app, operation, usd);
@@ -39,13 +39,9 @@ class Spending {
   const policy::Budgets& budgets() const { return budgets_; }
 
  private:
-  const Clock& clock_;
-  policy::AppStore& store_;
+  policy::Admission& admission_;
   const route::Router& router_;
   policy::Budgets budgets_;
-  SteadyTime look_at_{};
-  std::uint64_t changes_ = 0;
-  std::function<void()> changed_;
 };
 
 }  // namespace minimill::serve

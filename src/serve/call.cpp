@@ -1,17 +1,18 @@
-#include "serve/cloud_call.h"
+#include "serve/call.h"
 
 #include <utility>
 
 namespace minimill::serve {
 
-void add_cloud_attempts(ledger::RequestRecord& record, const cloud::Call& done) {
-  if (record.attempts.empty() || record.attempts.back().lane != chat::Lane::kCloud) return;
+void add_lost_attempts(ledger::RequestRecord& record, const cloud::Call& done) {
+  const bool was_a_choice = !done.provider.empty() || !done.lost.empty() || !done.why.empty();
+  if (record.attempts.empty() || !was_a_choice) return;
   ledger::Attempt own = std::move(record.attempts.back());
   record.attempts.pop_back();
   const bool answered = !done.provider.empty();
   for (const cloud::LostAttempt& lost : done.lost) {
     ledger::Attempt& row = record.attempts.emplace_back();
-    row.lane = chat::Lane::kCloud;
+    row.lane = own.lane;
     row.backend = lost.provider;
     row.model = lost.model;
     row.queued_ms = own.queued_ms;

@@ -1,0 +1,27 @@
+#pragma once
+
+// The one place where an HTTP request becomes one of ours: its headers are read as wishes, its
+// model's name resolved, and it is let in or refused.
+
+#include "chat/chat_request.h"
+#include "http/message.h"
+#include "policy/admission.h"
+#include "serve/model_selector.h"
+
+namespace minimill::api {
+
+class RequestReader {
+ public:
+  RequestReader(policy::Admission& admission, const serve::ModelSelector& selector)
+      : admission_(admission), selector_(selector) {}
+
+  /// `chat` as its protocol's reader made it of `request`'s body. The errors name the field or
+  /// header.
+  Result<policy::Request> admit(const http::Request& request, chat::ChatRequest chat) const;
+
+ private:
+  policy::Admission& admission_;
+  const serve::ModelSelector& selector_;
+};
+
+}  // namespace minimill::api

@@ -1,0 +1,136 @@
+#include "serve/decider.h"
+
+#include <limits>
+#include <utility>
+
+#include "chat/token_estimate.h"
+
+namespace minimill::serve {
+namespace {
+
+constexpr double kAnySum = std::numeric_limits<double>::infinity();
+
+chat::Usage expected_usage(std::size_t prompt_bytes, std::int64_t answer_tokens) {
+  return {.prompt_tokens = chat::estimated_tokens(prompt_bytes),
+          .completion_tokens = answer_tokens};
+}
+
+}  // namespace
+
+Considered Decider::consider(const policy::Request& request) const {
+  Backend& device = backends_[chat::Lane::kLocal];
+  Considered considered;
+  considered.max_cost_usd = request.max_cost_usd;
+  route::RouteInput& input = considered.input;
+  input = route::route_input(request.chat);
+  input.title = request.title;
+  input.app = request.app;
+  input.model = device.default_model();
+  input.verifiable = request.verifiable;
+  input.privacy = request.privacy;
+  input.forced = request.choice.lane;
+  input.threshold = request.choice.quality;
+  // A model the app names itself may be another than the default one: finding it settles the
+  // matter.
+  const bool named_local =
+      request.choice.lane == chat::Lane::kLocal && !request.choice.model.empty();
+  input.local_available = named_local || device.available();
+  input.cloud_available = backends_[chat::Lane::kCloud].available();
+  input.local_context_tokens = device.context_tokens();
+  input.accepts_degraded = request.accepts_degraded;
+  std::optional<Spending::Left> left = spending_.weigh(input);
+  if (left && left->usd < considered.max_cost_usd.value_or(kAnySum)) {
+    considered.max_cost_usd = left->usd;
+    considered.over_budget = std::move(left->too_dear);
+  }
+  return considered;
+}
+
+Result<chat::Decision> Decider::decide(const policy::Request& request,
+                                       const Considered& considered) const {
+  return within_budget(request, considered, router_.decide(considered.input));
+}
+
+Result<chat::Decision> Decider::meet(const policy::Request& request,
+                                     const Considered& considered) {
+  return within_budget(request, considered, router_.meet(considered.input));
+}
+
+Result<chat::Decision> Decider::within_budget(const policy::Request& request,
+                                           const Considered& considered,
+                                           Result<chat::Decision> decision) const {
+  if (!decision) return decision;
+  if (request.origin == chat::Origin::kShadow) {
+    decision->set_rule({.layer = "shadow",
+                        .text = "to compare both lanes' answers to one request",
+                        .weight = 0});
+  }
+  const auto model_of = [&](chat::Lane lane) {
+    return request.choice.model.empty() ? backends_[lane].default_model() : request.choice.model;
+  };
+  decision->model = model_of(decision->lane);
+  if (decision->lane == chat::Lane::kLocal || !is_too_dear(request, considered, decision->model)) {
+    return decision;
+  }
+  if (request.choice.lane || !considered.input.local_available) {
+    if (considered.over_budget) return std::unexpected(*considered.over_budget);
+    return std::unexpected(Error{.code = ErrorCode::kForbidden,
+                                 .message = "the cloud would cost more than is allowed",
+                                 .hint = "allow more in x-minimill-max-cost or in the app's "
+                                         "budget, or ask for 'local'",
+                                 .field = "x-minimill-max-cost",
+                                 .retry_after = {}});
+  }
+  decision->lane = chat::Lane::kLocal;
+  decision->model = model_of(decision->lane);
+  decision->reasons.insert(
+      decision->reasons.begin(),
+      {.layer = "policy", .text = "the cloud would cost more than the app allows", .weight = 0});
+  return decision;
+}
+
+bool Decider::is_too_dear(const policy::Request& request, const Considered& considered,
+                          std::string_view model) const {
+  if (!considered.max_cost_usd) return false;
+  const Size size{.model = model,
+                  .any_model = request.choice.model.empty(),
+                  .usage = expected_usage(
+                      considered.input.text.size(),
+                      planner_.expected_answer_tokens(
+                          model, request.chat.sampling().max_tokens.value_or(0)))};
+  return backends_[chat::Lane::kCloud].estimate(size).usd > *considered.max_cost_usd;
+}
+
+bool Decider::may_go_out(const policy::Request& request, const Considered& considered) const {
+  Backend& cloud = backends_[chat::Lane::kCloud];
+  return !request.choice.lane && policy::may_leave(request.privacy).has_value() &&
+         cloud.available() && !is_too_dear(request, considered, cloud.default_model());
+}
+
+bool Decider::is_watched(const policy::Request& request, const Considered& considered) const {
+  // Engines tell no log-probabilities of an answer that may call tools, and refuse to be asked.
+  return watch_.enabled && request.chat.tools().empty() && may_go_out(request, considered);
+}
+
+Work Decider::work(const policy::Request& request, const Considered& considered,
+                   const chat::Decision& decision) const {
+  const bool elsewhere_too = decision.lane == chat::Lane::kLocal && !decision.degraded &&
+                             may_go_out(request, considered) &&
+                             backends_[chat::Lane::kCloud].estimate(Size{}).ready;
+  return {.app = request.app,
+          .priority = chat::is_interactive(request.origin) ? lane::Priority::kInteractive
+                                                           : lane::Priority::kBackground,
+          .lane = decision.lane,
+          .model = decision.model,
+          .operation = decision.operation,
+          .prompt_bytes = considered.input.text.size(),
+          .max_tokens = request.chat.sampling().max_tokens.value_or(0),
+          .may_move = elsewhere_too,
+          .deadline = request.chat.deadline};
+}
+
+policy::Budgets::Hold Decider::reserve(const Work& work) const {
+  return spending_.hold(work.app, work.operation, planner_.expected_usd(work));
+}
+
+}  // namespace minimill::serve

@@ -1,0 +1,52 @@
+#include "serve/engine_backend.h"
+
+#include <utility>
+
+#include "protocol/anthropic.h"
+
+namespace minimill::serve {
+
+Result<protocol::Fit> EngineBackend::fit(const chat::ChatRequest& request,
+                                         const Call& /*call*/) const {
+  return protocol::fit_request(request, protocol::Target::kLlamaServer);
+}
+
+asio::awaitable<Result<chat::ChatAnswer>> EngineBackend::complete(const policy::Request& request,
+                                                                  Call& call) {
+  Result<engine::Backend*> engine = engines_.find(call.model);
+  if (!engine) co_return std::unexpected(std::move(engine.error()));
+  co_return co_await (*engine)->complete(request.chat);
+}
+
+asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> EngineBackend::stream(
+    const policy::Request& request, Call& call) {
+  Result<engine::Backend*> engine = engines_.find(call.model);
+  if (!engine) co_return std::unexpected(std::move(engine.error()));
+  co_return co_await (*engine)->stream(request.chat);
+}
+
+asio::awaitable<Result<protocol::EmbeddingAnswer>> EngineBackend::embed(
+    const policy::Request& request, const protocol::EmbeddingRequest& texts, Call& call) {
+  Result<engine::Backend*> engine = engines_.find_embedder(call.model);
+  if (!engine) co_return std::unexpected(std::move(engine.error()));
+  std::string body = protocol::write_embedding_request(texts, call.model);
+  std::string path = "/embeddings";
+  Result<std::string> said =
+      co_await (*engine)->post(std::move(path), std::move(body), request.chat.deadline);
+  if (!said) co_return std::unexpected(std::move(said.error()));
+  co_return protocol::parse_embedding_answer(*said, texts.inputs());
+}
+
+asio::awaitable<Result<std::int64_t>> EngineBackend::count_tokens(const policy::Request& request,
+                                                                  std::string_view model) {
+  Result<engine::Backend*> engine = engines_.find(model);
+  if (!engine) co_return std::unexpected(std::move(engine.error()));
+  std::string body = protocol::anthropic::write_count_request(request.chat, model);
+  std::string path = "/messages/count_tokens";
+  Result<std::string> said =
+      co_await (*engine)->post(std::move(path), std::move(body), request.chat.deadline);
+  if (!said) co_return std::unexpected(std::move(said.error()));
+  co_return protocol::anthropic::parse_count(*said);
+}
+
+}  // namespace minimill::serve

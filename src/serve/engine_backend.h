@@ -1,0 +1,41 @@
+#pragma once
+
+// The engines as one backend: llama-servers of ours, and servers that already run on this machine.
+// What they answer is free.
+
+#include "serve/backend.h"
+#include "serve/engines.h"
+
+namespace minimill::serve {
+
+class EngineBackend final : public Backend {
+ public:
+  explicit EngineBackend(Engines& engines) : engines_(engines) {}
+
+  chat::Destination destination() const override { return chat::Destination::kDevice; }
+  bool available() override { return engines_.default_available(); }
+  std::string default_model() const override { return engines_.default_model(); }
+  std::int64_t context_tokens() const override { return engines_.context_tokens(); }
+  Result<protocol::Fit> fit(const chat::ChatRequest& request, const Call& call) const override;
+  Estimate estimate(const Size& /*size*/) const override { return {}; }
+  double cost_usd(std::string_view /*name*/, std::string_view /*model*/,
+                  const chat::Usage& /*usage*/) const override {
+    return 0;
+  }
+  std::string name_of(std::string_view model) const override { return std::string(model); }
+
+  asio::awaitable<Result<chat::ChatAnswer>> complete(const policy::Request& request,
+                                                     Call& call) override;
+  asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> stream(const policy::Request& request,
+                                                                    Call& call) override;
+  asio::awaitable<Result<protocol::EmbeddingAnswer>> embed(const policy::Request& request,
+                                                           const protocol::EmbeddingRequest& texts,
+                                                           Call& call) override;
+  asio::awaitable<Result<std::int64_t>> count_tokens(const policy::Request& request,
+                                                     std::string_view model) override;
+
+ private:
+  Engines& engines_;
+};
+
+}  // namespace minimill::serve
