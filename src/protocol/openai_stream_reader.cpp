@@ -124,7 +124,7 @@ Result<> StreamReader::read_choice(const json::object& choice,
   }
   if (const std::string_view finish = text_in(choice, "finish_reason"); !finish.empty()) {
     finished_ = true;
-    events.emplace_back(chat::Finish{finish_reason(finish)});
+    events.emplace_back(chat::Finish{finish_reason(finish, !calls_.empty())});
   }
   return {};
 }
