@@ -141,5 +141,19 @@ TEST(AnthropicRequest, SystemMayHaveWordsBetweenTheOthers) {
   EXPECT_EQ(request->messages()[1].text(), "Remember the time.");
 }
 
+TEST(AnthropicRequest, NobodyIsToThinkOnInATurnWhoseThoughtsAreNotThere) {
+  const auto sent = [](std::string_view more) {
+    return translated(std::string(R"({"model":"m","reasoning_effort":"medium","messages":[
+        {"role":"user","content":"go"})") +
+                      std::string(more) + "]}");
+  };
+
+  EXPECT_TRUE(sent("").contains("thinking"));
+  EXPECT_FALSE(sent(R"(,{"role":"assistant","content":null,"tool_calls":[
+      {"id":"c1","type":"function","function":{"name":"f","arguments":"{}"}}]},
+      {"role":"tool","tool_call_id":"c1","content":"1"})")
+                   .contains("thinking"));
+}
+
 }  // namespace
 }  // namespace minimill::protocol

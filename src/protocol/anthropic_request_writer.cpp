@@ -137,12 +137,22 @@ std::int64_t thinking_budget(std::string_view effort) {
   return 0;
 }
 
+/// Claude wants its turn to begin with its thoughts where it is to think on after a tool has
+/// answered, and the thoughts of others, or of a turn that was edited, are not there.
+bool goes_on_after_tools(const RequestParts& parts) {
+  if (parts.messages.empty()) return false;
+  const auto is_result = [](const chat::Part& part) {
+    return std::holds_alternative<chat::ToolResult>(part);
+  };
+  return std::ranges::any_of(parts.messages.back().parts, is_result);
+}
+
 void write_sampling(const RequestParts& parts, From from, json::object& body) {
   const chat::Sampling& sampling = parts.sampling;
   const std::int64_t answer = sampling.max_tokens.value_or(kDefaultMaxTokens);
   const bool free_choice =
       parts.tool_choice == chat::ToolChoice::kAuto || parts.tool_choice == chat::ToolChoice::kNone;
-  const bool emulated = from == From::kOthers && free_choice;
+  const bool emulated = from == From::kOthers && free_choice && !goes_on_after_tools(parts);
   const std::int64_t budget = emulated ? thinking_budget(parts.reasoning_effort) : 0;
   body["max_tokens"] = answer + budget;
   if (!sampling.stop.empty()) {
@@ -201,6 +211,9 @@ json::object merged_json(const ChatRequest& request) {
   const json::object before = parts_json(request.parts_before(), From::kAnthropic);
   json::object body =
       merge_edited(arrived, before, parts_json(request.parts(), From::kAnthropic), kOurs);
+  if (body.at("messages") != arrived.at("messages") && goes_on_after_tools(request.parts())) {
+    body.erase("thinking");
+  }
   // The older name of output_config.format, whose value is in the parts as well.
   const json::value* now = body.if_contains("output_config");
   const json::value* then = arrived.if_contains("output_config");
