@@ -155,5 +155,13 @@ TEST(AnthropicRequest, NobodyIsToThinkOnInATurnWhoseThoughtsAreNotThere) {
                    .contains("thinking"));
 }
 
+TEST(AnthropicRequest, ABeginningOfTheAnswerEndsInNoWhiteSpace) {
+  const json::object sent = translated(R"({"model":"m","messages":[
+      {"role":"user","content":"go "},{"role":"assistant","content":"The answer: \n"}]})");
+
+  EXPECT_EQ(sent.at("messages").at(0).at("content").at(0).at("text"), "go ");
+  EXPECT_EQ(sent.at("messages").at(1).at("content").at(0).at("text"), "The answer:");
+}
+
 }  // namespace
 }  // namespace minimill::protocol

@@ -15,6 +15,7 @@ using chat::Message;
 using chat::RequestParts;
 using chat::Role;
 
+constexpr std::string_view kWhiteSpace = " \t\r\n";
 constexpr std::string_view kJsonOnly =
     "Answer with one JSON object and nothing else: no prose, no code fence.";
 
@@ -70,6 +71,15 @@ void append_paragraph(std::string& text, std::string_view paragraph) {
 /// formats and its efforts do here.
 enum class From { kAnthropic, kOthers };
 
+/// A beginning of the answer that ends in white space is refused.
+void trim_end(json::array& blocks) {
+  json::value* text = blocks.back().as_object().if_contains("text");
+  if (text == nullptr) return;
+  json::string& said = text->as_string();
+  const std::size_t last = std::string_view(said).find_last_not_of(kWhiteSpace);
+  said.resize(last == std::string_view::npos ? 0 : last + 1);
+}
+
 /// Anthropic wants the system prompt apart, and users and assistants in turn: neighbours of one
 /// role are joined, and what holds nothing is left out.
 json::array messages_json(const RequestParts& parts, From from, std::string& system) {
@@ -88,6 +98,7 @@ json::array messages_json(const RequestParts& parts, From from, std::string& sys
     json::array& joined = messages.back().as_object()["content"].as_array();
     for (json::value& block : blocks) joined.push_back(std::move(block));
   }
+  if (last_role == "assistant") trim_end(messages.back().as_object()["content"].as_array());
   // OpenAI's apps may send nothing but instructions; here somebody has to speak.
   if (messages.empty() && !system.empty()) {
     messages.push_back({{"role", "user"}, {"content", std::exchange(system, {})}});
