@@ -163,5 +163,13 @@ TEST(AnthropicRequest, ABeginningOfTheAnswerEndsInNoWhiteSpace) {
   EXPECT_EQ(sent.at("messages").at(1).at("content").at(0).at("text"), "The answer:");
 }
 
+TEST(AnthropicRequest, WhatIsWhiteSpaceOnlyIsLeftOut) {
+  const json::object sent = translated(R"({"model":"m","messages":[{"role":"system","content":" "},
+      {"role":"user","content":[{"type":"text","text":"\n"},{"type":"text","text":"go"}]}]})");
+
+  EXPECT_FALSE(sent.contains("system"));
+  EXPECT_EQ(sent.at("messages").at(0).at("content").as_array().size(), 1U);
+}
+
 }  // namespace
 }  // namespace minimill::protocol

@@ -52,11 +52,15 @@ json::object block_json(const chat::Part& part) {
   return {{"type", "text"}, {"text", std::get<chat::Text>(part).text}};
 }
 
+bool is_blank(std::string_view text) {
+  return text.find_first_not_of(kWhiteSpace) == std::string_view::npos;
+}
+
 json::array blocks_json(const Message& message) {
   json::array blocks;
   for (const chat::Part& part : message.parts) {
     const auto* text = std::get_if<chat::Text>(&part);
-    if (text != nullptr && text->text.empty()) continue;  // empty text blocks are refused
+    if (text != nullptr && is_blank(text->text)) continue;  // refused
     blocks.push_back(block_json(part));
   }
   return blocks;
@@ -87,7 +91,7 @@ json::array messages_json(const RequestParts& parts, From from, std::string& sys
   std::string_view last_role;
   for (const Message& message : parts.messages) {
     if (message.role == Role::kSystem && (from == From::kOthers || messages.empty())) {
-      append_paragraph(system, message.text());
+      if (const std::string said = message.text(); !is_blank(said)) append_paragraph(system, said);
       continue;
     }
     json::array blocks = blocks_json(message);
