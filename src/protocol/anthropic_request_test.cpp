@@ -171,5 +171,15 @@ TEST(AnthropicRequest, WhatIsWhiteSpaceOnlyIsLeftOut) {
   EXPECT_EQ(sent.at("messages").at(0).at("content").as_array().size(), 1U);
 }
 
+TEST(AnthropicRequest, CallsHaveIdsThatClaudeTakesAndTheirResultsTheSame) {
+  const json::object sent = translated(R"({"model":"m","messages":[{"role":"user","content":"go"},
+      {"role":"assistant","content":null,"tool_calls":[
+       {"id":"functions.f:0","type":"function","function":{"name":"f","arguments":"{}"}}]},
+      {"role":"tool","tool_call_id":"functions.f:0","content":"1"}]})");
+
+  EXPECT_EQ(sent.at("messages").at(1).at("content").at(0).at("id"), "functions_f_0");
+  EXPECT_EQ(sent.at("messages").at(2).at("content").at(0).at("tool_use_id"), "functions_f_0");
+}
+
 }  // namespace
 }  // namespace minimill::protocol

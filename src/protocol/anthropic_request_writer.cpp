@@ -38,16 +38,28 @@ json::object image_json(const chat::Image& image) {
             {"data", image.url.substr(mark + kBase64.size())}}}};
 }
 
+/// Others' ids may have any character; Anthropic's are of letters, digits, "_" and "-".
+std::string id_of(std::string id) {
+  for (char& c : id) {
+    const bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      c == '_' || c == '-';
+    if (!fine) c = '_';
+  }
+  return id;
+}
+
 json::object block_json(const chat::Part& part) {
   if (const auto* image = std::get_if<chat::Image>(&part)) return image_json(*image);
   if (const auto* call = std::get_if<chat::ToolCall>(&part)) {
     return {{"type", "tool_use"},
-            {"id", call->id},
+            {"id", id_of(call->id)},
             {"name", call->name},
             {"input", input_json(call->arguments)}};
   }
   if (const auto* result = std::get_if<chat::ToolResult>(&part)) {
-    return {{"type", "tool_result"}, {"tool_use_id", result->call_id}, {"content", result->text}};
+    return {{"type", "tool_result"},
+            {"tool_use_id", id_of(result->call_id)},
+            {"content", result->text}};
   }
   return {{"type", "text"}, {"text", std::get<chat::Text>(part).text}};
 }
