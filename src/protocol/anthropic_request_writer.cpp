@@ -15,6 +15,7 @@ using chat::Message;
 using chat::RequestParts;
 using chat::Role;
 
+constexpr std::string_view kWhiteSpace = " \t\r\n";
 constexpr std::string_view kJsonOnly =
     "Answer with one JSON object and nothing else: no prose, no code fence.";
 
@@ -37,25 +38,41 @@ json::object image_json(const chat::Image& image) {
             {"data", image.url.substr(mark + kBase64.size())}}}};
 }
 
+/// Others' ids may have any character; Anthropic's are of letters, digits, "_" and "-".
+std::string id_of(std::string id) {
+  for (char& c : id) {
+    const bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      c == '_' || c == '-';
+    if (!fine) c = '_';
+  }
+  return id;
+}
+
 json::object block_json(const chat::Part& part) {
   if (const auto* image = std::get_if<chat::Image>(&part)) return image_json(*image);
   if (const auto* call = std::get_if<chat::ToolCall>(&part)) {
     return {{"type", "tool_use"},
-            {"id", call->id},
+            {"id", id_of(call->id)},
             {"name", call->name},
             {"input", input_json(call->arguments)}};
   }
   if (const auto* result = std::get_if<chat::ToolResult>(&part)) {
-    return {{"type", "tool_result"}, {"tool_use_id", result->call_id}, {"content", result->text}};
+    return {{"type", "tool_result"},
+            {"tool_use_id", id_of(result->call_id)},
+            {"content", result->text}};
   }
   return {{"type", "text"}, {"text", std::get<chat::Text>(part).text}};
+}
+
+bool is_blank(std::string_view text) {
+  return text.find_first_not_of(kWhiteSpace) == std::string_view::npos;
 }
 
 json::array blocks_json(const Message& message) {
   json::array blocks;
   for (const chat::Part& part : message.parts) {
     const auto* text = std::get_if<chat::Text>(&part);
-    if (text != nullptr && text->text.empty()) continue;  // empty text blocks are refused
+    if (text != nullptr && is_blank(text->text)) continue;  // refused
     blocks.push_back(block_json(part));
   }
   return blocks;
@@ -70,6 +87,15 @@ void append_paragraph(std::string& text, std::string_view paragraph) {
 /// formats and its efforts do here.
 enum class From { kAnthropic, kOthers };
 
+/// A beginning of the answer that ends in white space is refused.
+void trim_end(json::array& blocks) {
+  json::value* text = blocks.back().as_object().if_contains("text");
+  if (text == nullptr) return;
+  json::string& said = text->as_string();
+  const std::size_t last = std::string_view(said).find_last_not_of(kWhiteSpace);
+  said.resize(last == std::string_view::npos ? 0 : last + 1);
+}
+
 /// Anthropic wants the system prompt apart, and users and assistants in turn: neighbours of one
 /// role are joined, and what holds nothing is left out.
 json::array messages_json(const RequestParts& parts, From from, std::string& system) {
@@ -77,7 +103,7 @@ json::array messages_json(const RequestParts& parts, From from, std::string& sys
   std::string_view last_role;
   for (const Message& message : parts.messages) {
     if (message.role == Role::kSystem && (from == From::kOthers || messages.empty())) {
-      append_paragraph(system, message.text());
+      if (const std::string said = message.text(); !is_blank(said)) append_paragraph(system, said);
       continue;
     }
     json::array blocks = blocks_json(message);
@@ -88,6 +114,7 @@ json::array messages_json(const RequestParts& parts, From from, std::string& sys
     json::array& joined = messages.back().as_object()["content"].as_array();
     for (json::value& block : blocks) joined.push_back(std::move(block));
   }
+  if (last_role == "assistant") trim_end(messages.back().as_object()["content"].as_array());
   // OpenAI's apps may send nothing but instructions; here somebody has to speak.
   if (messages.empty() && !system.empty()) {
     messages.push_back({{"role", "user"}, {"content", std::exchange(system, {})}});
@@ -137,12 +164,22 @@ std::int64_t thinking_budget(std::string_view effort) {
   return 0;
 }
 
+/// Claude wants its turn to begin with its thoughts where it is to think on after a tool has
+/// answered, and the thoughts of others, or of a turn that was edited, are not there.
+bool goes_on_after_tools(const RequestParts& parts) {
+  if (parts.messages.empty()) return false;
+  const auto is_result = [](const chat::Part& part) {
+    return std::holds_alternative<chat::ToolResult>(part);
+  };
+  return std::ranges::any_of(parts.messages.back().parts, is_result);
+}
+
 void write_sampling(const RequestParts& parts, From from, json::object& body) {
   const chat::Sampling& sampling = parts.sampling;
   const std::int64_t answer = sampling.max_tokens.value_or(kDefaultMaxTokens);
   const bool free_choice =
       parts.tool_choice == chat::ToolChoice::kAuto || parts.tool_choice == chat::ToolChoice::kNone;
-  const bool emulated = from == From::kOthers && free_choice;
+  const bool emulated = from == From::kOthers && free_choice && !goes_on_after_tools(parts);
   const std::int64_t budget = emulated ? thinking_budget(parts.reasoning_effort) : 0;
   body["max_tokens"] = answer + budget;
   if (!sampling.stop.empty()) {
@@ -201,6 +238,9 @@ json::object merged_json(const ChatRequest& request) {
   const json::object before = parts_json(request.parts_before(), From::kAnthropic);
   json::object body =
       merge_edited(arrived, before, parts_json(request.parts(), From::kAnthropic), kOurs);
+  if (body.at("messages") != arrived.at("messages") && goes_on_after_tools(request.parts())) {
+    body.erase("thinking");
+  }
   // The older name of output_config.format, whose value is in the parts as well.
   const json::value* now = body.if_contains("output_config");
   const json::value* then = arrived.if_contains("output_config");

@@ -79,7 +79,16 @@ class StreamReader {
 
  private:
   Result<> read_choice(const boost::json::object& choice, std::vector<chat::ChatEvent>& events);
+  Result<> read_tool_calls(const boost::json::array& calls, std::vector<chat::ChatEvent>& events);
+  std::optional<std::int64_t> call_at(std::int64_t index, std::string_view id);
 
+  /// A call as the backend numbers it. Some give several calls the same number.
+  struct Call {
+    std::int64_t index = 0;
+    std::string id;
+  };
+
+  std::vector<Call> calls_;  // as they began, which is how events number them
   bool done_ = false;
   bool finished_ = false;
   std::string model_;

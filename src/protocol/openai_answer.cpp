@@ -85,7 +85,7 @@ Result<chat::ChatAnswer> parse_answer(std::string body) {
     if (!read) return std::unexpected(std::move(read.error()));
   }
   answer.logprobs = logprobs_in(*choice);
-  answer.finish = finish_reason(text_in(*choice, "finish_reason"));
+  answer.finish = finish_reason(text_in(*choice, "finish_reason"), !answer.tool_calls.empty());
   if (const json::object* usage = object_in(*parsed, "usage")) answer.usage = usage_of(*usage);
   return chat::ChatAnswer(std::move(answer),
                           {.protocol = chat::Protocol::kOpenAi, .body = std::move(body)});

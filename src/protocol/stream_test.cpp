@@ -214,5 +214,40 @@ TEST(Streams, WhatIsNoEventIsGarbage) {
   }
 }
 
+TEST(OpenAiStream, ANewIdBeginsANewCallWhateverItsIndex) {
+  openai::StreamReader reader;
+  std::vector<ChatEvent> events;
+  for (const char* call : {R"({"index":0,"id":"a","function":{"name":"f","arguments":"{"}})",
+                           R"({"index":0,"id":"","function":{"arguments":"}"}})",
+                           R"({"index":0,"id":"b","function":{"name":"g","arguments":"{}"}})"}) {
+    const std::string data =
+        std::string(R"({"choices":[{"index":0,"delta":{"tool_calls":[)") + call + "]}}]}";
+    ASSERT_TRUE(reader.read(data, events));
+  }
+
+  const AnswerParts answer = gathered(events);
+
+  ASSERT_EQ(answer.tool_calls.size(), 2U);
+  EXPECT_EQ(answer.tool_calls[0], (chat::ToolCall{"a", "f", "{}"}));
+  EXPECT_EQ(answer.tool_calls[1], (chat::ToolCall{"b", "g", "{}"}));
+}
+
+TEST(OpenAiStream, AnAnswerWithCallsEndsByThemWhateverTheBackendSays) {
+  openai::StreamReader reader;
+  std::vector<ChatEvent> events;
+  for (
+      const char* choice :
+      {R"({"index":0,"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}]}})",
+       R"({"index":0,"delta":{},"finish_reason":"stop"})"}) {
+    ASSERT_TRUE(reader.read(std::string(R"({"choices":[)") + choice + "]}", events));
+  }
+  const auto whole = openai::parse_answer(
+      R"({"choices":[{"message":{"content":null,"tool_calls":[{"id":"a","function":{"name":"f","arguments":"{}"}}]},
+          "finish_reason":"stop"}]})");
+
+  EXPECT_EQ(gathered(events).finish, chat::FinishReason::kToolCalls);
+  EXPECT_EQ(whole->finish(), chat::FinishReason::kToolCalls);
+}
+
 }  // namespace
 }  // namespace minimill::protocol
