@@ -22,10 +22,10 @@ void Outcomes::remember(const RequestId& id, RecentAnswer answer) {
   recent_.remember(id, std::move(answer));
 }
 
-void Outcomes::record(const RequestId& id, route::OutcomeKind kind, bool ok, std::string detail) {
+void Outcomes::record(const RequestId& id, std::string_view kind, bool ok, std::string detail) {
   ledger_.record(ledger::Outcome{.request = id,
                                  .at = clock_.wall(),
-                                 .kind = std::string(route::name(kind)),
+                                 .kind = std::string(kind),
                                  .ok = ok,
                                  .detail = std::move(detail)});
 }
@@ -42,14 +42,14 @@ void Outcomes::teach(const route::RouteInput& input, std::string_view operation,
 void Outcomes::local(const RequestId& id, const route::RouteInput& input,
                      std::string_view operation, route::OutcomeKind kind, bool ok,
                      std::string detail) {
-  record(id, kind, ok, std::move(detail));
+  record(id, route::name(kind), ok, std::move(detail));
   teach(input, operation, kind, ok);
 }
 
 void Outcomes::cloud(const RequestId& id, const route::RouteInput& input,
                      std::string_view operation, route::OutcomeKind kind, bool ok,
                      std::string detail) {
-  record(id, kind, ok, std::move(detail));
+  record(id, route::name(kind), ok, std::move(detail));
   router_.learn_cloud(input, operation, ok, kind);
   keeper_.note_learnt();
 }
@@ -87,6 +87,10 @@ bool Outcomes::said(std::string_view id, route::OutcomeKind kind, bool ok) {
   return true;
 }
 
+void Outcomes::escalated(const RequestId& id, std::string why) {
+  record(id, "escalated", false, std::move(why));
+}
+
 void Outcomes::confidence(double p_before, double mean_logprob, bool ok) {
   router_.learn_confidence(p_before, mean_logprob, ok);
   keeper_.note_learnt();
@@ -98,7 +102,7 @@ void Outcomes::asked_cloud(std::string_view app, std::string_view text) {
   if (answer == nullptr || clock_.wall() - answer->at > kSoon) return;
   constexpr route::OutcomeKind kKind = route::OutcomeKind::kAskedAgain;
   if (said(id, kKind, false)) {
-    record(RequestId{id}, kKind, false, "the app asked the cloud the same again");
+    record(RequestId{id}, route::name(kKind), false, "the app asked the cloud the same again");
   }
 }
 

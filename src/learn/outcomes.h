@@ -39,13 +39,15 @@ class Outcomes {
   /// Someone speaks about a remembered answer, who records that himself. False where the router can
   /// learn nothing from it: not remembered, not local, or that kind has spoken before.
   bool said(std::string_view id, route::OutcomeKind kind, bool ok);
+  /// The device's answer was not good enough, and the cloud is asked.
+  void escalated(const RequestId& id, std::string why);
   /// How good an answer was whose first tokens had that mean log-probability.
   void confidence(double p_before, double mean_logprob, bool ok);
   /// The app asks the cloud, by name, what it has just had from the device.
   void asked_cloud(std::string_view app, std::string_view text);
 
  private:
-  void record(const RequestId& id, route::OutcomeKind kind, bool ok, std::string detail);
+  void record(const RequestId& id, std::string_view kind, bool ok, std::string detail);
   void teach(const route::RouteInput& input, std::string_view operation, route::OutcomeKind kind,
              bool ok);
 

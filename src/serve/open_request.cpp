@@ -187,6 +187,7 @@ Serving OpenRequest::serving() const {
   return {.id = record_.id,
           .decision = record_.decision,
           .lane = attempt.lane,
+          .backend = attempt.backend,
           .model = attempt.model,
           .escalated = before > 0 ? record_.attempts[before - 1].error : std::string{},
           .queued_ms = attempt.queued_ms,

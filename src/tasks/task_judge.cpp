@@ -1,27 +1,95 @@
 #include "tasks/task_judge.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <chrono>
+#include <span>
 #include <utility>
 
+#include "base/log.h"
 #include "check/check.h"
+#include "route/confidence.h"
+#include "serve/model_selector.h"
 
 namespace minimill::tasks {
+namespace {
 
-TaskJudge::TaskJudge(const Clock& clock, const config::Config& config, learn::Outcomes& outcomes,
-                     const serve::ModelSelector& selector, serve::Engines& engines,
-                     serve::Spending& spending, ledger::Ledger& ledger)
+constexpr BackoffRange kBackoff{.first = Millis{500}, .longest = Millis{60'000}};
+
+}  // namespace
+
+TaskJudge::TaskJudge(const Clock& clock, IdSource& ids, Random& random, TaskOptions options,
+                     learn::Outcomes& outcomes, policy::Admission& admission,
+                     const serve::Decider& decider, const serve::Backends& backends)
     : clock_(clock),
-      config_(config),
+      ids_(ids),
+      options_(options),
       outcomes_(outcomes),
-      selector_(selector),
-      engines_(engines),
-      spending_(spending),
-      ledger_(ledger) {}
+      admission_(admission),
+      decider_(decider),
+      backends_(backends),
+      backoff_(random, kBackoff) {}
 
-void TaskJudge::judge(tasks::Task& task, chat::Lane lane, const chat::ChatAnswer& answer) {
+policy::Request TaskJudge::request(const Task& task, chat::Lane lane) const {
+  const bool local = lane == chat::Lane::kLocal;
+  chat::RequestParts parts;
+  parts.model = serve::kAuto;
+  parts.messages.push_back(chat::text_message(chat::Role::kUser, task.prompt()));
+  parts.sampling.temperature = 0;  // the same task gets the same answer
+  parts.sampling.max_tokens =
+      local ? std::min(options_.max_tokens, options_.max_local_tokens) : options_.max_tokens;
+  chat::ChatRequest chat(std::move(parts));
+  chat.logprobs = local && !task.spec.check.is_null();  // how sure it was, beside how right
+  policy::Request request =
+      admission_.own(kTasksApp, chat::Origin::kTask, std::move(chat), task.spec.privacy);
+  if (task.escalated) request.choice.lane = chat::Lane::kCloud;
+  request.task = task.spec.id;
+  request.run = task.run;
+  request.title = task.spec.title;
+  request.verifiable = !task.spec.check.is_null();
+  return request;
+}
+
+std::optional<SteadyTime> TaskJudge::due(const Task& task) const {
+  if (!task.spec.deadline_s) return std::nullopt;
+  const auto after = std::chrono::duration<double>(*task.spec.deadline_s);
+  const WallTime deadline = task.due + std::chrono::duration_cast<Millis>(after);
+  return clock_.steady() + (deadline - clock_.wall());
+}
+
+void TaskJudge::begin(Task& task, const chat::Decision& decision, chat::Lane lane) {
+  task.request = ids_.request();
+  task.operation = decision.operation;
+  task.model = backends_[lane].default_model();
+}
+
+void TaskJudge::answered(Task& task, chat::Lane lane, const serve::Served& served,
+                         double p_before) {
+  const chat::ChatAnswer& answer = served.answers.front();
+  task.model = served.serving.model;
+  task.prompt_tokens += answer.usage().prompt_tokens;
+  task.completion_tokens += answer.usage().completion_tokens;
+  task.cost_usd += served.cost_usd;
+  task.all_cloud_cost_usd = served.all_cloud_cost_usd;
+  judge(task, lane, answer);
+  if (lane == chat::Lane::kCloud && task.cloud_passed) {
+    serve::Call call{.model = task.model, .operation = task.operation};
+    call.done.provider = served.serving.backend;
+    call.done.model = task.model;
+    backends_[lane].judged(call, *task.cloud_passed);
+  }
+  if (lane == chat::Lane::kLocal && !answer.logprobs().empty() && task.local_passed) {
+    const std::span<const chat::TokenLogprob> first(
+        answer.logprobs().data(), std::min(answer.logprobs().size(), serve::kWatchedTokens));
+    outcomes_.confidence(p_before, route::mean_logprob(first), *task.local_passed);
+  }
+}
+
+void TaskJudge::judge(Task& task, chat::Lane lane, const chat::ChatAnswer& answer) {
   task.answer = answer.text();
   task.error.clear();
-  task.state = tasks::TaskState::kDone;
+  task.state = TaskState::kDone;
   task.finished = clock_.wall();
   if (task.spec.check.is_null()) return;
 
@@ -32,67 +100,61 @@ void TaskJudge::judge(tasks::Task& task, chat::Lane lane, const chat::ChatAnswer
   (lane == chat::Lane::kLocal ? task.local_passed : task.cloud_passed) = verdict.passed;
   const auto judged =
       lane == chat::Lane::kLocal ? &learn::Outcomes::local : &learn::Outcomes::cloud;
-  (outcomes_.*judged)(task.request, route_input(task), task.operation, route::OutcomeKind::kCheck,
-                      verdict.passed, verdict.why);
+  (outcomes_.*judged)(task.request, decider_.consider(request(task, lane)).input, task.operation,
+                      route::OutcomeKind::kCheck, verdict.passed, verdict.why);
   if (verdict.passed) return;
   task.error = "check failed: " + verdict.why;
   if (lane == chat::Lane::kLocal && may_escalate(task)) {
-    note(task.request, "escalated", false, verdict.why);
+    outcomes_.escalated(task.request, verdict.why);
     escalate(task, task.error);
   }
 }
 
-bool TaskJudge::may_escalate(const tasks::Task& task) const {
-  return !task.escalated && task.spec.privacy == policy::Privacy::kAllow &&
-         selector_.cloud_available();
+bool TaskJudge::may_escalate(const Task& task) const {
+  return !task.escalated && policy::may_leave(task.spec.privacy).has_value() &&
+         backends_[chat::Lane::kCloud].available();
 }
 
-void TaskJudge::escalate(tasks::Task& task, std::string why) {
+void TaskJudge::escalate(Task& task, std::string why) {
   task.escalated = true;
-  task.state = tasks::TaskState::kQueued;
+  task.state = TaskState::kQueued;
   task.lane = chat::Lane::kCloud;
   task.finished.reset();
   task.error = std::move(why);
-  task.failure = tasks::TaskFailure{.at = clock_.wall(),
-                                    .attempt = task.attempts,
-                                    .lane = chat::Lane::kLocal,
-                                    .error = task.error};
+  task.failure = TaskFailure{.at = clock_.wall(),
+                             .attempt = task.attempts,
+                             .lane = chat::Lane::kLocal,
+                             .error = task.error};
 }
 
-void TaskJudge::note(const RequestId& request, std::string kind, bool ok, std::string detail) {
-  ledger_.record(ledger::Outcome{.request = request,
-                                 .at = clock_.wall(),
-                                 .kind = std::move(kind),
-                                 .ok = ok,
-                                 .detail = std::move(detail)});
+bool TaskJudge::may_degrade(const Task& task, const Error& from_cloud) const {
+  const bool out_of_reach =
+      from_cloud.code == ErrorCode::kUnavailable || from_cloud.code == ErrorCode::kTimeout;
+  return out_of_reach && task.attempts > 1 && !task.escalated && options_.accept_degraded &&
+         backends_[chat::Lane::kLocal].available();
 }
 
-route::RouteInput TaskJudge::route_input(const tasks::Task& task) {
-  route::RouteInput input;
-  input.title = task.spec.title;
-  input.text = task.prompt();
-  input.app = kTasksApp;
-  input.model = engines_.default_model();
-  input.verifiable = !task.spec.check.is_null();
-  input.privacy = task.spec.privacy;
-  if (task.escalated) input.forced = chat::Lane::kCloud;
-  input.local_available = engines_.default_available();
-  input.cloud_available = selector_.cloud_available();
-  input.local_context_tokens = engines_.context_tokens();
-  input.accepts_degraded = config_.lanes.accept_degraded;
-  (void)spending_.weigh(input);
-  return input;
-}
-
-chat::ChatRequest TaskJudge::chat_request(const tasks::Task& task, chat::Lane lane) const {
-  chat::RequestParts parts;
-  parts.model = serve::kAuto;
-  parts.messages.push_back(chat::text_message(chat::Role::kUser, task.prompt()));
-  parts.sampling.temperature = 0;  // the same task gets the same answer
-  parts.sampling.max_tokens = lane == chat::Lane::kLocal ? std::min(config_.tasks.max_tokens,
-                                                                    config_.local.max_answer_tokens)
-                                                         : config_.tasks.max_tokens;
-  return chat::ChatRequest(std::move(parts));
+void TaskJudge::plan_retry(Task& task, const Error& error) {
+  const std::string local_reason = task.escalated ? task.error : "";
+  task.error = error.to_string();
+  task.failure = TaskFailure{
+      .at = clock_.wall(), .attempt = task.attempts, .lane = task.lane, .error = task.error};
+  // What is not there now, or went wrong inside, may be mended meanwhile; what was refused was not.
+  const bool may_mend = is_transient(error.code) || error.code == ErrorCode::kNotFound ||
+                        error.code == ErrorCode::kInternal || error.code == ErrorCode::kConflict ||
+                        error.code == ErrorCode::kCancelled || error.code == ErrorCode::kCorrupt;
+  if (!may_mend || task.attempts >= options_.max_attempts) {
+    if (error.code == ErrorCode::kTooLarge && !local_reason.empty()) {
+      task.error = fmt::format("on the device: {}; in the cloud: {}", local_reason, task.error);
+    }
+    task.state = TaskState::kFailed;
+    task.finished = clock_.wall();
+    log::warn("task {} failed after {} attempts: {}", task.spec.id.value, task.attempts,
+              task.error);
+    return;
+  }
+  task.state = TaskState::kQueued;
+  task.not_before = clock_.wall() + error.retry_after.value_or(backoff_.after(task.attempts));
 }
 
 }  // namespace minimill::tasks
