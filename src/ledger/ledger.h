@@ -19,6 +19,7 @@
 #include "base/ids.h"
 #include "chat/chat_event.h"
 #include "chat/decision.h"
+#include "ledger/daily_sums.h"
 #include "sqlite/writer.h"
 
 namespace minimill::ledger {
@@ -101,9 +102,12 @@ class Ledger {
   Result<std::vector<RequestRecord>> of_task(const TaskId& task, const RunId& run);
   Result<std::vector<Outcome>> outcomes(const RequestId& id);
   Result<std::vector<RequestRecord>> recent(std::size_t limit);
+  /// Of pruned requests those of whole days after it.
   Result<Totals> totals(WallTime since);
-  /// What each app's operations have cost on each of UTC's days since then.
+  /// What each app's operations have cost on each of UTC's days since then, the beginning of one.
   Result<std::vector<DayCost>> costs(WallTime since);
+  /// All there is to say of each day, oldest first, however long ago it was.
+  Result<std::vector<DailySum>> daily(WallTime since);
   /// Called with every request recorded here, before it is written. Any number may watch, for as
   /// long as the ledger lives.
   void observe(std::function<void(const RequestRecord&)> observer) {

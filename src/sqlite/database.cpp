@@ -15,6 +15,7 @@ namespace {
 constexpr int kBusyTimeoutMs = 5'000;
 
 constexpr const char* kWriterPragmas =
+    "PRAGMA auto_vacuum = INCREMENTAL;"  // of a new file; before anything is in it
     "PRAGMA journal_mode = WAL;"
     "PRAGMA synchronous = FULL;"
     "PRAGMA foreign_keys = ON;";

@@ -68,7 +68,7 @@ class Statement {
 class Database {
  public:
   enum class Mode {
-    kReadWrite,  // creates the file; WAL, synchronous=FULL, foreign keys on
+    kReadWrite,  // creates the file; WAL, synchronous=FULL, foreign keys on, incremental vacuum
     kReadOnly,
   };
 
