@@ -3,8 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <boost/asio/co_spawn.hpp>
 
 #include "ledger/ledger.h"
+#include "ledger/retention_runner.h"
+#include "support/event_loop.h"
 #include "support/temp_dir.h"
 
 namespace minimill::ledger {
@@ -164,6 +167,30 @@ TEST_F(Retention, UsageSaysWhatTakesTheRoomAndWhatWouldGo) {
   EXPECT_EQ(found.kinds[0].oldest, kNow - 91 * kDay);
   EXPECT_EQ(found.kinds[0].bytes.value_or(0) + found.kinds[1].bytes.value_or(0) + found.free_bytes,
             found.file_bytes);
+}
+
+TEST_F(Retention, RunnerLeavesTheWriterToOthersBetweenItsSteps) {
+  for (int i = 0; i < 1'000; ++i) {
+    record("r" + std::to_string(i), kNow - 100 * kDay + std::chrono::seconds{i});
+  }
+  writer_->flush();
+  test::EventLoop loop;
+  ManualClock clock;
+  clock.jump_wall(kNow - clock.wall());
+  RetentionRunner runner(loop.io(), clock, {}, {prunable_requests()}, *writer_);
+  RetentionRunner::Pruned done;
+  bool ended = false;
+  asio::co_spawn(loop.io(), runner.prune({}, done),
+                 [&ended](const std::exception_ptr&, const Result<>&) { ended = true; });
+
+  ASSERT_TRUE(loop.until([&done] { return !done.empty(); }));
+  const Outcome note{.request = {"x"}, .at = kNow, .kind = "feedback", .ok = true, .detail = {}};
+  ASSERT_TRUE(loop.run(ledger_->store(note)));
+
+  EXPECT_FALSE(ended);  // it was stored before the pruning had come to its end
+  EXPECT_LT(done["requests"], 1'000);
+  ASSERT_TRUE(loop.until([&ended] { return ended; }));
+  EXPECT_EQ(done["requests"], 1'000);
 }
 
 TEST(RetentionOfAnOldFile, PagesAreGivenBackOnceItIsPrepared) {
