@@ -64,7 +64,7 @@ json::object catalogue_json(const cloud::CatalogueProvider& provider) {
           {"base_url", provider.base_url},
           {"key_env", provider.key_env},
           {"prices_read", provider.read},
-          {"batch_discount", provider.batch_discount},
+          {"batch_price_factor", provider.batch_price_factor},
           {"models", std::move(models)}};
 }
 

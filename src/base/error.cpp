@@ -66,6 +66,7 @@ std::string Error::to_string() const {
 
 std::unexpected<Error> fail(ErrorCode code, std::string message, std::string hint) {
   return std::unexpected(Error{.code = code,
+                               .native_code = 0,
                                .message = std::move(message),
                                .hint = std::move(hint),
                                .field = {},
@@ -74,6 +75,7 @@ std::unexpected<Error> fail(ErrorCode code, std::string message, std::string hin
 
 std::unexpected<Error> fail_field(std::string field, std::string message, std::string hint) {
   return std::unexpected(Error{.code = ErrorCode::kInvalidArgument,
+                               .native_code = 0,
                                .message = std::move(message),
                                .hint = std::move(hint),
                                .field = std::move(field),

@@ -39,6 +39,8 @@ std::string_view name(ErrorCode code);
 
 struct Error {
   ErrorCode code = ErrorCode::kInternal;
+  int native_code =
+      0;  // what failed has numbers of its own: SQLite's extended result code; 0: none
   std::string message;  // what failed and with what; one line, no final stop
   std::string hint;     // what to do next; may be empty
   std::string field;    // the offending input's path, for example "messages[2].role"; may be empty

@@ -61,6 +61,7 @@ int run_command_line(int argc, char** argv) {
   add_task(app, context);
   add_batch(app, context);
   add_outbox(app, context);
+  add_ledger(app, context);
   add_replay(app, context);
   add_report(app, context);
   add_why(app, context);

@@ -55,6 +55,7 @@ void add_run(CLI::App& app, Context& context);
 void add_ask(CLI::App& app, Context& context);
 void add_task(CLI::App& app, Context& context);
 void add_batch(CLI::App& app, Context& context);
+void add_ledger(CLI::App& app, Context& context);
 void add_outbox(CLI::App& app, Context& context);
 void add_replay(CLI::App& app, Context& context);
 void add_report(CLI::App& app, Context& context);

@@ -73,9 +73,8 @@ asio::awaitable<Result<BatchStatus>> BatchClient::read_status(http::ClientReques
   co_return status;
 }
 
-asio::awaitable<Result<BatchStatus>> BatchClient::create(const std::vector<BatchItem>& items,
-                                                         std::string_view model,
-                                                         std::string_view name) {
+asio::awaitable<std::string> BatchClient::write(const std::vector<BatchItem>& items,
+                                                std::string_view model) {
   std::string body;
   if (!openai()) body = R"({"requests":[)";
   std::size_t pause_at = kBytesAtOnce;
@@ -92,6 +91,11 @@ asio::awaitable<Result<BatchStatus>> BatchClient::create(const std::vector<Batch
       protocol::anthropic::append_batch_request(item.custom_id, *item.request, model, body);
     }
   }
+  if (!openai()) body += "]}";
+  co_return body;
+}
+
+asio::awaitable<Result<BatchStatus>> BatchClient::create(std::string body, std::string_view name) {
   if (openai()) {
     http::ClientRequest upload = request("POST", "/files");
     upload.headers.add("content-type", fmt::format("multipart/form-data; boundary={}", name));
@@ -101,8 +105,6 @@ asio::awaitable<Result<BatchStatus>> BatchClient::create(const std::vector<Batch
     const Result<std::string> file = protocol::openai::parse_file_id(*said);
     if (!file) co_return std::unexpected(file.error());
     body = protocol::openai::write_batch_creation(*file, name);
-  } else {
-    body += "]}";
   }
   http::ClientRequest out = request("POST", openai() ? kOpenAiPath : kAnthropicPath);
   out.headers.add("content-type", "application/json");

@@ -64,7 +64,8 @@ class BatchClientTest : public testing::TestWithParam<Protocol> {
 
   Result<BatchStatus> create(int count, std::string_view name) {
     const std::vector<BatchItem> sent = items(count);
-    return loop_.run(client_->create(sent, "sim-large", name));
+    std::string body = loop_.run(client_->write(sent, "sim-large"));
+    return loop_.run(client_->create(std::move(body), name));
   }
 
   test::EventLoop loop_;

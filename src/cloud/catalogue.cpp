@@ -20,6 +20,7 @@ constexpr std::string_view kBuiltIn =
     ;
 
 constexpr double kMaxUsdPerMtok = 1e6;
+constexpr std::string_view kBatchPriceFactor = "batch_price_factor";
 
 CatalogueModel read_model(TomlReader table) {
   CatalogueModel model;
@@ -31,6 +32,9 @@ CatalogueModel read_model(TomlReader table) {
     price.cached_input_usd_per_mtok =
         table.number("cached_input", price.input_usd_per_mtok, 0, kMaxUsdPerMtok);
     price.output_usd_per_mtok = table.number("output", 0, 0, kMaxUsdPerMtok);
+    if (table.has(kBatchPriceFactor)) {
+      price.batch_price_factor = table.number(kBatchPriceFactor, 1, 0, 1);
+    }
     model.price = price;
   }
   table.finish();
@@ -65,7 +69,13 @@ void read_provider(TomlReader table, CatalogueProvider& provider) {
     table.reject("key_header", "is no header's name", "letters, digits and hyphens");
   }
   provider.read = table.string("read", provider.read);
-  provider.batch_discount = table.number("batch_discount", provider.batch_discount, 0, 1);
+  provider.batch_api = table.boolean("batch_api", provider.batch_api);
+  provider.batch_price_factor = table.number(kBatchPriceFactor, provider.batch_price_factor, 0, 1);
+  if (table.has("batch_discount")) {
+    table.reject(
+        "batch_discount", "is not taken off any more",
+        "say what a batch costs: batch_price_factor = 0.7 is what batch_discount = 0.3 was");
+  }
   for (TomlReader& entry : table.tables("models")) {
     CatalogueModel model = read_model(std::move(entry));
     const auto known = std::ranges::find(provider.models, model.name, &CatalogueModel::name);
@@ -117,7 +127,6 @@ Result<> Catalogue::add(std::string_view text, std::string_view source) {
                         .key_env = {},
                         .key_header = {},
                         .read = {},
-                        .batch_discount = 0,
                         .models = {}});
       known = merged.end() - 1;
     }
@@ -134,6 +143,11 @@ Result<> Catalogue::add(std::string_view text, std::string_view source) {
 
 const CatalogueProvider* Catalogue::find(std::string_view name) const {
   const auto found = std::ranges::find(providers_, name, &CatalogueProvider::name);
+  return found == providers_.end() ? nullptr : &*found;
+}
+
+const CatalogueProvider* Catalogue::find_by_url(std::string_view base_url) const {
+  const auto found = std::ranges::find(providers_, base_url, &CatalogueProvider::base_url);
   return found == providers_.end() ? nullptr : &*found;
 }
 

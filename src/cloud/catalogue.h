@@ -24,6 +24,7 @@ struct Price {
   double input_usd_per_mtok = 0;
   double cached_input_usd_per_mtok = 0;
   double output_usd_per_mtok = 0;
+  std::optional<double> batch_price_factor = {};  // of this model alone; nullopt: the provider's
   bool operator==(const Price&) const = default;
 };
 
@@ -37,11 +38,12 @@ struct CatalogueModel {
 struct CatalogueProvider {
   std::string name;
   chat::Protocol protocol = chat::Protocol::kOpenAi;
-  std::string base_url;       // with a part in braces where the user has to fill something in
-  std::string key_env;        // empty: it needs no key
-  std::string key_header;     // empty: the protocol's own
-  std::string read;           // when the prices were read, "2025-08"
-  double batch_discount = 0;  // share that the batch API takes off
+  std::string base_url;           // with a part in braces where the user has to fill something in
+  std::string key_env;            // empty: it needs no key
+  std::string key_header;         // empty: the protocol's own
+  std::string read;               // when the prices were read, "2025-08"
+  bool batch_api = false;         // the protocol's own batch API is there
+  double batch_price_factor = 1;  // what a batch costs, as a share of these prices
   std::vector<CatalogueModel> models;  // the first is the default
   bool operator==(const CatalogueProvider&) const = default;
 
@@ -63,6 +65,8 @@ class Catalogue {
   Result<> add(std::string_view toml, std::string_view source);
 
   const CatalogueProvider* find(std::string_view name) const;
+  /// The one that is at this address, whatever it is called here.
+  const CatalogueProvider* find_by_url(std::string_view base_url) const;
   const std::vector<CatalogueProvider>& providers() const { return providers_; }
 
  private:

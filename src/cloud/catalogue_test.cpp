@@ -33,6 +33,28 @@ TEST(Catalogue, AzureWantsItsResourceFilledInAndItsOwnHeader) {
   EXPECT_EQ(azure->key_header, "api-key");
 }
 
+TEST(Catalogue, SaysWhoHasABatchApiAndWhatItCosts) {
+  const Catalogue& catalogue = Catalogue::built_in();
+
+  EXPECT_TRUE(catalogue.find_by_url("https://api.openai.com/v1")->batch_api);
+  EXPECT_TRUE(catalogue.find_by_url("https://api.anthropic.com")->batch_api);
+  EXPECT_FALSE(catalogue.find("deepseek")->batch_api);
+  EXPECT_EQ(catalogue.find("openai")->batch_price_factor, 0.5);
+  EXPECT_EQ(catalogue.find("deepseek")->batch_price_factor, 1);
+  EXPECT_EQ(catalogue.find_by_url("https://proxy.example/v1"), nullptr);
+}
+
+TEST(Catalogue, OldNameOfTheBatchPriceIsRefusedAsItMeantTheOpposite) {
+  Catalogue catalogue;
+
+  const Result<> added = catalogue.add(
+      "[[provider]]\nname = \"a\"\nbase_url = \"https://a.example\"\nbatch_discount = 0.3\n",
+      "providers.toml");
+
+  ASSERT_FALSE(added);
+  EXPECT_THAT(added.error().hint, HasSubstr("batch_price_factor"));
+}
+
 TEST(Catalogue, UsersFileOverridesAndAdds) {
   Catalogue catalogue = Catalogue::built_in();
 

@@ -16,6 +16,7 @@ PriceTable::PriceTable() : PriceTable(Catalogue::built_in()) {}
 
 PriceTable::PriceTable(const Catalogue& catalogue) {
   for (const CatalogueProvider& provider : catalogue.providers()) {
+    set_batch_price_factor(provider.name, provider.batch_price_factor);
     for (const CatalogueModel& model : provider.models) {
       if (!model.price) continue;
       for (const std::string& name : {model.name, model.family}) {
@@ -68,6 +69,22 @@ double cost_usd(const Price& price, const chat::Usage& usage) {
           static_cast<double>(cached) * price.cached_input_usd_per_mtok +
           static_cast<double>(usage.completion_tokens) * price.output_usd_per_mtok) /
          kTokensPerMtok;
+}
+
+void PriceTable::set_batch_price_factor(std::string provider, double factor) {
+  batch_price_factors_.insert_or_assign(std::move(provider), factor);
+}
+
+double PriceTable::batch_price_factor(std::string_view provider, std::string_view model) const {
+  const std::optional<Price> price = find(provider, model);
+  if (price && price->batch_price_factor) return *price->batch_price_factor;
+  const auto found = batch_price_factors_.find(provider);
+  return found == batch_price_factors_.end() ? 1 : found->second;
+}
+
+double PriceTable::batch_cost_usd(std::string_view provider, std::string_view model,
+                                  const chat::Usage& usage) const {
+  return batch_price_factor(provider, model) * cost_usd(provider, model, usage);
 }
 
 double PriceTable::cost_usd(std::string_view model, const chat::Usage& usage) const {

@@ -31,6 +31,13 @@ class PriceTable {
   double cost_usd(std::string_view provider, std::string_view model,
                   const chat::Usage& usage) const;
 
+  /// What `provider`'s batch API takes for it, as a share of its price: what is said of the model,
+  /// else of the provider; 1 where nothing is.
+  double batch_price_factor(std::string_view provider, std::string_view model) const;
+  double batch_cost_usd(std::string_view provider, std::string_view model,
+                        const chat::Usage& usage) const;
+  void set_batch_price_factor(std::string provider, double factor);
+
  private:
   using Prices = std::map<std::string, Price, std::less<>>;
   struct Match {
@@ -39,8 +46,9 @@ class PriceTable {
   };
   static std::optional<Match> match(const Prices& prices, std::string_view name);
 
-  Prices own_;     // the user's
-  Prices listed_;  // the catalogue's
+  Prices own_;                                                      // the user's
+  Prices listed_;                                                   // the catalogue's
+  std::map<std::string, double, std::less<>> batch_price_factors_;  // by provider
 };
 
 double cost_usd(const Price& price, const chat::Usage& usage);

@@ -49,6 +49,31 @@ TEST(PriceTable, UsersPriceOfAModelHoldsWhereverItIsServed) {
   EXPECT_EQ(prices.find("openai", "gpt-4o")->input_usd_per_mtok, 7);
 }
 
+TEST(PriceTable, BatchCostsTheShareThatItsProviderSaysAndItsModelBetterKnows) {
+  Catalogue catalogue;
+  ASSERT_TRUE(catalogue.add(R"([[provider]]
+name = "near"
+base_url = "https://near.example/v1"
+batch_price_factor = 0.3
+models = [{ name = "m", input = 1.0, output = 10.0 },
+          { name = "odd", input = 1.0, output = 10.0, batch_price_factor = 0.9 }]
+
+[[provider]]
+name = "far"
+base_url = "https://far.example/v1"
+models = [{ name = "m", input = 2.0, output = 20.0 }])",
+                            "providers.toml"));
+  PriceTable prices(catalogue);
+  const chat::Usage usage{.prompt_tokens = 1'000'000, .completion_tokens = 100'000};
+
+  EXPECT_DOUBLE_EQ(prices.batch_cost_usd("near", "m", usage), 0.3 * 2);
+  EXPECT_DOUBLE_EQ(prices.batch_cost_usd("near", "odd", usage), 0.9 * 2);
+  EXPECT_DOUBLE_EQ(prices.batch_cost_usd("far", "m", usage), 4);  // nothing is said: no discount
+  EXPECT_EQ(prices.batch_price_factor("nobody", "m"), 1);
+  prices.set("near/m", {.input_usd_per_mtok = 4, .output_usd_per_mtok = 40});
+  EXPECT_DOUBLE_EQ(prices.batch_cost_usd("near", "m", usage), 0.3 * 8);  // the user's own price
+}
+
 TEST(PriceTable, UsageThatContradictsItselfCostsNoLessThanNothing) {
   const Price price{
       .input_usd_per_mtok = 2, .cached_input_usd_per_mtok = 1, .output_usd_per_mtok = 10};

@@ -35,6 +35,7 @@ struct ProviderOptions {
   std::string key_env;              // where the key was looked for, for the error's hint
   std::string key_header;           // the header that carries it; empty: the protocol's own
   std::vector<std::string> models;  // the first is the default
+  bool batch_api = false;           // it has its protocol's batch API
   int max_retries = 2;
   std::chrono::milliseconds first_backoff{500};
   std::chrono::milliseconds max_retry_wait{10'000};

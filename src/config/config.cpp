@@ -12,6 +12,7 @@
 
 #include "base/http_url.h"
 #include "base/json.h"
+#include "base/units.h"
 #include "settings/toml_reader.h"
 
 extern char** environ;
@@ -110,6 +111,11 @@ ProviderConfig read_provider(TomlReader table, const cloud::Catalogue& catalogue
   provider.key_env = table.string("key_env", key_fits ? known->key_env : "");
   provider.key_header = table.string("key_header", known != nullptr ? known->key_header : "");
   if (table.has("models")) provider.models = table.strings("models");
+  const cloud::CatalogueProvider* there = catalogue.find_by_url(provider.base_url);
+  provider.batch_api = table.boolean("batch_api", there != nullptr && there->batch_api);
+  const cloud::CatalogueProvider* priced_as = known != nullptr ? known : there;
+  provider.batch_price_factor = table.number(
+      "batch_price_factor", priced_as != nullptr ? priced_as->batch_price_factor : 1, 0, 1);
   if (provider.models.empty()) {
     table.reject("models", "names no model", "list at least one, the default first");
   }
@@ -155,7 +161,34 @@ void read_batch(TomlReader table, BatchConfig& batch) {
   batch.max_tasks = table.integer("max_tasks", batch.max_tasks, 1, 10'000);
   batch.poll_s = table.integer("poll_s", batch.poll_s, 1, kDay_s);
   batch.reserve_s = table.integer("reserve_s", batch.reserve_s, 0, kDay_s);
-  batch.discount = table.number("discount", batch.discount, 0, 1);
+  if (table.has("discount")) {
+    table.reject("discount", "a batch's price is its provider's",
+                 "set batch_price_factor of the [[provider]]");
+  }
+  table.finish();
+}
+
+void read_ledger(TomlReader table, LedgerConfig& ledger) {
+  constexpr std::int64_t kLeastBytes = 10'000'000;
+  if (table.has("keep")) {
+    const std::string text = table.string("keep", "");
+    const std::optional<double> keep_s = parse_seconds(text);
+    constexpr double kMost_s = 100 * 366 * 86'400.0;
+    if (!keep_s || *keep_s > kMost_s) {
+      table.reject("keep", fmt::format("'{}' is no span of time", text),
+                   "for example \"90d\"; \"0\": for ever");
+    }
+    ledger.keep_s = keep_s.value_or(0);
+  }
+  if (table.has("max_size")) {
+    const std::string text = table.string("max_size", "");
+    const std::optional<std::int64_t> bytes = parse_bytes(text);
+    if (!bytes || (*bytes > 0 && *bytes < kLeastBytes)) {
+      table.reject("max_size", fmt::format("'{}' is no size of at least 10MB", text),
+                   "for example \"2GB\"; \"0\": no bound");
+    }
+    ledger.max_bytes = bytes.value_or(0);
+  }
   table.finish();
 }
 
@@ -266,6 +299,7 @@ void read_root(TomlReader& root, Config& config) {
 
   read_batch(root.table("batch"), config.batch);
   read_outbox(root.table("outbox"), config.outbox);
+  read_ledger(root.table("ledger"), config.ledger);
   read_sim_cloud(root.table("sim_cloud"), config.sim_cloud);
   root.finish();
 }
@@ -437,11 +471,11 @@ std::string to_toml(const Config& config) {
   for (const ProviderConfig& provider : config.providers) {
     line(
         "[[provider]]\nname = {}\nprotocol = {}\nbase_url = {}\nkey_env = {}\nkey_header = "
-        "{}\nmodels = {}\n",
+        "{}\nmodels = {}\nbatch_api = {}\nbatch_price_factor = {}\n",
         in_quotes(provider.name),
         in_quotes(provider.protocol == chat::Protocol::kOpenAi ? "openai" : "anthropic"),
         in_quotes(provider.base_url), in_quotes(provider.key_env), in_quotes(provider.key_header),
-        in_quotes(provider.models));
+        in_quotes(provider.models), provider.batch_api, provider.batch_price_factor);
   }
   line("[cloud]\nprefer = {}\nhedge_budget = {}\nquality_margin = {}\n",
        in_quotes(config.cloud.prefer), config.cloud.hedge_budget, config.cloud.quality_margin);
@@ -473,12 +507,13 @@ std::string to_toml(const Config& config) {
        config.tasks.lease_s, config.tasks.max_tokens);
   line("[outbox]\nallow = {}\nmax_attempts = {}\n", in_quotes(config.outbox.allow),
        config.outbox.max_attempts);
+  line("[ledger]\nkeep = \"{:.0f}s\"\nmax_size = \"{}\"\n", config.ledger.keep_s,
+       config.ledger.max_bytes);
   line(
       "[batch]\nenabled = {}\nproviders = {}\nmin_wait_s = {}\ngather_s = {}\nmax_tasks = {}\n"
-      "poll_s = {}\nreserve_s = {}\ndiscount = {}\n",
+      "poll_s = {}\nreserve_s = {}\n",
       config.batch.enabled, in_quotes(config.batch.providers), config.batch.min_wait_s,
-      config.batch.gather_s, config.batch.max_tasks, config.batch.poll_s, config.batch.reserve_s,
-      config.batch.discount);
+      config.batch.gather_s, config.batch.max_tasks, config.batch.poll_s, config.batch.reserve_s);
   line(
       "[sim_cloud]\nenabled = {}\nfirst_token_ms = {}\ntokens_per_second = {}\np_correct = "
       "{}\ngold = {}",

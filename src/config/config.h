@@ -48,6 +48,8 @@ struct ProviderConfig {
   std::string key_env;
   std::string key_header;           // empty: the protocol's own
   std::vector<std::string> models;  // the first is used for "cloud" and "auto"
+  bool batch_api = false;           // batches may be sent there
+  double batch_price_factor = 1;    // what a batch costs, as a share of the price
 };
 
 /// How a provider is chosen among those that can serve a request.
@@ -98,13 +100,18 @@ struct TasksConfig {
 /// Tasks that can wait go through a provider's batch API, at a discount.
 struct BatchConfig {
   bool enabled = true;
-  std::vector<std::string> providers;  // empty: OpenAI's and Anthropic's own, and the simulated one
+  std::vector<std::string> providers;  // empty: whoever has batch_api
   int min_wait_s = 3'600;              // a task must be able to wait so long
   int gather_s = 60;                   // for more tasks, before a batch is sent
   int max_tasks = 500;                 // of a batch
   int poll_s = 300;                    // between looks at a batch, at most
   int reserve_s = 900;                 // of a task's wait, left for doing it elsewhere after all
-  double discount = 0.5;               // of the price
+};
+
+/// How long the database keeps what grows with use.
+struct LedgerConfig {
+  double keep_s = 90.0 * 86'400;           // 0: for ever
+  std::int64_t max_bytes = 2'000'000'000;  // 0: no bound
 };
 
 struct OutboxConfig {
@@ -138,6 +145,7 @@ struct Config {
   TasksConfig tasks;
   BatchConfig batch;
   OutboxConfig outbox;
+  LedgerConfig ledger;
   SimCloudConfig sim_cloud;
 };
 

@@ -14,6 +14,7 @@
 #include "api/embedding_service.h"
 #include "api/feedback_api.h"
 #include "api/json_response.h"
+#include "api/ledger_api.h"
 #include "api/models_api.h"
 #include "api/ollama_api.h"
 #include "api/openai_api.h"
@@ -44,6 +45,7 @@
 #include "tasks/clock_watch.h"
 #include "tasks/outbox_runner.h"
 #include "tasks/task_judge.h"
+#include "tasks/task_retention.h"
 #include "tasks/task_runner.h"
 
 namespace minimill::daemon {
@@ -52,6 +54,7 @@ namespace {
 constexpr std::string_view kSimCloud = "sim-cloud";
 constexpr std::chrono::milliseconds kOutboxGrace{5'000};
 constexpr std::string_view kSimModel = "sim-large";
+constexpr double kSimBatchPriceFactor = 0.5;
 
 /// Only this machine, unless apps need keys.
 Result<> check_address(std::string_view address, bool has_keys) {
@@ -91,6 +94,7 @@ cloud::ProviderOptions provider_options(const config::ProviderConfig& config,
   options.key_env = config.key_env;
   options.key_header = config.key_header;
   options.models = config.models;
+  options.batch_api = config.batch_api;
   return options;
 }
 
@@ -99,6 +103,7 @@ cloud::ProviderOptions sim_provider_options(const std::string& url) {
   options.name = kSimCloud;
   options.base_url = url + "/v1";
   options.models = {std::string(kSimModel)};
+  options.batch_api = true;
   return options;
 }
 
@@ -152,7 +157,21 @@ Result<std::unique_ptr<sqlite::Writer>> open_writer(const std::filesystem::path&
   if (Result<> migrated = tasks::migrate_batches(*db); !migrated) {
     return std::unexpected(std::move(migrated.error()));
   }
+  if (Result<> prepared = ledger::prepare_to_shrink(*db); !prepared) {
+    return std::unexpected(std::move(prepared.error()));
+  }
   return std::make_unique<sqlite::Writer>(std::move(*db));
+}
+
+std::vector<ledger::Prunable> prunable() {
+  std::vector<ledger::Prunable> kinds = tasks::prunable_tasks();
+  kinds.insert(kinds.begin(), ledger::prunable_requests());
+  return kinds;
+}
+
+ledger::RetentionOptions retention_options(const config::LedgerConfig& config) {
+  return {.keep = std::chrono::seconds{static_cast<std::int64_t>(config.keep_s)},
+          .max_bytes = config.max_bytes};
 }
 
 /// What is read from the database, each by a connection of its own.
@@ -166,6 +185,7 @@ struct Readers {
   responses::ResponseStore responses;  // event loop; a file of its own
   tasks::Outbox outbox;                // event loop
   tasks::Outbox offload_outbox;
+  sqlite::Database offload_database;
 
   static Result<Readers> open(const config::DataFolder& folder, const Clock& clock,
                               sqlite::Writer& writer) {
@@ -189,10 +209,14 @@ struct Readers {
     if (!outbox) return std::unexpected(std::move(outbox.error()));
     Result<tasks::Outbox> offload_outbox = tasks::Outbox::open(path, writer);
     if (!offload_outbox) return std::unexpected(std::move(offload_outbox.error()));
-    return Readers{
-        std::move(*ledger),         std::move(*tasks),         std::move(*batches),
-        std::move(*offload_ledger), std::move(*offload_tasks), std::move(*offload_batches),
-        std::move(*responses),      std::move(*outbox),        std::move(*offload_outbox)};
+    Result<sqlite::Database> offload_database =
+        sqlite::Database::open(path, sqlite::Database::Mode::kReadOnly);
+    if (!offload_database) return std::unexpected(std::move(offload_database.error()));
+    return Readers{std::move(*ledger),         std::move(*tasks),
+                   std::move(*batches),        std::move(*offload_ledger),
+                   std::move(*offload_tasks),  std::move(*offload_batches),
+                   std::move(*responses),      std::move(*outbox),
+                   std::move(*offload_outbox), std::move(*offload_database)};
   }
 };
 
@@ -219,6 +243,7 @@ struct Daemon::Parts {
         lanes(io.get_executor(), scheduler_options(options.config)),
         outcomes(clock, router, readers.ledger),
         spending(clock, apps, readers.ledger, router),
+        retention(io, clock, retention_options(options.config.ledger), prunable(), *writer),
         notify_policy(options.config.outbox.allow),
         outbox_runner(io, clock, options.config.outbox, notify_policy, client, readers.outbox),
         clock_watch(io, clock, readers.tasks,
@@ -229,6 +254,7 @@ struct Daemon::Parts {
         access(clock, options.config, !is_private(options.config), apps) {
     for (const auto& [model, price] : options.config.prices) prices.set(model, price);
     for (const config::ProviderConfig& provider : options.config.providers) {
+      prices.set_batch_price_factor(provider.name, provider.batch_price_factor);
       add_provider(provider_options(provider, options.environment));
     }
   }
@@ -254,11 +280,20 @@ struct Daemon::Parts {
             .io = io,
             .clock = clock,
             .config = options.config.batch,
-            .backends = *backends,
-            .judge = *judge,
+            .prices = prices,
             .tasks = readers.tasks,
             .batches = readers.batches,
             .ledger = readers.ledger,
+            .request_of =
+                [this](const tasks::Task& task) {
+                  return judge->chat_request(task, chat::Lane::kCloud);
+                },
+            .judge =
+                [this](tasks::Task& task, const chat::ChatAnswer& answer) {
+                  judge->judge(task, chat::Lane::kCloud, answer);
+                },
+            .all_cloud_cost_usd =
+                [this](const chat::Usage& usage) { return backends->cloud_cost_usd(usage); },
             .let_go = [this](const RunId& run, const TaskId& id) { runner->let_go(run, id); }},
         ids, *selector, client);
     runner.emplace(io, clock, ids, options.config, router, *judge, *batches, *selector, engines,
@@ -305,6 +340,8 @@ struct Daemon::Parts {
     batch_api->add_to(routes);
     outbox_api->add_to(routes);
     status_api->add_to(routes);
+    ledger_api.emplace(clock, retention, std::move(readers.offload_database), offload);
+    ledger_api->add_to(routes);
   }
 
   /// A model that the router has not met may do better where others failed.
@@ -381,6 +418,7 @@ struct Daemon::Parts {
   std::optional<tasks::TaskJudge> judge;
   std::optional<tasks::BatchRunner> batches;
   std::optional<tasks::TaskRunner> runner;
+  ledger::RetentionRunner retention;
   policy::NotifyPolicy notify_policy;
   tasks::OutboxRunner outbox_runner;
   tasks::ClockWatch clock_watch;
@@ -399,6 +437,7 @@ struct Daemon::Parts {
   std::optional<api::BatchApi> batch_api;
   std::optional<api::OutboxApi> outbox_api;
   std::optional<api::StatusApi> status_api;
+  std::optional<api::LedgerApi> ledger_api;
   api::Routes routes;
   std::unique_ptr<http::Server> server;
   bool carrying_out = false;
@@ -450,6 +489,7 @@ asio::awaitable<Result<std::vector<std::string>>> Daemon::start() {
     parts.sim_cloud = std::make_unique<simcloud::SimCloud>(parts.io, std::move(options));
     Result<std::string> url = parts.sim_cloud->start();
     if (!url) co_return std::unexpected(std::move(url.error()));
+    parts.prices.set_batch_price_factor(std::string(kSimCloud), kSimBatchPriceFactor);
     parts.add_provider(sim_provider_options(*url));
   }
   parts.assemble();
@@ -488,6 +528,7 @@ asio::awaitable<Result<std::vector<std::string>>> Daemon::start() {
     parts.runner->start();
     parts.outbox_runner.start();
     parts.clock_watch.start();
+    parts.retention.start();
     parts.carrying_out = true;
   }
   co_return addresses;
@@ -500,6 +541,7 @@ asio::awaitable<void> Daemon::stop(std::chrono::milliseconds grace) {
   if (parts.shadow) co_await parts.shadow->stop();
   if (parts.carrying_out) {
     co_await parts.clock_watch.stop();
+    co_await parts.retention.stop();
     co_await parts.runner->stop();
     co_await parts.batches->stop();
     co_await parts.outbox_runner.drain(std::min(grace, kOutboxGrace));

@@ -209,7 +209,10 @@ Result<std::vector<RequestRecord>> read_all(Database& db, Statement& rows) {
 
 }  // namespace
 
-Result<> migrate_ledger(Database& db) { return sqlite::migrate(db, "ledger", kMigrations); }
+Result<> migrate_ledger(Database& db) {
+  if (Result<> migrated = sqlite::migrate(db, "ledger", kMigrations); !migrated) return migrated;
+  return migrate_daily_sums(db);
+}
 
 Ledger::Ledger(Database reader, sqlite::Writer& writer)
     : reader_(std::move(reader)), writer_(&writer) {}
@@ -289,13 +292,18 @@ Result<std::vector<RequestRecord>> Ledger::recent(std::size_t limit) {
 
 Result<Totals> Ledger::totals(WallTime since) {
   Result<Statement*> query = reader_.cached(
-      "SELECT count(DISTINCT r.id),"
-      " count(DISTINCT CASE WHEN a.lane = 0 AND a.error = '' THEN r.id END),"
-      " count(DISTINCT CASE WHEN a.lane = 1 AND a.error = '' THEN r.id END),"
-      " count(DISTINCT CASE WHEN r.status >= 400 THEN r.id END),"
-      " coalesce(sum(a.prompt_tokens), 0), coalesce(sum(a.completion_tokens), 0),"
-      " coalesce(sum(a.cost_usd), 0) "
-      "FROM requests r LEFT JOIN attempts a ON a.request = r.id WHERE r.at_ms >= ?1");
+      "SELECT sum(requests), sum(local), sum(cloud), sum(errors), sum(prompt_tokens), "
+      "sum(completion_tokens), sum(cost_usd) FROM (SELECT count(DISTINCT r.id) AS requests,"
+      " count(DISTINCT CASE WHEN a.lane = 0 AND a.error = '' THEN r.id END) AS local,"
+      " count(DISTINCT CASE WHEN a.lane = 1 AND a.error = '' THEN r.id END) AS cloud,"
+      " count(DISTINCT CASE WHEN r.status >= 400 THEN r.id END) AS errors,"
+      " total(a.prompt_tokens) AS prompt_tokens, total(a.completion_tokens) AS completion_tokens,"
+      " total(a.cost_usd) AS cost_usd "
+      "FROM requests r LEFT JOIN attempts a ON a.request = r.id WHERE r.at_ms >= ?1 "
+      "UNION ALL SELECT total(requests), total(answered * (lane = 0)), total(answered * (lane = "
+      "1)),"
+      " total(errors), total(prompt_tokens), total(completion_tokens), total(cost_usd) "
+      "FROM daily_sums WHERE day * 86400000 >= ?1)");
   if (!query) return std::unexpected(std::move(query.error()));
   Statement& row = **query;
   row.bind(1, unix_ms(since));
@@ -314,9 +322,12 @@ Result<Totals> Ledger::totals(WallTime since) {
 
 Result<std::vector<DayCost>> Ledger::costs(WallTime since) {
   Result<Statement*> rows = reader_.cached(
-      "SELECT r.app, r.at_ms / 86400000 AS day, sum(a.cost_usd), r.operation FROM requests r "
-      "JOIN attempts a ON a.request = r.id WHERE r.at_ms >= ?1 AND a.cost_usd > 0 "
-      "GROUP BY r.app, r.operation, day");
+      "SELECT app, day, sum(cost_usd), operation FROM (SELECT r.app AS app, "
+      "r.at_ms / 86400000 AS day, a.cost_usd AS cost_usd, r.operation AS operation "
+      "FROM requests r JOIN attempts a ON a.request = r.id "
+      "WHERE r.at_ms >= ?1 AND a.cost_usd > 0 "
+      "UNION ALL SELECT app, day, cost_usd, operation FROM daily_sums "
+      "WHERE day >= ?1 / 86400000 AND cost_usd > 0) GROUP BY app, operation, day");
   if (!rows) return std::unexpected(std::move(rows.error()));
   Statement& row = **rows;
   row.bind(1, unix_ms(since));
@@ -331,6 +342,8 @@ Result<std::vector<DayCost>> Ledger::costs(WallTime since) {
                      .cost_usd = row.real(2)});
   }
 }
+
+Result<std::vector<DailySum>> Ledger::daily(WallTime since) { return daily_sums(reader_, since); }
 
 void Ledger::save_state(std::string name, std::string bytes) {
   save_state(std::move(name), [bytes = std::move(bytes)]() mutable { return std::move(bytes); });

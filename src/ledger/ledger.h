@@ -20,6 +20,7 @@
 #include "chat/chat_event.h"
 #include "chat/decision.h"
 #include "chat/origin.h"
+#include "ledger/daily_sums.h"
 #include "sqlite/writer.h"
 
 namespace minimill::ledger {
@@ -104,9 +105,12 @@ class Ledger {
   Result<std::vector<RequestRecord>> of_task(const TaskId& task, const RunId& run);
   Result<std::vector<Outcome>> outcomes(const RequestId& id);
   Result<std::vector<RequestRecord>> recent(std::size_t limit);
+  /// Of pruned requests those of whole days after it.
   Result<Totals> totals(WallTime since);
-  /// What each app's operations have cost on each of UTC's days since then.
+  /// What each app's operations have cost on each of UTC's days since then, the beginning of one.
   Result<std::vector<DayCost>> costs(WallTime since);
+  /// All there is to say of each day, oldest first, however long ago it was.
+  Result<std::vector<DailySum>> daily(WallTime since);
 
   /// Named states that outlive the daemon (the router's, say).
   void save_state(std::string name, std::string bytes);

@@ -15,16 +15,18 @@ namespace {
 constexpr int kBusyTimeoutMs = 5'000;
 
 constexpr const char* kWriterPragmas =
+    "PRAGMA auto_vacuum = INCREMENTAL;"  // of a new file; before anything is in it
     "PRAGMA journal_mode = WAL;"
     "PRAGMA synchronous = FULL;"
-    "PRAGMA foreign_keys = ON;"
-    // 32 MB instead of 4: whoever commits when it is due waits for a checkpoint.
-    "PRAGMA wal_autocheckpoint = 8000;";
+    "PRAGMA foreign_keys = ON;";
+
+constexpr int kNever = 0;
 
 }  // namespace
 
 struct Database::Cache {
   std::unordered_map<std::string, Statement> statements;
+  int log_pages = 0;  // after the last commit, once checkpoints are deferred
 };
 
 void Database::Close::operator()(sqlite3* handle) const { sqlite3_close_v2(handle); }
@@ -49,6 +51,7 @@ Result<Database> Database::open(const std::filesystem::path& path, Mode mode) {
       return std::unexpected(
           std::move(set.error()).context(fmt::format("opening {}", path.string())));
     }
+    sqlite3_wal_autocheckpoint(handle, kLogPages);
   }
   return db;
 }
@@ -81,6 +84,28 @@ Result<> Database::exec(const char* sql) {
 std::int64_t Database::changes() const { return sqlite3_changes64(handle_.get()); }
 
 bool Database::in_transaction() const { return sqlite3_get_autocommit(handle_.get()) == 0; }
+
+void Database::defer_checkpoints() {
+  const auto note = [](void* pages, sqlite3*, const char*, int now) {
+    *static_cast<int*>(pages) = now;
+    return SQLITE_OK;
+  };
+  sqlite3_wal_hook(handle_.get(), note, &cache_->log_pages);
+}
+
+Result<> Database::checkpoint_if_due() {
+  if (cache_->log_pages < kLogPages) return {};
+  cache_->log_pages = 0;
+  const int rc = sqlite3_wal_checkpoint_v2(handle_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE,
+                                           nullptr, nullptr);
+  if (rc != SQLITE_OK) return std::unexpected(error_of(handle_.get(), rc).context("checkpoint"));
+  return {};
+}
+
+void Database::keep_log() {
+  sqlite3_wal_autocheckpoint(handle_.get(), kNever);
+  sqlite3_db_config(handle_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+}
 
 Statement& Statement::bind(int index, std::string_view text) {
   // An empty view may point nowhere, and a null pointer would bind NULL.

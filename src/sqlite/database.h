@@ -68,7 +68,7 @@ class Statement {
 class Database {
  public:
   enum class Mode {
-    kReadWrite,  // creates the file; WAL, synchronous=FULL, foreign keys on
+    kReadWrite,  // creates the file; WAL, synchronous=FULL, foreign keys on, incremental vacuum
     kReadOnly,
   };
 
@@ -84,6 +84,18 @@ class Database {
   std::int64_t changes() const;
   /// False, too, after an error for which SQLite undoes the whole transaction (a full disk, say).
   bool in_transaction() const;
+
+  /// SQLite checkpoints its log within the commit that makes it long, and keeps a failure to
+  /// itself. From now on it is for the owner to do.
+  void defer_checkpoints();
+  /// Does it, where the log has grown to kLogPages since.
+  Result<> checkpoint_if_due();
+  /// From now on nothing goes from the log into the database, not even when it is closed: what was
+  /// acknowledged is in the log, and whoever opens the file next starts from there.
+  void keep_log();
+
+  /// 32 MB instead of SQLite's 4: whoever commits when it is due waits for a checkpoint.
+  static constexpr int kLogPages = 8000;
 
  private:
   struct Close {

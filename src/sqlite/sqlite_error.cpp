@@ -8,6 +8,8 @@
 namespace minimill::sqlite {
 namespace {
 
+constexpr int kPrimaryMask = 0xff;
+
 struct Meaning {
   ErrorCode code;
   const char* hint;
@@ -39,14 +41,32 @@ Meaning meaning_of(int primary) {
 }  // namespace
 
 Error error_of(sqlite3* handle, int rc) {
-  constexpr int kPrimaryMask = 0xff;
   const Meaning meaning = meaning_of(rc & kPrimaryMask);
   Error error;
   error.code = meaning.code;
+  error.native_code = rc;
   error.message =
       fmt::format("database: {}", handle == nullptr ? sqlite3_errstr(rc) : sqlite3_errmsg(handle));
   error.hint = meaning.hint;
   return error;
+}
+
+bool is_undone_cleanly(const Error& error) {
+  if (error.native_code == SQLITE_IOERR_NOMEM) return true;
+  switch (error.native_code & kPrimaryMask) {
+    case SQLITE_FULL:
+    case SQLITE_NOMEM:
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+    case SQLITE_CANTOPEN:
+    case SQLITE_INTERRUPT:
+    case SQLITE_CONSTRAINT:
+      return true;
+    default:
+      return false;
+  }
 }
 
 }  // namespace minimill::sqlite

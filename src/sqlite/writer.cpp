@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "sqlite/sqlite_error.h"
 
 namespace minimill::sqlite {
 namespace {
@@ -27,6 +28,11 @@ struct Entry {
 Result<> run_in_savepoint(Database& db, Writer::Job& job) {
   if (Result<> opened = db.exec("SAVEPOINT job"); !opened) return opened;
   Result<> result = job(db);
+  if (!db.in_transaction()) {
+    // With this job SQLite undid those before it, too: none of the batch has been written.
+    return result ? fail(ErrorCode::kInternal, "a failure that undid the batch was not reported")
+                  : result;
+  }
   if (!result) (void)db.exec("ROLLBACK TO job");  // the job's own error is the one to report
   Result<> released = db.exec("RELEASE job");
   return result ? released : result;
@@ -76,9 +82,7 @@ struct Writer::Impl {
       for (Entry& entry : batch) {
         results.push_back(run_in_savepoint(db, entry.job));
         if (db.in_transaction()) continue;
-        // With this job SQLite undid those before it, too: none of the batch has been written.
-        committed =
-            results.back() ? fail(ErrorCode::kIo, "the transaction was undone") : results.back();
+        committed = results.back();
         break;
       }
       if (committed) committed = db.exec("COMMIT");
@@ -88,16 +92,21 @@ struct Writer::Impl {
       Result<> result = committed ? std::move(results[i]) : committed;
       batch[i].done(std::move(result));
     }
+    if (broken) return;
+    if (Result<> done = db.checkpoint_if_due(); !done) distrust(done.error());
   }
 
-  /// After a failed sync what is on disk is unknown: refuse rather than guess. A full disk is
-  /// known: the transaction is undone, and the next may find room.
   void abandon(const Error& error) {
-    (void)db.exec("ROLLBACK");
-    const bool full = error.message.find("full") != std::string::npos;
-    if (full || error.code != ErrorCode::kIo) return;
+    if (db.in_transaction()) (void)db.exec("ROLLBACK");
+    distrust(error);
+  }
+
+  /// Refuses rather than guesses what is on disk.
+  void distrust(const Error& error) {
+    if (is_undone_cleanly(error)) return;
     broken = Error(error).context("an earlier write failed, nothing more is written");
     broken->hint = "check the disk, then restart minimill";
+    db.keep_log();
     log::error("{}", broken->to_string());
   }
 
@@ -115,7 +124,10 @@ struct Writer::Impl {
   std::thread thread;  // last: starts when all else is there
 };
 
-Writer::Writer(Database db) : impl_(std::make_unique<Impl>(std::move(db))) {}
+Writer::Writer(Database db) {
+  db.defer_checkpoints();
+  impl_ = std::make_unique<Impl>(std::move(db));
+}
 
 Writer::~Writer() {
   {

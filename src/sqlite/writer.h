@@ -8,9 +8,11 @@
 //   failures are logged
 //
 // Each job runs in its own savepoint: one that fails is undone alone and reports its error. If the
-// commit fails, every job of the batch reports that. After an I/O error in a commit the writer
-// refuses all further jobs (kIo): what is on disk is no longer known. A full disk (SQLITE_FULL) is
-// undone cleanly and later jobs are tried.
+// commit fails, every job of the batch reports that. After a failure that leaves unknown what is on
+// disk (an I/O error in a commit or a checkpoint, a corrupt file: is_undone_cleanly()) the writer
+// refuses all further jobs. A full disk is undone cleanly and later jobs are tried.
+//
+// The log is checkpointed here, after those whose commit made that due have been answered.
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>

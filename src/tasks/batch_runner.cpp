@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <optional>
+#include <memory>
 #include <utility>
 
 #include "base/log.h"
@@ -11,14 +11,6 @@
 
 namespace minimill::tasks {
 namespace {
-
-constexpr std::string_view kSimCloud = "sim-cloud";
-
-/// Where a batch API is known to be.
-bool has_batches(const cloud::ProviderOptions& provider) {
-  return provider.base_url == "https://api.openai.com/v1" ||
-         provider.base_url == "https://api.anthropic.com" || provider.name == kSimCloud;
-}
 
 WallTime after(WallTime time, double seconds) {
   constexpr double kMsPerSecond = 1000;
@@ -56,7 +48,7 @@ const cloud::Provider* BatchRunner::usable_provider(const std::string& model) co
   const cloud::Provider* provider = selector_.provider_of(model);
   if (provider == nullptr) return nullptr;
   const bool usable = tools_.config.providers.empty()
-                          ? has_batches(provider->options())
+                          ? provider->options().batch_api
                           : std::ranges::find(tools_.config.providers, provider->options().name) !=
                                 tools_.config.providers.end();
   return usable ? provider : nullptr;
@@ -78,11 +70,14 @@ void BatchRunner::add(const tasks::Task& task, chat::Decision decision) {
     gathered_since_ = tools_.clock.steady();
     gathered_for_ = selector_.default_model(chat::Lane::kCloud);
   }
+  const cloud::Provider* provider = usable_provider(gathered_for_);
+  const double factor = tools_.prices.batch_price_factor(
+      provider == nullptr ? std::string_view{} : provider->options().name, gathered_for_);
   decision.reasons.insert(
       decision.reasons.begin(),
       {.layer = "batch",
        .text = fmt::format("it can wait {:.0f} s: sent in a batch at {:.0f} % of the price",
-                           *task.spec.can_wait_s, 100 * tools_.config.discount),
+                           *task.spec.can_wait_s, 100 * factor),
        .weight = 0});
   const std::size_t bytes = task.prompt().size();
   gathered_bytes_ += bytes;
@@ -163,9 +158,9 @@ asio::awaitable<void> BatchRunner::flush() {
 }
 
 void BatchRunner::tend_in_background(tasks::Batch batch, bool resumed) {
-  std::optional<cloud::BatchClient> client;
+  std::unique_ptr<cloud::BatchApi> client;
   if (const cloud::Provider* provider = provider_named(batch.provider)) {
-    client.emplace(client_, provider->options());
+    client = std::make_unique<cloud::BatchClient>(client_, provider->options());
   }
   const BatchId id = batch.id;
   auto tender = std::make_shared<BatchTender>(tools_, std::move(batch), std::move(client), resumed);

@@ -30,6 +30,8 @@ constexpr std::array kMigrations{
     "  operation TEXT NOT NULL, p_local_ok REAL NOT NULL, threshold REAL NOT NULL,"
     "  reasons TEXT NOT NULL, PRIMARY KEY(batch, request)) WITHOUT ROWID;"
     "CREATE INDEX batch_tasks_by_task ON batch_tasks(run, task);",
+    // 2
+    "ALTER TABLE batches ADD COLUMN body_hash TEXT NOT NULL DEFAULT '';",
 };
 
 constexpr std::array<std::string_view, 4> kStates{"sending", "running", "ended", "failed"};
@@ -43,7 +45,8 @@ constexpr std::string_view kBatchColumns =
     "b.cancel_asked, b.cost_usd, b.error, "
     "(SELECT count(*) FROM batch_tasks t WHERE t.batch = b.id AND t.state = 0), "
     "(SELECT count(*) FROM batch_tasks t WHERE t.batch = b.id AND t.state = 1), "
-    "(SELECT count(*) FROM batch_tasks t WHERE t.batch = b.id AND t.state >= 2) FROM batches b ";
+    "(SELECT count(*) FROM batch_tasks t WHERE t.batch = b.id AND t.state >= 2), b.body_hash "
+    "FROM batches b ";
 
 std::optional<WallTime> time_of(std::optional<std::int64_t> ms) {
   if (!ms) return std::nullopt;
@@ -66,6 +69,7 @@ Batch read_batch(const Statement& row) {
   batch.waiting = row.integer(11);
   batch.answered = row.integer(12);
   batch.given_back = row.integer(13);
+  batch.body_hash = row.text(14);
   return batch;
 }
 
@@ -153,6 +157,18 @@ Result<> add_cost(Database& db, const BatchId& id, double cost_usd) {
 sqlite::Writer::Job begin_job(Batch batch, std::vector<BatchTask> tasks) {
   return [batch = std::move(batch), tasks = std::move(tasks)](Database& db) {
     return begin_batch(db, batch, tasks);
+  };
+}
+
+sqlite::Writer::Job body_job(BatchId id, std::string hash) {
+  return [id = std::move(id), hash = std::move(hash)](Database& db) -> Result<> {
+    Result<Statement*> row =
+        db.cached("UPDATE batches SET body_hash = ?2 WHERE id = ?1 AND body_hash IN ('', ?2)");
+    if (!row) return std::unexpected(std::move(row.error()));
+    if (Result<> done = (*row)->bind(1, id.value).bind(2, hash).run(); !done) return done;
+    if (db.changes() == 1) return {};
+    return fail(ErrorCode::kConflict,
+                fmt::format("batch '{}' was sent with another body before", id.value));
   };
 }
 
@@ -269,6 +285,11 @@ Result<BatchStore> BatchStore::open(const std::filesystem::path& path, sqlite::W
 
 asio::awaitable<Result<>> BatchStore::begin(Batch batch, std::vector<BatchTask> tasks) {
   sqlite::Writer::Job job = begin_job(std::move(batch), std::move(tasks));
+  co_return co_await writer_->run(std::move(job));
+}
+
+asio::awaitable<Result<>> BatchStore::note_body(BatchId id, std::string body_hash) {
+  sqlite::Writer::Job job = body_job(std::move(id), std::move(body_hash));
   co_return co_await writer_->run(std::move(job));
 }
 

@@ -50,6 +50,7 @@ struct Batch {
   bool cancel_asked = false;
   double cost_usd = 0;
   std::string error;
+  std::string body_hash;  // SHA-256 of what was sent, or was about to be; empty: nothing yet
 
   // Its tasks, counted.
   std::int64_t waiting = 0;
@@ -89,6 +90,8 @@ class BatchStore {
   /// Stores the batch and leases its tasks, all in one. Tasks that are no longer queued are left
   /// out: tasks_of() says which are in it.
   asio::awaitable<Result<>> begin(Batch batch, std::vector<BatchTask> tasks);
+  /// Before a body is sent under the batch's name for the first time: from now on no other is.
+  asio::awaitable<Result<>> note_body(BatchId id, std::string body_hash);
   /// The provider has it.
   asio::awaitable<Result<>> confirm(BatchId id, std::string remote_id, WallTime now);
   /// A waiting task has ended in this batch: kAnswered, or kGivenBack with `task` queued again.

@@ -10,7 +10,10 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/sha256.h"
 #include "ledger/decision_json.h"
+#include "serve/model_selector.h"
+#include "tasks/task_judge.h"
 
 namespace minimill::tasks {
 namespace {
@@ -31,7 +34,7 @@ bool is_hopeless(const Error& error) {
          error.code == ErrorCode::kTooLarge || error.code == ErrorCode::kUnsupported;
 }
 
-chat::Decision decision_of(const tasks::Batch& batch, const tasks::BatchTask& item) {
+chat::Decision decision_of(const Batch& batch, const BatchTask& item) {
   return {.lane = chat::Lane::kCloud,
           .model = batch.model,
           .operation = item.operation,
@@ -42,8 +45,8 @@ chat::Decision decision_of(const tasks::Batch& batch, const tasks::BatchTask& it
 
 }  // namespace
 
-BatchTender::BatchTender(const BatchTools& tools, tasks::Batch batch,
-                         std::optional<cloud::BatchClient> client, bool resumed)
+BatchTender::BatchTender(const BatchTools& tools, Batch batch,
+                         std::unique_ptr<cloud::BatchApi> client, bool resumed)
     : tools_(tools),
       batch_(std::move(batch)),
       client_(std::move(client)),
@@ -65,13 +68,23 @@ asio::awaitable<void> BatchTender::close(Result<> done) {
   if (!done) {
     error = done.error().to_string();
     log::warn("batch {}: {}", batch_.id.value, error);
-    co_await give_back_all(error);
+    while (true) {  // a batch is not over while a task of it waits
+      const Result<> given = co_await give_back_all(error);
+      if (given) break;
+      co_await wait_for_disk(given.error());
+    }
   }
-  const tasks::BatchState state = done ? tasks::BatchState::kEnded : tasks::BatchState::kFailed;
+  const BatchState state = done ? BatchState::kEnded : BatchState::kFailed;
   BatchId id = batch_.id;
   const WallTime now = tools_.clock.wall();
   Result<> noted = co_await tools_.batches.end(std::move(id), state, std::move(error), now);
   if (!noted) log::error("batch {}: {}", batch_.id.value, noted.error().to_string());
+}
+
+/// What is on disk must be known before anything is done: it is looked at again after a while.
+asio::awaitable<void> BatchTender::wait_for_disk(Error error) {
+  log::error("batch {}: cannot be read: {}", batch_.id.value, error.to_string());
+  co_await wake_.wait_until(tools_.clock.steady() + kFirstPoll);
 }
 
 /// Until the provider has it under an id that is on disk, or will not have it.
@@ -82,13 +95,14 @@ asio::awaitable<Result<BatchStatus>> BatchTender::send() {
   bool look = resumed_;  // a daemon that is dead may have sent it
   Millis wait = kFirstRetry;
   while (true) {
-    const Result<std::vector<tasks::BatchTask>> waiting = co_await still_waiting();
-    if (!waiting) {
-      log::error("batch {}: {}", batch_.id.value, waiting.error().to_string());
-      co_await wake_.wait_until(tools_.clock.steady() + wait);
+    const Result<std::vector<BatchTask>> waiting = co_await still_waiting();
+    Result<std::vector<cloud::BatchItem>> all = co_await items();
+    if (!waiting || !all) {
+      co_await wait_for_disk(waiting ? all.error() : waiting.error());
       continue;
     }
-    Result<BatchStatus> sent = co_await send_once(look || waiting->empty());
+    if (waiting->empty()) all->clear();
+    Result<BatchStatus> sent = co_await send_once(std::move(*all), look || waiting->empty());
     if (sent) {
       BatchId id = batch_.id;
       std::string remote_id = sent->id;
@@ -112,49 +126,70 @@ asio::awaitable<Result<BatchStatus>> BatchTender::send() {
   }
 }
 
-asio::awaitable<Result<BatchStatus>> BatchTender::send_once(bool look) {
+/// `all`: what belongs to it; none where nobody waits for it any more.
+asio::awaitable<Result<BatchStatus>> BatchTender::send_once(std::vector<cloud::BatchItem> all,
+                                                            bool look) {
   if (look) {
     Result<std::optional<BatchStatus>> found =
         co_await client_->find(batch_.id.value, unix_s(batch_.created));
     if (!found) co_return std::unexpected(std::move(found.error()));
     if (*found) co_return std::move(**found);
   }
-  const std::vector<cloud::BatchItem> all = co_await items();
-  if (all.empty()) {
-    co_return fail(ErrorCode::kCancelled, "none of its tasks waits any more");
-  }
-  co_return co_await client_->create(all, batch_.model, batch_.id.value);
+  if (all.empty()) co_return fail(ErrorCode::kCancelled, "none of its tasks waits any more");
+  std::string body = co_await client_->write(all, batch_.model);
+  const Result<> same = co_await note_body(sha256_hex(body));
+  if (!same) co_return std::unexpected(same.error());
+  co_return co_await client_->create(std::move(body), batch_.id.value);
 }
 
-/// All that belong to it, settled or not: a second attempt must say what the first one did.
-asio::awaitable<std::vector<cloud::BatchItem>> BatchTender::items() {
+/// That this is what is sent under its name, now and ever. Where something else was, and may be
+/// there, it is not sent again.
+asio::awaitable<Result<>> BatchTender::note_body(std::string hash) {
+  if (batch_.body_hash.empty()) {
+    BatchId id = batch_.id;
+    std::string stored = hash;
+    Result<> noted = co_await tools_.batches.note_body(std::move(id), std::move(stored));
+    if (noted) batch_.body_hash = std::move(hash);
+    co_return noted;
+  }
+  if (batch_.body_hash == hash) co_return Result<>{};
+  // Whoever keeps names has been asked for it, and does not have it.
+  if (client_->keeps_names()) {
+    co_return fail(ErrorCode::kCancelled, "its tasks are not what they were when it was made");
+  }
+  co_return fail(ErrorCode::kUnavailable,
+                 "its tasks are not what they were when it was sent, and it may be there: it is "
+                 "not sent again, its tasks are taken back in their time");
+}
+
+/// All that belong to it, settled or not: a second attempt must say what the first one did. A task
+/// that is gone, or whose row tells nothing, is left out; that no other body is sent than before,
+/// note_body() sees to.
+asio::awaitable<Result<std::vector<cloud::BatchItem>>> BatchTender::items() {
   std::vector<cloud::BatchItem> items;
-  Result<std::vector<tasks::BatchTask>> tasks = tools_.batches.tasks_of(batch_.id);
-  if (!tasks) co_return items;
-  const bool any = std::ranges::any_of(*tasks, [](const tasks::BatchTask& task) {
-    return task.state == tasks::BatchTaskState::kWaiting;
-  });
-  if (!any) co_return items;
+  Result<std::vector<BatchTask>> tasks = tools_.batches.tasks_of(batch_.id);
+  if (!tasks) co_return std::unexpected(std::move(tasks.error()));
   for (std::size_t i = 0; i < tasks->size(); ++i) {
     if (i % kAtOnce == kAtOnce - 1) co_await asio::post(tools_.io, asio::use_awaitable);
-    const tasks::BatchTask& item = (*tasks)[i];
-    const Result<std::optional<tasks::Task>> task = tools_.tasks.find(item.task, item.run);
-    if (!task || !*task) continue;
-    Result<policy::Cleared<chat::ChatRequest>> cleared = policy::clear_for_cloud(
-        tools_.judge.chat_request(**task, chat::Lane::kCloud), (*task)->spec.privacy);
+    const BatchTask& item = (*tasks)[i];
+    const Result<std::optional<Task>> task = tools_.tasks.find(item.task, item.run);
+    if (!task) co_return std::unexpected(task.error());
+    if (!*task || !(*task)->unreadable.empty()) continue;
+    Result<policy::Cleared<chat::ChatRequest>> cleared =
+        policy::clear_for_cloud(tools_.request_of(**task), (*task)->spec.privacy);
     if (!cleared) continue;
     items.push_back({.custom_id = item.request.value, .request = std::move(*cleared)});
   }
   co_return items;
 }
 
-asio::awaitable<Result<std::vector<tasks::BatchTask>>> BatchTender::still_waiting() {
-  std::vector<tasks::BatchTask> waiting;
-  Result<std::vector<tasks::BatchTask>> tasks = tools_.batches.tasks_of(batch_.id);
+asio::awaitable<Result<std::vector<BatchTask>>> BatchTender::still_waiting() {
+  std::vector<BatchTask> waiting;
+  Result<std::vector<BatchTask>> tasks = tools_.batches.tasks_of(batch_.id);
   if (!tasks) co_return std::unexpected(std::move(tasks.error()));
   const WallTime now = tools_.clock.wall();
-  for (tasks::BatchTask& task : *tasks) {
-    if (task.state != tasks::BatchTaskState::kWaiting) continue;
+  for (BatchTask& task : *tasks) {
+    if (task.state != BatchTaskState::kWaiting) continue;
     if (task.take_back > now) {
       waiting.push_back(std::move(task));
     } else {
@@ -172,14 +207,15 @@ asio::awaitable<Result<BatchStatus>> BatchTender::watch() {
   Millis interval = std::min<Millis>(kFirstPoll, longest);
   bool cancelled = false;
   while (true) {
-    const Result<std::vector<tasks::BatchTask>> waiting = co_await still_waiting();
-    const Result<std::optional<tasks::Batch>> found = tools_.batches.find(batch_.id);
-    if (!waiting || !found || !*found) {  // what is on disk must be known before anything is done
-      log::error("batch {}: cannot be read", batch_.id.value);
-      co_await wake_.wait_until(tools_.clock.steady() + interval);
+    const Result<std::vector<BatchTask>> waiting = co_await still_waiting();
+    const Result<std::optional<Batch>> found = tools_.batches.find(batch_.id);
+    if (!waiting || !found || !*found) {
+      Error gone = found ? Error{} : found.error();
+      if (!waiting) gone = waiting.error();
+      co_await wait_for_disk(std::move(gone));
       continue;
     }
-    const tasks::Batch& current = **found;
+    const Batch& current = **found;
     if (!cancelled && (waiting->empty() || current.cancel_asked)) {
       const Result<BatchStatus> asked = co_await client_->cancel(current.remote_id);
       // Refused: it has ended already. Anything else is tried again.
@@ -197,7 +233,7 @@ asio::awaitable<Result<BatchStatus>> BatchTender::watch() {
     }
     if (!status) log::debug("batch {}: {}", batch_.id.value, status.error().to_string());
     SteadyTime next = tools_.clock.steady() + interval;
-    for (const tasks::BatchTask& task : *waiting) {
+    for (const BatchTask& task : *waiting) {
       next = std::min(
           next, tools_.clock.steady() + std::max(Millis{1}, task.take_back - tools_.clock.wall()));
     }
@@ -211,33 +247,45 @@ asio::awaitable<Result<>> BatchTender::finish(BatchStatus status) {
     co_return fail(ErrorCode::kUpstream,
                    fmt::format("failed at {}: {}", batch_.provider, status.error));
   }
-  for (int tries = 1;; ++tries) {
-    Result<> settled = co_await read_and_settle(status);
+  Result<cloud::BatchAnswers> answers = co_await read_results(status);
+  if (!answers) {
+    co_return std::unexpected(std::move(answers.error()).context("reading the results"));
+  }
+  while (true) {  // they are paid for, and here
+    const Result<> settled = co_await settle_all(*answers);
     if (settled) break;
-    const bool never = settled.error().code == ErrorCode::kNotFound ||
-                       settled.error().code == ErrorCode::kTooLarge;
-    if (tries == kMaxUnread || never) {
-      co_return std::unexpected(std::move(settled.error()).context("reading the results"));
-    }
-    asio::steady_timer timer(tools_.io, kFirstPoll);
-    co_await timer.async_wait(asio::use_awaitable);
+    co_await wait_for_disk(settled.error());
   }
   co_await client_->forget(status);
   co_return Result<>{};
 }
 
+asio::awaitable<Result<cloud::BatchAnswers>> BatchTender::read_results(BatchStatus status) {
+  for (int tries = 1;;) {
+    const Result<std::vector<BatchTask>> tasks = tools_.batches.tasks_of(batch_.id);
+    if (!tasks) {
+      co_await wait_for_disk(tasks.error());
+      continue;
+    }
+    std::set<std::string> ids;
+    for (const BatchTask& task : *tasks) ids.insert(task.request.value);
+    Result<cloud::BatchAnswers> answers = co_await client_->results(status, std::move(ids));
+    if (answers) co_return answers;
+    const bool never = answers.error().code == ErrorCode::kNotFound ||
+                       answers.error().code == ErrorCode::kTooLarge;
+    if (tries++ == kMaxUnread || never) co_return answers;
+    co_await wake_.wait_until(tools_.clock.steady() + kFirstPoll);
+  }
+}
+
 /// May be done again: what is settled on disk is passed over.
-asio::awaitable<Result<>> BatchTender::read_and_settle(const BatchStatus& status) {
-  const Result<std::vector<tasks::BatchTask>> tasks = tools_.batches.tasks_of(batch_.id);
+asio::awaitable<Result<>> BatchTender::settle_all(const cloud::BatchAnswers& answers) {
+  const Result<std::vector<BatchTask>> tasks = tools_.batches.tasks_of(batch_.id);
   if (!tasks) co_return std::unexpected(tasks.error());
-  std::set<std::string> ids;
-  for (const tasks::BatchTask& task : *tasks) ids.insert(task.request.value);
-  Result<cloud::BatchAnswers> answers = co_await client_->results(status, std::move(ids));
-  if (!answers) co_return std::unexpected(std::move(answers.error()));
   std::size_t count = 0;
-  for (const tasks::BatchTask& task : *tasks) {
+  for (const BatchTask& task : *tasks) {
     if (count++ % kAtOnce == kAtOnce - 1) co_await asio::post(tools_.io, asio::use_awaitable);
-    Result<chat::ChatAnswer> answer = std::move(answers->at(task.request.value));
+    Result<chat::ChatAnswer> answer = answers.at(task.request.value);
     Result<> settled = co_await settle(task, std::move(answer));
     if (!settled) co_return settled;
   }
@@ -245,8 +293,8 @@ asio::awaitable<Result<>> BatchTender::read_and_settle(const BatchStatus& status
 }
 
 /// The ledger's row of one answer; returns what it cost.
-double BatchTender::record(const tasks::BatchTask& item, const tasks::Task& task,
-                           const chat::ChatAnswer& answer, std::string error) {
+double BatchTender::record(const BatchTask& item, const Task& task, const chat::ChatAnswer& answer,
+                           std::string error) {
   const WallTime now = tools_.clock.wall();
   ledger::Attempt row;
   row.lane = chat::Lane::kCloud;
@@ -255,8 +303,7 @@ double BatchTender::record(const tasks::BatchTask& item, const tasks::Task& task
   row.queued_ms = in_ms(batch_.created - task.due);
   row.duration_ms = in_ms(now - batch_.created);
   row.usage = answer.usage();
-  row.cost_usd = tools_.config.discount *
-                 tools_.backends.cost_usd(chat::Lane::kCloud, batch_.model, answer.usage());
+  row.cost_usd = tools_.prices.batch_cost_usd(batch_.provider, batch_.model, answer.usage());
   row.error = std::move(error);
   const double cost_usd = row.cost_usd;
   ledger::RequestRecord record{.id = item.request,
@@ -276,18 +323,17 @@ double BatchTender::record(const tasks::BatchTask& item, const tasks::Task& task
   return cost_usd;
 }
 
-asio::awaitable<Result<>> BatchTender::settle(tasks::BatchTask item,
-                                              Result<chat::ChatAnswer> answer) {
-  const bool waits = item.state == tasks::BatchTaskState::kWaiting;
+asio::awaitable<Result<>> BatchTender::settle(BatchTask item, Result<chat::ChatAnswer> answer) {
+  const bool waits = item.state == BatchTaskState::kWaiting;
   if (!answer) {
     if (!waits) co_return Result<>{};
     std::string why = answer.error().message;
     co_return co_await give_back(std::move(item), std::move(why));
   }
-  Result<std::optional<tasks::Task>> found = tools_.tasks.find(item.task, item.run);
+  Result<std::optional<Task>> found = tools_.tasks.find(item.task, item.run);
   if (!found) co_return std::unexpected(std::move(found.error()));
   if (!*found) co_return Result<>{};
-  tasks::Task task = std::move(**found);
+  Task task = std::move(**found);
   BatchId id = batch_.id;
   RequestId request = item.request;
   Result<> stored;
@@ -299,14 +345,18 @@ asio::awaitable<Result<>> BatchTender::settle(tasks::BatchTask item,
     task.prompt_tokens += answer->usage().prompt_tokens;
     task.completion_tokens += answer->usage().completion_tokens;
     task.cost_usd += cost_usd;
-    task.all_cloud_cost_usd = tools_.backends.cloud_cost_usd(answer->usage());
-    if (task.state == tasks::TaskState::kRunning) {
-      tools_.judge.judge(task, chat::Lane::kCloud, *answer);
+    task.all_cloud_cost_usd = tools_.all_cloud_cost_usd(answer->usage());
+    if (task.state == TaskState::kRunning && task.unreadable.empty()) {
+      tools_.judge(task, *answer);
+    } else if (task.state == TaskState::kRunning) {
+      task.answer = answer->text();
+      task.error = task.unreadable;
+      task.state = TaskState::kFailed;
+      task.finished = tools_.clock.wall();
     }
-    stored =
-        co_await tools_.batches.settle(tools_.tasks, std::move(id), std::move(request),
-                                       tasks::BatchTaskState::kAnswered, std::move(task), cost_usd);
-  } else if (item.state == tasks::BatchTaskState::kGivenBack) {
+    stored = co_await tools_.batches.settle(tools_.tasks, std::move(id), std::move(request),
+                                            BatchTaskState::kAnswered, std::move(task), cost_usd);
+  } else if (item.state == BatchTaskState::kGivenBack) {
     std::string late = "answered by the batch after the task had been taken back";
     const double cost_usd = record(item, task, *answer, std::move(late));
     stored = co_await tools_.batches.note_late(std::move(id), std::move(request), cost_usd);
@@ -314,34 +364,34 @@ asio::awaitable<Result<>> BatchTender::settle(tasks::BatchTask item,
   co_return stored;
 }
 
-asio::awaitable<Result<>> BatchTender::give_back(tasks::BatchTask item, std::string why) {
-  Result<std::optional<tasks::Task>> found = tools_.tasks.find(item.task, item.run);
+asio::awaitable<Result<>> BatchTender::give_back(BatchTask item, std::string why) {
+  Result<std::optional<Task>> found = tools_.tasks.find(item.task, item.run);
   if (!found) co_return std::unexpected(std::move(found.error()));
   if (!*found) co_return Result<>{};
-  tasks::Task task = std::move(**found);
+  Task task = std::move(**found);
   task.batched = false;
   task.lane = chat::Lane::kCloud;
   task.error = std::move(why);
   task.not_before = tools_.clock.wall();
-  if (task.state == tasks::TaskState::kRunning) task.state = tasks::TaskState::kQueued;
+  if (task.state == TaskState::kRunning) task.state = TaskState::kQueued;
   BatchId id = batch_.id;
   RequestId request = item.request;
-  Result<> stored =
-      co_await tools_.batches.settle(tools_.tasks, std::move(id), std::move(request),
-                                     tasks::BatchTaskState::kGivenBack, std::move(task), 0);
+  Result<> stored = co_await tools_.batches.settle(tools_.tasks, std::move(id), std::move(request),
+                                                   BatchTaskState::kGivenBack, std::move(task), 0);
   if (stored) tools_.let_go(item.run, item.task);
   co_return stored;
 }
 
-asio::awaitable<void> BatchTender::give_back_all(std::string why) {
-  const Result<std::vector<tasks::BatchTask>> tasks = tools_.batches.tasks_of(batch_.id);
-  if (!tasks) co_return;
-  for (const tasks::BatchTask& task : *tasks) {
-    if (task.state != tasks::BatchTaskState::kWaiting) continue;
+asio::awaitable<Result<>> BatchTender::give_back_all(std::string why) {
+  const Result<std::vector<BatchTask>> tasks = tools_.batches.tasks_of(batch_.id);
+  if (!tasks) co_return std::unexpected(tasks.error());
+  for (const BatchTask& task : *tasks) {
+    if (task.state != BatchTaskState::kWaiting) continue;
     std::string reason = why;
-    const Result<> given = co_await give_back(task, std::move(reason));
-    if (!given) log::error("batch {}: {}", batch_.id.value, given.error().to_string());
+    Result<> given = co_await give_back(task, std::move(reason));
+    if (!given) co_return given;
   }
+  co_return Result<>{};
 }
 
 }  // namespace minimill::tasks

@@ -7,18 +7,17 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <functional>
-#include <optional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "async/notifier.h"
 #include "base/clock.h"
 #include "cloud/batch_client.h"
+#include "cloud/price_table.h"
 #include "config/config.h"
 #include "ledger/ledger.h"
-#include "serve/backends.h"
 #include "tasks/batch_store.h"
-#include "tasks/task_judge.h"
 #include "tasks/task_store.h"
 
 namespace minimill::tasks {
@@ -30,11 +29,16 @@ struct BatchTools {
   asio::io_context& io;
   const Clock& clock;
   const config::BatchConfig& config;
-  const serve::Backends& backends;
-  TaskJudge& judge;
-  tasks::TaskStore& tasks;
-  tasks::BatchStore& batches;
+  const cloud::PriceTable& prices;
+  TaskStore& tasks;
+  BatchStore& batches;
   ledger::Ledger& ledger;
+  /// What a task asks the cloud.
+  std::function<chat::ChatRequest(const Task&)> request_of;
+  /// What becomes of it by the cloud's answer.
+  std::function<void(Task&, const chat::ChatAnswer&)> judge;
+  /// What the tokens would have cost in the cloud's ordinary lane.
+  std::function<double(const chat::Usage&)> all_cloud_cost_usd;
   /// A task is queued for the ordinary lanes.
   std::function<void(const RunId&, const TaskId&)> let_go;
 };
@@ -43,10 +47,11 @@ class BatchTender {
  public:
   /// `client`: none where its provider is no longer configured. `resumed`: another daemon made the
   /// batch, and may have sent it.
-  BatchTender(const BatchTools& tools, tasks::Batch batch, std::optional<cloud::BatchClient> client,
+  BatchTender(const BatchTools& tools, Batch batch, std::unique_ptr<cloud::BatchApi> client,
               bool resumed);
 
   /// Until it has ended at the provider and every task is settled; an error where it never will.
+  /// While what is on disk cannot be read, nothing is sent, given back or ended.
   asio::awaitable<Result<>> carry_through();
   /// Notes the end; where it failed, every task that waits is given back.
   asio::awaitable<void> close(Result<> done);
@@ -55,22 +60,26 @@ class BatchTender {
 
  private:
   asio::awaitable<Result<protocol::BatchStatus>> send();
-  asio::awaitable<Result<protocol::BatchStatus>> send_once(bool look);
-  asio::awaitable<std::vector<cloud::BatchItem>> items();
+  asio::awaitable<Result<protocol::BatchStatus>> send_once(std::vector<cloud::BatchItem> all,
+                                                           bool look);
+  asio::awaitable<Result<>> note_body(std::string hash);
+  asio::awaitable<Result<std::vector<cloud::BatchItem>>> items();
   asio::awaitable<Result<protocol::BatchStatus>> watch();
   asio::awaitable<Result<>> finish(protocol::BatchStatus status);
-  asio::awaitable<Result<>> read_and_settle(const protocol::BatchStatus& status);
-  asio::awaitable<Result<>> settle(tasks::BatchTask item, Result<chat::ChatAnswer> answer);
-  asio::awaitable<Result<>> give_back(tasks::BatchTask item, std::string why);
-  asio::awaitable<void> give_back_all(std::string why);
+  asio::awaitable<Result<cloud::BatchAnswers>> read_results(protocol::BatchStatus status);
+  asio::awaitable<Result<>> settle_all(const cloud::BatchAnswers& answers);
+  asio::awaitable<Result<>> settle(BatchTask item, Result<chat::ChatAnswer> answer);
+  asio::awaitable<Result<>> give_back(BatchTask item, std::string why);
+  asio::awaitable<Result<>> give_back_all(std::string why);
   /// The tasks that still wait, after those whose time is up were given back.
-  asio::awaitable<Result<std::vector<tasks::BatchTask>>> still_waiting();
-  double record(const tasks::BatchTask& item, const tasks::Task& task,
-                const chat::ChatAnswer& answer, std::string error);
+  asio::awaitable<Result<std::vector<BatchTask>>> still_waiting();
+  asio::awaitable<void> wait_for_disk(Error error);
+  double record(const BatchTask& item, const Task& task, const chat::ChatAnswer& answer,
+                std::string error);
 
   const BatchTools& tools_;
-  tasks::Batch batch_;  // as it was found
-  std::optional<cloud::BatchClient> client_;
+  Batch batch_;  // as it was found
+  std::unique_ptr<cloud::BatchApi> client_;
   bool resumed_;
   async::Notifier wake_;
 };

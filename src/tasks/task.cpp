@@ -152,6 +152,41 @@ Result<TaskSpec> parse_task(std::string_view line, std::string_view where) {
   return spec;
 }
 
+Result<TaskSpec> decode_stored_spec(std::string_view stored) {
+  Result<json::object> object = parse_json_object(stored);
+  if (!object) return std::unexpected(std::move(object.error()));
+  Fields fields(*object);
+  const std::int64_t version = fields.optional_integer("v").value_or(1);
+  if (version > kSpecVersion) {
+    return fail(ErrorCode::kUnsupported,
+                fmt::format("it was stored by a newer minimill, in form {}", version),
+                "use the newer minimill");
+  }
+  TaskSpec spec;
+  spec.id = {fields.required_string("id")};
+  spec.title = fields.required_string("title");
+  spec.notes = fields.string_or("notes", "");
+  spec.arrives_s = fields.number_or("arrives_s", 0);
+  spec.day = static_cast<int>(fields.optional_integer("day").value_or(0));
+  spec.deadline_s = fields.optional_number("deadline_s");
+  spec.can_wait_s = fields.optional_number("can_wait_s");
+  spec.notify = fields.string_or("notify", "");
+  if (const json::array* after = fields.optional_array("after")) {
+    for (const json::value& id : *after) {
+      if (id.is_string()) spec.after.push_back({std::string(id.get_string())});
+    }
+  }
+  if (const json::value* check = fields.find("check")) spec.check = *check;
+  if (const json::value* label = fields.find("label")) spec.label = *label;
+  const std::string privacy = fields.string_or("privacy", "allow");
+  if (!fields.ok()) return std::unexpected(std::move(fields).error());
+  // A level that is not known here may be a stricter one: not a field to guess.
+  Result<policy::Privacy> level = policy::parse_privacy(privacy, "privacy");
+  if (!level) return std::unexpected(std::move(level.error()));
+  spec.privacy = *level;
+  return spec;
+}
+
 json::object to_json(const TaskSpec& spec) {
   json::object object{{"id", spec.id.value},
                       {"title", spec.title},
@@ -204,6 +239,7 @@ json::object to_json(const Task& task) {
   object["request"] = task.request.value;
   object["answer"] = task.answer;
   object["error"] = task.error;
+  if (!task.unreadable.empty()) object["unreadable"] = task.unreadable;
   return object;
 }
 

@@ -74,6 +74,9 @@ struct Task {
   std::string answer;
   std::string error;   // why it waits for a retry, or failed
   int blocked_by = 0;  // tasks it comes after that are not done
+  /// Why its stored spec cannot be read, where it cannot: then spec has its id and whom to notify,
+  /// and nothing else.
+  std::string unreadable;
   /// Of this attempt, for TaskStore::save() to keep.
   std::optional<TaskFailure> failure;
 
@@ -83,6 +86,13 @@ struct Task {
 
 /// One JSON object of a task file; `where` ("week.jsonl:12") starts the message of every error.
 Result<TaskSpec> parse_task(std::string_view line, std::string_view where);
+
+/// What to_json(TaskSpec) once made, of this release or another: fields that nobody knows are
+/// passed over, and nothing is judged anew that was taken when it was submitted. An error only
+/// where what was asked for cannot be known.
+Result<TaskSpec> decode_stored_spec(std::string_view stored);
+/// Of what to_json() writes. A form that this release cannot read has a higher one.
+inline constexpr int kSpecVersion = 1;
 
 /// A whole file of tasks, one JSON object a line, blank lines allowed. Stops at the first bad line
 /// and at a duplicate id, naming both lines.

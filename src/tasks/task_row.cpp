@@ -18,13 +18,24 @@ std::optional<bool> flag_of(std::optional<std::int64_t> value) {
 
 }  // namespace
 
-Result<Task> read_task(const sqlite::Statement& row) {
-  Result<TaskSpec> spec = parse_task(row.text(0), "stored task");
-  if (!spec) return std::unexpected(std::move(spec.error()));
+Task read_task(const sqlite::Statement& row) {
   Task task;
-  task.spec = std::move(*spec);
+  if (Result<TaskSpec> spec = decode_stored_spec(row.text(0))) {
+    task.spec = std::move(*spec);
+  } else {
+    task.unreadable = "what was asked for cannot be read: " + spec.error().to_string();
+    task.spec.privacy = policy::Privacy::kLocalOnly;
+    task.spec.notify = row.text(25);
+  }
+  task.spec.id = {std::string(row.text(24))};
   task.run = {std::string(row.text(1))};
-  task.state = static_cast<TaskState>(row.integer(2));
+  const std::int64_t state = row.integer(2);
+  if (state >= number(TaskState::kQueued) && state <= number(TaskState::kCancelled)) {
+    task.state = static_cast<TaskState>(state);
+  } else {
+    task.state = TaskState::kFailed;
+    task.unreadable = "its state cannot be read";
+  }
   task.due = from_unix_ms(row.integer(3));
   if (row.integer(4) != row.integer(3)) task.not_before = from_unix_ms(row.integer(4));
   task.started = time_of(row.optional_integer(5));
@@ -57,9 +68,7 @@ Result<std::vector<Task>> read_tasks(sqlite::Statement& rows) {
     Result<bool> there = rows.step();
     if (!there) return std::unexpected(std::move(there.error()));
     if (!*there) return tasks;
-    Result<Task> task = read_task(rows);
-    if (!task) return std::unexpected(std::move(task.error()));
-    tasks.push_back(std::move(*task));
+    tasks.push_back(read_task(rows));
   }
 }
 

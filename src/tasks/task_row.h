@@ -15,10 +15,11 @@ namespace minimill::tasks {
 inline constexpr std::string_view kTaskColumns =
     "spec, run, state, due_ms, ready_ms, started_ms, finished_ms, attempts, request, lane, "
     "escalated, local_passed, cloud_passed, local_s, cloud_s, prompt_tokens, completion_tokens, "
-    "cost_usd, all_cloud_cost_usd, operation, model, answer, error, blockers";
+    "cost_usd, all_cloud_cost_usd, operation, model, answer, error, blockers, id, notify";
 
-/// `row` has been stepped to a row.
-Result<Task> read_task(const sqlite::Statement& row);
+/// `row` has been stepped to a row. One whose spec cannot be read is a task all the same, that says
+/// so (Task::unreadable): it stops nobody else.
+Task read_task(const sqlite::Statement& row);
 /// Steps through all rows.
 Result<std::vector<Task>> read_tasks(sqlite::Statement& rows);
 

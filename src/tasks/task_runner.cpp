@@ -153,8 +153,17 @@ Result<> TaskRunner::take_due() {
 Result<> TaskRunner::take(const tasks::DueTask& due) {
   if (held_.contains({due.run, due.id})) return {};
   Result<std::optional<tasks::Task>> task = store_.find(due.id, due.run);
+  if (!task && task.error().code == ErrorCode::kCorrupt) {
+    log::error("task {}: passed over: {}", due.id.value, task.error().to_string());
+    return {};  // the others are not to wait for what will not mend
+  }
   if (!task) return std::unexpected(std::move(task.error()));
   if (!*task || (*task)->state != tasks::TaskState::kQueued) return {};
+  if (!(*task)->unreadable.empty()) {
+    held_[{due.run, due.id}].reset();
+    work_.start(fail_unreadable(std::move(**task)));
+    return {};
+  }
   Result<chat::Decision> decision = router_.meet(judge_.route_input(**task));
   if (decision && batches_.takes(**task, *decision)) {
     held_[{due.run, due.id}].reset();
@@ -165,6 +174,18 @@ Result<> TaskRunner::take(const tasks::DueTask& due) {
   if (!decision) decision = chat::Decision{};
   if (wait_turn({.run = due.run, .id = due.id}, **task, *decision)) return {};
   return fail(ErrorCode::kUnavailable, "too many tasks are due at once; the rest waits on disk");
+}
+
+/// Alone: what comes after it fails with it, all else goes on.
+asio::awaitable<void> TaskRunner::fail_unreadable(tasks::Task task) {
+  log::error("task {}: {}", task.spec.id.value, task.unreadable);
+  const RunId run = task.run;
+  const TaskId id = task.spec.id;
+  task.state = tasks::TaskState::kFailed;
+  task.error = task.unreadable;
+  task.finished = clock_.wall();
+  const Result<> saved = co_await save(std::move(task));
+  if (saved) held_.erase({run, id});  // else it stays out of the way until the next start
 }
 
 bool TaskRunner::wait_turn(Ref ref, const tasks::Task& task, const chat::Decision& decision) {

@@ -77,6 +77,7 @@ class TaskRunner {
 
   asio::awaitable<void> intake();
   Result<> take_due();
+  asio::awaitable<void> fail_unreadable(tasks::Task task);
   Result<> take(const tasks::DueTask& due);
   /// Waits for its turn. False where the queue is full.
   bool wait_turn(Ref ref, const tasks::Task& task, const chat::Decision& decision);

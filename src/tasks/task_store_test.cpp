@@ -5,6 +5,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include "lane/outbox.h"
 #include "support/temp_dir.h"
 
 namespace minimill::tasks {
@@ -49,6 +50,12 @@ class TaskStoreTest : public testing::Test {
     std::vector<Submission> tasks;
     tasks.push_back(std::move(task));
     return run(store_->submit(std::move(info), std::move(tasks)));
+  }
+
+  /// As another release, or a hand, may have left it.
+  void edit(const std::string& sql) {
+    writer_->post([sql](sqlite::Database& db) { return db.exec(sql.c_str()); });
+    writer_->flush();
   }
 
   Task find(const std::string& id) { return store_->find({id}, run_).value().value(); }
@@ -144,6 +151,63 @@ TEST_F(TaskStoreTest, ProgressCountsByStateAndLane) {
   EXPECT_EQ(progress.done_cloud, 1);
   EXPECT_EQ(progress.passed, 1);
   EXPECT_EQ(store_->unfinished_run("print").value()->unfinished, 1);
+}
+
+TEST_F(TaskStoreTest, RowThatCannotBeReadIsShownAmongTheOthersAndStopsNone) {
+  for (const char* id : {"a", "poison", "b"}) ASSERT_TRUE(submit(id));
+  edit("UPDATE tasks SET spec = '{\"id\": \"poison\", \"title\": 7}' WHERE id = 'poison'");
+
+  const std::vector<Task> listed = store_->list({}).value();
+
+  ASSERT_EQ(listed.size(), 3U);
+  EXPECT_EQ(store_->due(from_unix_ms(2000), {}, 10).value().size(), 3U);
+  EXPECT_TRUE(find("a").unreadable.empty());
+  const Task poison = find("poison");
+  EXPECT_EQ(poison.spec.id.value, "poison");
+  EXPECT_NE(poison.unreadable.find("title"), std::string::npos);
+  EXPECT_EQ(poison.spec.privacy, policy::Privacy::kLocalOnly);
+  EXPECT_NE(json::serialize(to_json(poison)).find("unreadable"), std::string::npos);
+}
+
+TEST_F(TaskStoreTest, RowThatCannotBeReadCanBeFailedAndRetriedAndTellsWhomItWasToNotify) {
+  ASSERT_TRUE(submit("poison"));
+  edit("UPDATE tasks SET spec = 'no JSON', notify = 'http://127.0.0.1:1/'");
+  Task poison = find("poison");
+  poison.state = TaskState::kFailed;
+  poison.error = poison.unreadable;
+
+  ASSERT_TRUE(run(store_->save(poison)));
+
+  EXPECT_EQ(find("poison").state, TaskState::kFailed);
+  Outbox outbox = Outbox::open(folder_ / "t.db", *writer_).value();
+  EXPECT_EQ(outbox.list({}).value().size(), 1U);
+  EXPECT_TRUE(run(store_->retry({"poison"}, run_, from_unix_ms(3000))));
+}
+
+TEST_F(TaskStoreTest, RowOfAnotherReleaseIsReadAsItWasMeant) {
+  ASSERT_TRUE(submit("a"));
+  // A field of a later release; a check, a URL and a deadline that this one would not take.
+  edit(
+      "UPDATE tasks SET spec = '{\"id\": \"a\", \"title\": \"t\", \"colour\": \"red\", "
+      "\"check\": {\"regex\": \"(\"}, \"notify\": \"ftp://x\", \"deadline_s\": 1e12}'");
+
+  const Task task = find("a");
+
+  EXPECT_EQ(task.unreadable, "");
+  EXPECT_EQ(task.spec.title, "t");
+  EXPECT_EQ(task.spec.notify, "ftp://x");
+  EXPECT_EQ(task.spec.deadline_s, 1e12);
+  EXPECT_FALSE(task.spec.check.is_null());
+}
+
+TEST_F(TaskStoreTest, WhatANewerReleaseStoredInAnotherFormIsNotGuessed) {
+  ASSERT_TRUE(submit("a"));
+  for (const char* spec : {R"({"v": 2, "id": "a", "title": "t"})",
+                           R"({"id": "a", "title": "t", "privacy": "eyes-only"})"}) {
+    edit(std::string("UPDATE tasks SET spec = '") + spec + "'");
+
+    EXPECT_FALSE(find("a").unreadable.empty()) << spec;
+  }
 }
 
 }  // namespace

@@ -32,7 +32,7 @@ class BatchTest(MinimillTest):
         settings.update(dict(line.split(" = ") for line in batch.splitlines()))
         lines = "".join(f"{key} = {value}\n" for key, value in settings.items())
         self.write_config(f'[[provider]]\nname = "sim"\nprotocol = "{self.protocol}"\nbase_url = "{base}"\n'
-                          f'models = ["sim-large"]\n[batch]\n{lines}{PRICES}{ROUTER}')
+                          f'models = ["sim-large"]\nbatch_price_factor = 0.3\n[batch]\n{lines}{PRICES}{ROUTER}')
 
     def ask_cloud(self, method, path, body=None):
         host = self.cloud.removeprefix("http://")
@@ -87,7 +87,7 @@ class BatchTest(MinimillTest):
 
 
 class Batches(BatchTest):
-    def test_tasks_that_can_wait_are_answered_in_one_batch_at_half_price(self):
+    def test_tasks_that_can_wait_are_answered_in_one_batch_at_the_providers_batch_price(self):
         self.start_cloud("--batch-ms", "500")
         self.serve()
 
@@ -97,13 +97,13 @@ class Batches(BatchTest):
         self.assert_done_in_batch(shown)
         self.assertEqual(len(self.batches_made()), 1)
         self.assertEqual(self.ordinary_requests(), 0)
-        for each in shown:  # 1000 USD per million tokens, halved
+        for each in shown:  # 1000 USD per million tokens
             tokens = each["prompt_tokens"] + each["completion_tokens"]
-            self.assertAlmostEqual(each["cost_usd"], tokens * 0.001 / 2, places=9)
+            self.assertAlmostEqual(each["cost_usd"], tokens * 0.001 * 0.3, places=9)
         batch = eventually(lambda: [b for b in self.batches() if b["state"] == "ended"], "the batch has ended")[0]
         self.assertEqual((batch["tasks"], batch["answered"], batch["given_back"]), (6, 6, 0))
         self.assertAlmostEqual(batch["cost_usd"], sum(each["cost_usd"] for each in shown), places=9)
-        self.assertIn("sent in a batch at 50 %", self.run_minimill("why", "t0").stdout)
+        self.assertIn("sent in a batch at 30 %", self.run_minimill("why", "t0").stdout)
         self.assertIn(batch["id"], self.run_minimill("batch", "list").stdout)
         self.assertIn("answered", self.run_minimill("batch", "show", batch["id"]).stdout)
 
