@@ -4,6 +4,7 @@
 
 #include <boost/asio/io_context.hpp>
 
+#include "api/access.h"
 #include "api/chat_api.h"
 #include "api/embedding_service.h"
 #include "async/blocking_pool.h"

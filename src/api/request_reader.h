@@ -4,7 +4,7 @@
 // model's name resolved, and it is let in or refused.
 
 #include "chat/chat_request.h"
-#include "http/message.h"
+#include "http/server.h"
 #include "policy/admission.h"
 #include "serve/model_selector.h"
 

@@ -9,6 +9,7 @@
 
 #include <functional>
 
+#include "api/access.h"
 #include "api/chat_api.h"
 #include "api/routes.h"
 #include "learn/router_keeper.h"

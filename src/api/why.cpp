@@ -57,7 +57,7 @@ json::object to_json(const Explained& explained) {
           {"app", record.app},
           {"task", record.task.value},
           {"run", record.run.value},
-          {"trace", record.trace},
+          {"trace", record.label},
           {"model_asked", record.model_asked},
           {"privacy", record.privacy},
           {"status", record.status},

@@ -31,13 +31,16 @@
 #include "base/log.h"
 #include "config/data_folder.h"
 #include "learn/outcomes.h"
+#include "learn/router_keeper.h"
 #include "policy/app_store.h"
 #include "responses/response_store.h"
-#include "serve/backends.h"
+#include "serve/engine_backend.h"
 #include "serve/engines.h"
 #include "serve/gateway.h"
 #include "serve/job_planner.h"
+#include "serve/learning.h"
 #include "serve/model_selector.h"
+#include "serve/provider_backend.h"
 #include "serve/shadow.h"
 #include "serve/spending.h"
 #include "simcloud/sim_cloud.h"
@@ -121,6 +124,18 @@ serve::WatchOptions watch_options(const config::Config& config) {
           .time = std::chrono::milliseconds{config.watch.ms}};
 }
 
+policy::AdmissionDefaults admission_defaults(const config::Config& config) {
+  return {.privacy = config.privacy, .accept_degraded = config.lanes.accept_degraded};
+}
+
+tasks::TaskOptions task_options(const config::Config& config) {
+  return {.max_tokens = config.tasks.max_tokens,
+          .max_local_tokens = config.local.max_answer_tokens,
+          .max_attempts = config.tasks.max_attempts,
+          .lease = std::chrono::seconds{config.tasks.lease_s},
+          .accept_degraded = config.lanes.accept_degraded};
+}
+
 serve::ShadowOptions shadow_options(const config::Config& config) {
   return {.share = config.shadow.share,
           .usd_per_day = config.shadow.usd_per_day,
@@ -131,18 +146,6 @@ serve::ShadowOptions shadow_options(const config::Config& config) {
 const Clock& process_clock() {
   static const SystemClock clock;
   return clock;
-}
-
-Result<route::Router> load_router(ledger::Ledger& ledger, route::RouterOptions options) {
-  Result<std::optional<std::string>> state = ledger.load_state(tasks::kRouterState);
-  if (!state) return std::unexpected(std::move(state.error()));
-  if (!*state) return route::Router(options);
-  Result<route::Router> router = route::Router::load(**state, options);
-  if (router) return router;
-  log::warn("what the router had learnt cannot be read ({}); it starts from its prior",
-            router.error().message);
-  ledger.save_state(fmt::format("{}.unreadable", tasks::kRouterState), std::move(**state));
-  return route::Router(options);
 }
 
 Result<std::unique_ptr<sqlite::Writer>> open_writer(const std::filesystem::path& path) {
@@ -241,8 +244,12 @@ struct Daemon::Parts {
         pool(clock, prices, pool_options(options.config.cloud)),
         engines(io, client, clock, options.config, options.environment, options.program, sockets),
         lanes(io.get_executor(), scheduler_options(options.config)),
-        outcomes(clock, router, readers.ledger),
-        spending(clock, apps, readers.ledger, router),
+        keeper(io, clock, router, readers.ledger),
+        outcomes(clock, router, keeper, readers.ledger),
+        admission(clock, apps, admission_defaults(options.config)),
+        observers(readers.ledger),
+        learning(outcomes),
+        spending(clock, apps, admission, readers.ledger, router),
         retention(io, clock, retention_options(options.config.ledger), prunable(), *writer),
         notify_policy(options.config.outbox.allow),
         outbox_runner(io, clock, options.config.outbox, notify_policy, client, readers.outbox),
@@ -251,7 +258,7 @@ struct Daemon::Parts {
                       runner->wake();
                       outbox_runner.wake();
                     }),
-        access(clock, options.config, !is_private(options.config), apps) {
+        access(admission, !is_private(options.config), apps) {
     for (const auto& [model, price] : options.config.prices) prices.set(model, price);
     for (const config::ProviderConfig& provider : options.config.providers) {
       prices.set_batch_price_factor(provider.name, provider.batch_price_factor);
@@ -268,49 +275,67 @@ struct Daemon::Parts {
     std::vector<cloud::Provider*> all;
     for (const auto& provider : providers) all.push_back(provider.get());
     selector.emplace(engines, std::move(all));
-    backends.emplace(engines, *selector, prices, pool);
-    planner.emplace(readers.ledger, *selector, *backends);
-    shadow.emplace(io, clock, ids, shadow_options(options.config), *selector, engines, *backends,
-                   lanes, readers.ledger, outcomes);
-    gateway.emplace(clock, ids, router, *selector, engines, *backends, lanes, readers.ledger,
-                    outcomes, *shadow, *planner, spending, watch_options(options.config));
-    judge.emplace(clock, options.config, outcomes, *selector, engines, spending, readers.ledger);
+    engine_backend.emplace(engines);
+    provider_backend.emplace(clock, *selector, prices, pool);
+    backends.emplace(*engine_backend, *provider_backend);
+    planner.emplace(readers.ledger, *backends);
+    decider.emplace(router, *backends, spending, *planner, watch_options(options.config));
+    gateway.emplace(clock, ids, *decider, lanes, *backends, std::vector<serve::Stage*>{},
+                    observers);
+    shadow.emplace(io, clock, shadow_options(options.config), *gateway, admission, *backends,
+                   readers.ledger, outcomes);
+    observers.add(*planner);
+    observers.add(spending);
+    observers.add(learning);
+    observers.add(*shadow);
+    judge.emplace(clock, ids, random, task_options(options.config), outcomes, admission, *decider,
+                  *backends);
     batches.emplace(
-        tasks::BatchTools{
-            .io = io,
-            .clock = clock,
-            .config = options.config.batch,
-            .prices = prices,
-            .tasks = readers.tasks,
-            .batches = readers.batches,
-            .ledger = readers.ledger,
-            .request_of =
-                [this](const tasks::Task& task) {
-                  return judge->chat_request(task, chat::Lane::kCloud);
-                },
-            .judge =
-                [this](tasks::Task& task, const chat::ChatAnswer& answer) {
-                  judge->judge(task, chat::Lane::kCloud, answer);
-                },
-            .all_cloud_cost_usd =
-                [this](const chat::Usage& usage) { return backends->cloud_cost_usd(usage); },
-            .let_go = [this](const RunId& run, const TaskId& id) { runner->let_go(run, id); }},
+        tasks::BatchTools{.io = io,
+                          .clock = clock,
+                          .config = options.config.batch,
+                          .prices = prices,
+                          .tasks = readers.tasks,
+                          .batches = readers.batches,
+                          .observers = observers,
+                          .request_of =
+                              [this](const tasks::Task& task) {
+                                policy::Request request = judge->request(task, chat::Lane::kCloud);
+                                request.origin = chat::Origin::kBatch;
+                                return request;
+                              },
+                          .reserve =
+                              [this](const policy::Request& request, const std::string& operation) {
+                                chat::Decision decision;
+                                decision.lane = chat::Lane::kCloud;
+                                decision.operation = operation;
+                                return gateway->reserve(request, decision);
+                              },
+                          .judge =
+                              [this](tasks::Task& task, const chat::ChatAnswer& answer) {
+                                judge->judge(task, chat::Lane::kCloud, answer);
+                              },
+                          .all_cloud_cost_usd =
+                              [this](const chat::Usage& usage) {
+                                const std::string model = provider_backend->default_model();
+                                return provider_backend->cost_usd(provider_backend->name_of(model),
+                                                                  model, usage);
+                              },
+                          .let_go = {}},
         ids, *selector, client);
-    runner.emplace(io, clock, ids, options.config, router, *judge, *batches, *selector, engines,
-                   *backends, lanes, *planner, spending, readers.tasks, readers.ledger);
+    runner.emplace(io, clock, *judge, *gateway, *batches, lanes, readers.tasks);
     lanes.set_slots(chat::Lane::kLocal, engines.default_slots());
     engines.on_slots([this](int slots) { lanes.set_slots(chat::Lane::kLocal, slots); });
-    spending.on_change([this] { runner->budgets_changed(); });
-    outcomes.on_learnt([this] { runner->note_learnt(); });
     readers.tasks.on_ended([this](const tasks::Consequences& then) {
       if (then.unblocked) runner->ready_since(then.at);
       if (then.effects) outbox_runner.wake();
     });
     note_local_model();
-    chats.emplace(*gateway, *selector, access);
-    embeddings.emplace(clock, ids, *selector, *backends, lanes, readers.ledger, access);
+    reader.emplace(admission, *selector);
+    chats.emplace(*gateway, *reader);
+    embeddings.emplace(*gateway, *reader);
     openai.emplace(clock, *chats, *embeddings, readers.responses);
-    anthropic.emplace(*chats, *gateway, *selector, *backends, access);
+    anthropic.emplace(*chats, *gateway, *reader, *backends);
     ollama.emplace(clock, *chats, *embeddings, engines, *selector, client, access);
     models_api.emplace(engines, *selector);
     feedback.emplace(clock, outcomes, readers.ledger);
@@ -320,7 +345,7 @@ struct Daemon::Parts {
     outbox_api.emplace(clock, readers.outbox, readers.offload_outbox, offload, outbox_runner);
     status_api.emplace(clock, lanes, engines, *selector, readers.offload_ledger, offload);
     providers_api.emplace(clock, options.config, *selector, prices, pool, access);
-    router_api.emplace(clock, *chats, *gateway, access, router, [this] { runner->note_learnt(); });
+    router_api.emplace(clock, *chats, *gateway, access, router, keeper);
     budget_api.emplace(access, apps, spending);
     openai->add_to(routes);
     anthropic->add_to(routes);
@@ -406,15 +431,22 @@ struct Daemon::Parts {
   cloud::Pool pool;
   serve::Engines engines;
   lane::Lanes lanes;
+  learn::RouterKeeper keeper;
   learn::Outcomes outcomes;
+  policy::Admission admission;
+  serve::Observers observers;
+  serve::Learning learning;
   serve::Spending spending;
   std::unique_ptr<simcloud::SimCloud> sim_cloud;
   std::vector<std::unique_ptr<cloud::Provider>> providers;
   std::optional<serve::ModelSelector> selector;
+  std::optional<serve::EngineBackend> engine_backend;
+  std::optional<serve::ProviderBackend> provider_backend;
   std::optional<serve::Backends> backends;
   std::optional<serve::JobPlanner> planner;
-  std::optional<serve::Shadow> shadow;
+  std::optional<serve::Decider> decider;
   std::optional<serve::Gateway> gateway;
+  std::optional<serve::Shadow> shadow;
   std::optional<tasks::TaskJudge> judge;
   std::optional<tasks::BatchRunner> batches;
   std::optional<tasks::TaskRunner> runner;
@@ -423,6 +455,7 @@ struct Daemon::Parts {
   tasks::OutboxRunner outbox_runner;
   tasks::ClockWatch clock_watch;
   api::Access access;
+  std::optional<api::RequestReader> reader;
   std::optional<api::ChatApi> chats;
   std::optional<api::EmbeddingService> embeddings;
   std::optional<api::OpenAiApi> openai;
@@ -466,7 +499,7 @@ Result<std::unique_ptr<Daemon>> Daemon::create(asio::io_context& io, DaemonOptio
       .threshold = options.config.router.threshold,
       .threshold_checked = options.config.router.threshold_checked,
       .bounds = options.config.router.bounds};
-  Result<route::Router> router = load_router(readers->ledger, router_options);
+  Result<route::Router> router = learn::load_router(readers->ledger, router_options);
   if (!router) return std::unexpected(std::move(router.error()));
   return std::unique_ptr<Daemon>(new Daemon(std::make_unique<Parts>(
       io, std::move(options), std::move(*folder), std::move(*writer), std::move(*readers),
@@ -526,6 +559,7 @@ asio::awaitable<Result<std::vector<std::string>>> Daemon::start() {
   if (parts.options.carry_out_tasks) {
     parts.batches->start();
     parts.runner->start();
+    parts.keeper.start();
     parts.outbox_runner.start();
     parts.clock_watch.start();
     parts.retention.start();
@@ -547,7 +581,7 @@ asio::awaitable<void> Daemon::stop(std::chrono::milliseconds grace) {
     co_await parts.outbox_runner.drain(std::min(grace, kOutboxGrace));
     co_await parts.outbox_runner.stop();
   }
-  if (parts.runner) parts.runner->save_learnt();
+  co_await parts.keeper.stop();
   co_await parts.pool.stop();
   co_await parts.engines.stop();
   if (parts.sim_cloud) co_await parts.sim_cloud->stop();

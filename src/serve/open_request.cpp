@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "protocol/http_status.h"
+#include "serve/record.h"
 
 namespace minimill::serve {
 namespace {
@@ -11,22 +12,6 @@ namespace {
 constexpr int kStatusClientGone = 499;
 
 }  // namespace
-
-ledger::RequestRecord record_of(const policy::Request& request, RequestId id, WallTime at) {
-  ledger::RequestRecord record;
-  record.id = std::move(id);
-  record.at = at;
-  record.app = request.app;
-  record.task = request.task;
-  record.run = request.run;
-  record.origin = request.origin;
-  record.parent = request.parent;
-  record.label = request.label;
-  record.model_asked = request.chat.model();
-  record.stream = request.chat.stream;
-  record.privacy = policy::name(request.privacy);
-  return record;
-}
 
 OpenRequest::OpenRequest(const Clock& clock, const Backends& backends, const Observers& observers,
                          RequestId id, policy::Request request, Considered considered)

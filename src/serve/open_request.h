@@ -19,9 +19,6 @@
 
 namespace minimill::serve {
 
-/// The one place that begins a ledger's record.
-ledger::RequestRecord record_of(const policy::Request& request, RequestId id, WallTime at);
-
 class OpenRequest {
  public:
   OpenRequest(const Clock& clock, const Backends& backends, const Observers& observers,

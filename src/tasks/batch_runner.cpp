@@ -18,7 +18,7 @@ WallTime after(WallTime time, double seconds) {
 }
 
 /// Without an answer by then, what is left of the wait is used to do the task elsewhere.
-WallTime take_back_time(const tasks::Task& task, const config::BatchConfig& config) {
+WallTime take_back_time(const Task& task, const config::BatchConfig& config) {
   constexpr double kMostOfWait = 0.25;
   const double wait_s = *task.spec.can_wait_s;
   return after(task.due, wait_s - std::min<double>(config.reserve_s, kMostOfWait * wait_s));
@@ -54,7 +54,7 @@ const cloud::Provider* BatchRunner::usable_provider(const std::string& model) co
   return usable ? provider : nullptr;
 }
 
-bool BatchRunner::takes(const tasks::Task& task, const chat::Decision& decision) const {
+bool BatchRunner::takes(const Task& task, const chat::Decision& decision) const {
   if (!tools_.config.enabled || work_.stopping() || !task.spec.can_wait_s) return false;
   if (decision.lane != chat::Lane::kCloud) return false;
   if (task.spec.privacy != policy::Privacy::kAllow || under_way_.size() >= kMaxOpen) return false;
@@ -65,7 +65,7 @@ bool BatchRunner::takes(const tasks::Task& task, const chat::Decision& decision)
   return before && !*before;
 }
 
-void BatchRunner::add(const tasks::Task& task, chat::Decision decision) {
+void BatchRunner::add(const Task& task, chat::Decision decision) {
   if (gathered_.empty()) {
     gathered_since_ = tools_.clock.steady();
     gathered_for_ = selector_.default_model(chat::Lane::kCloud);
@@ -84,13 +84,14 @@ void BatchRunner::add(const tasks::Task& task, chat::Decision decision) {
   gathered_.push_back({.task = {.request = ids_.request(),
                                 .run = task.run,
                                 .task = task.spec.id,
-                                .state = tasks::BatchTaskState::kWaiting,
+                                .state = BatchTaskState::kWaiting,
                                 .take_back = take_back_time(task, tools_.config),
                                 .operation = decision.operation,
                                 .p_local_ok = decision.p_local_ok,
                                 .threshold = decision.threshold,
                                 .reasons = ledger::reasons_to_text(decision.reasons)},
-                       .bytes = bytes});
+                       .bytes = bytes,
+                       .reserved = tools_.reserve(tools_.request_of(task), decision.operation)});
   gather_wake_.notify();
 }
 
@@ -114,50 +115,51 @@ asio::awaitable<void> BatchRunner::gather() {
 }
 
 asio::awaitable<Result<>> BatchRunner::resume() {
-  Result<std::vector<tasks::Batch>> open = tools_.batches.open_batches();
+  Result<std::vector<Batch>> open = tools_.batches.open_batches();
   if (!open) co_return std::unexpected(std::move(open.error()));
-  for (tasks::Batch& batch : *open) tend_in_background(std::move(batch), true);
+  for (Batch& batch : *open) tend_in_background(std::move(batch), true);
   co_return co_await tools_.batches.requeue_strays();
 }
 
 /// As many as one batch may hold, but for one that alone is too large.
-std::vector<tasks::BatchTask> BatchRunner::next_batch() {
-  std::vector<tasks::BatchTask> tasks;
+std::vector<BatchRunner::Gathered> BatchRunner::next_batch() {
+  std::vector<Gathered> next;
   std::size_t bytes = 0;
-  while (!gathered_.empty() && tasks.size() < static_cast<std::size_t>(tools_.config.max_tasks)) {
-    Gathered& next = gathered_.front();
-    if (!tasks.empty() && bytes + next.bytes > kMaxBatchBytes) break;
-    bytes += next.bytes;
-    tasks.push_back(std::move(next.task));
+  while (!gathered_.empty() && next.size() < static_cast<std::size_t>(tools_.config.max_tasks)) {
+    Gathered& first = gathered_.front();
+    if (!next.empty() && bytes + first.bytes > kMaxBatchBytes) break;
+    bytes += first.bytes;
+    next.push_back(std::move(first));
     gathered_.pop_front();
   }
   gathered_bytes_ -= bytes;
   gathered_since_ = tools_.clock.steady();
-  return tasks;
+  return next;
 }
 
 asio::awaitable<void> BatchRunner::flush() {
-  tasks::Batch batch;
+  Batch batch;
   batch.id = ids_.batch();
   batch.model = gathered_for_;
   batch.created = tools_.clock.wall();
   const cloud::Provider* provider = usable_provider(batch.model);
   batch.provider = provider == nullptr ? std::string{} : provider->options().name;
-  std::vector<tasks::BatchTask> tasks = next_batch();
-  const std::vector<tasks::BatchTask> taken = tasks;
+  const std::vector<Gathered> taken = next_batch();
+  std::vector<BatchTask> in_it;
+  for (const Gathered& each : taken) in_it.push_back(each.task);
   const BatchId id = batch.id;
-  tasks::Batch stored = batch;
-  Result<> begun = co_await tools_.batches.begin(std::move(stored), std::move(tasks));
+  Batch stored = batch;
+  Result<> begun = co_await tools_.batches.begin(std::move(stored), std::move(in_it));
   if (begun) {
     log::info("batch {}: {} tasks", id.value, taken.size());
     tend_in_background(std::move(batch), false);
   } else {
     log::error("batch {}: {}", id.value, begun.error().to_string());
   }
-  for (const tasks::BatchTask& task : taken) tools_.let_go(task.run, task.task);
+  for (const Gathered& each : taken) tools_.let_go(each.task.run, each.task.task);
 }
 
-void BatchRunner::tend_in_background(tasks::Batch batch, bool resumed) {
+void BatchRunner::tend_in_background(Batch batch, bool resumed) {
   std::unique_ptr<cloud::BatchApi> client;
   if (const cloud::Provider* provider = provider_named(batch.provider)) {
     client = std::make_unique<cloud::BatchClient>(client_, provider->options());

@@ -38,9 +38,13 @@ class BatchRunner {
   static constexpr std::size_t kMaxOpen = 64;  // batches at providers; beyond: the ordinary lanes
   static constexpr std::size_t kMaxBatchBytes = std::size_t{16} << 20;  // of prompts in one batch
 
-  /// `tools.let_go` is also called when a task that was added is on disk in a batch.
   BatchRunner(BatchTools tools, IdSource& ids, const serve::ModelSelector& selector,
               http::Client& client);
+
+  /// `released` is told of a task that is in a batch, on disk, or comes back from there.
+  void on_released(std::function<void(const RunId&, const TaskId&)> released) {
+    tools_.let_go = std::move(released);
+  }
 
   /// Goes on with what a dead daemon left open.
   void start();
@@ -50,8 +54,8 @@ class BatchRunner {
   /// Is this one for a batch? The default cloud model's provider must have a batch API we may use,
   /// and the task must be able to wait min_wait_s from now.
   /// One that was tried elsewhere is taken too, one that was in a batch before is not.
-  bool takes(const tasks::Task& task, const chat::Decision& decision) const;
-  void add(const tasks::Task& task, chat::Decision decision);
+  bool takes(const Task& task, const chat::Decision& decision) const;
+  void add(const Task& task, chat::Decision decision);
   std::size_t gathered() const { return gathered_.size(); }
 
   /// What is answered by then is still used; the rest goes to the ordinary lanes.
@@ -59,15 +63,16 @@ class BatchRunner {
 
  private:
   struct Gathered {
-    tasks::BatchTask task;
-    std::size_t bytes = 0;  // of its prompt
+    BatchTask task;
+    std::size_t bytes = 0;           // of its prompt
+    policy::Budgets::Hold reserved;  // what it is expected to cost
   };
 
   asio::awaitable<void> gather();
   asio::awaitable<Result<>> resume();
   asio::awaitable<void> flush();
-  std::vector<tasks::BatchTask> next_batch();
-  void tend_in_background(tasks::Batch batch, bool resumed);
+  std::vector<Gathered> next_batch();
+  void tend_in_background(Batch batch, bool resumed);
   asio::awaitable<void> tend(BatchId id, std::shared_ptr<BatchTender> tender);
   const cloud::Provider* usable_provider(const std::string& model) const;
   const cloud::Provider* provider_named(const std::string& name) const;

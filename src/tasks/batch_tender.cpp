@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "base/sha256.h"
 #include "ledger/decision_json.h"
-#include "serve/model_selector.h"
+#include "serve/record.h"
 #include "tasks/task_judge.h"
 
 namespace minimill::tasks {
@@ -175,12 +175,22 @@ asio::awaitable<Result<std::vector<cloud::BatchItem>>> BatchTender::items() {
     const Result<std::optional<Task>> task = tools_.tasks.find(item.task, item.run);
     if (!task) co_return std::unexpected(task.error());
     if (!*task || !(*task)->unreadable.empty()) continue;
+    policy::Request request = tools_.request_of(**task);
     Result<policy::Cleared<chat::ChatRequest>> cleared =
-        policy::clear_for_cloud(tools_.request_of(**task), (*task)->spec.privacy);
+        policy::clear_for_cloud(std::move(request.chat), request.privacy);
     if (!cleared) continue;
     items.push_back({.custom_id = item.request.value, .request = std::move(*cleared)});
   }
   co_return items;
+}
+
+Result<> BatchTender::reserve(const BatchTask& item) {
+  if (reserved_.contains(item.request.value)) return {};
+  const Result<std::optional<Task>> task = tools_.tasks.find(item.task, item.run);
+  if (!task) return std::unexpected(task.error());
+  if (!*task) return {};
+  reserved_.emplace(item.request.value, tools_.reserve(tools_.request_of(**task), item.operation));
+  return {};
 }
 
 asio::awaitable<Result<std::vector<BatchTask>>> BatchTender::still_waiting() {
@@ -191,6 +201,8 @@ asio::awaitable<Result<std::vector<BatchTask>>> BatchTender::still_waiting() {
   for (BatchTask& task : *tasks) {
     if (task.state != BatchTaskState::kWaiting) continue;
     if (task.take_back > now) {
+      Result<> reserved = reserve(task);
+      if (!reserved) co_return std::unexpected(std::move(reserved.error()));
       waiting.push_back(std::move(task));
     } else {
       std::string why = "the batch would be too late: done at once instead";
@@ -306,20 +318,11 @@ double BatchTender::record(const BatchTask& item, const Task& task, const chat::
   row.cost_usd = tools_.prices.batch_cost_usd(batch_.provider, batch_.model, answer.usage());
   row.error = std::move(error);
   const double cost_usd = row.cost_usd;
-  ledger::RequestRecord record{.id = item.request,
-                               .at = batch_.created,
-                               .app = kTasksApp,
-                               .task = item.task,
-                               .run = item.run,
-                               .trace = batch_.id.value,
-                               .model_asked = std::string(serve::kAuto),
-                               .stream = false,
-                               .privacy = std::string(policy::name(task.spec.privacy)),
-                               .decision = decision_of(batch_, item),
-                               .attempts = {},
-                               .status = 0};
+  ledger::RequestRecord record =
+      serve::record_of(tools_.request_of(task), item.request, batch_.created);
+  record.decision = decision_of(batch_, item);
   record.attempts.push_back(std::move(row));
-  tools_.ledger.record(std::move(record));
+  tools_.observers.ended(std::move(record));
   return cost_usd;
 }
 
@@ -339,6 +342,7 @@ asio::awaitable<Result<>> BatchTender::settle(BatchTask item, Result<chat::ChatA
   Result<> stored;
   if (waits) {
     const double cost_usd = record(item, task, *answer, {});
+    reserved_.erase(item.request.value);
     task.request = item.request;
     task.operation = item.operation;
     task.model = batch_.model;
@@ -378,6 +382,7 @@ asio::awaitable<Result<>> BatchTender::give_back(BatchTask item, std::string why
   RequestId request = item.request;
   Result<> stored = co_await tools_.batches.settle(tools_.tasks, std::move(id), std::move(request),
                                                    BatchTaskState::kGivenBack, std::move(task), 0);
+  reserved_.erase(item.request.value);
   if (stored) tools_.let_go(item.run, item.task);
   co_return stored;
 }

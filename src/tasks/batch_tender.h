@@ -7,6 +7,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,7 +17,9 @@
 #include "cloud/batch_client.h"
 #include "cloud/price_table.h"
 #include "config/config.h"
-#include "ledger/ledger.h"
+#include "policy/budgets.h"
+#include "policy/request.h"
+#include "serve/observer.h"
 #include "tasks/batch_store.h"
 #include "tasks/task_store.h"
 
@@ -32,9 +35,12 @@ struct BatchTools {
   const cloud::PriceTable& prices;
   TaskStore& tasks;
   BatchStore& batches;
-  ledger::Ledger& ledger;
-  /// What a task asks the cloud.
-  std::function<chat::ChatRequest(const Task&)> request_of;
+  const serve::Observers& observers;
+  /// What a task asks the cloud, as a batch.
+  std::function<policy::Request(const Task&)> request_of;
+  /// What that is expected to cost, counted as spent while it is out.
+  std::function<policy::Budgets::Hold(const policy::Request&, const std::string& operation)>
+      reserve;
   /// What becomes of it by the cloud's answer.
   std::function<void(Task&, const chat::ChatAnswer&)> judge;
   /// What the tokens would have cost in the cloud's ordinary lane.
@@ -73,6 +79,8 @@ class BatchTender {
   asio::awaitable<Result<>> give_back_all(std::string why);
   /// The tasks that still wait, after those whose time is up were given back.
   asio::awaitable<Result<std::vector<BatchTask>>> still_waiting();
+  /// Counts as spent what is expected of a task that is out.
+  Result<> reserve(const BatchTask& item);
   asio::awaitable<void> wait_for_disk(Error error);
   double record(const BatchTask& item, const Task& task, const chat::ChatAnswer& answer,
                 std::string error);
@@ -81,6 +89,7 @@ class BatchTender {
   Batch batch_;  // as it was found
   std::unique_ptr<cloud::BatchApi> client_;
   bool resumed_;
+  std::map<std::string, policy::Budgets::Hold> reserved_;  // by request, for what is out
   async::Notifier wake_;
 };
 

@@ -80,27 +80,34 @@ class BatchTenderTest : public testing::Test {
     batches_.emplace(BatchStore::open(path(), *writer_).value());
     prices_.set("m", {.input_usd_per_mtok = 10, .output_usd_per_mtok = 10});
     prices_.set_batch_price_factor("sim", 0.3);
-    tools_.emplace(BatchTools{.io = loop_.io(),
-                              .clock = clock_,
-                              .config = config_,
-                              .prices = prices_,
-                              .tasks = *tasks_,
-                              .batches = *batches_,
-                              .ledger = *ledger_,
-                              .request_of =
-                                  [](const Task& task) {
-                                    chat::ChatRequest request;
-                                    request.messages.push_back(
-                                        chat::text_message(chat::Role::kUser, task.prompt()));
-                                    return request;
-                                  },
-                              .judge =
-                                  [](Task& task, const chat::ChatAnswer& answer) {
-                                    task.answer = answer.text();
-                                    task.state = TaskState::kDone;
-                                  },
-                              .all_cloud_cost_usd = [](const chat::Usage&) { return 1.0; },
-                              .let_go = [](const RunId&, const TaskId&) {}});
+    tools_.emplace(BatchTools{
+        .io = loop_.io(),
+        .clock = clock_,
+        .config = config_,
+        .prices = prices_,
+        .tasks = *tasks_,
+        .batches = *batches_,
+        .observers = observers_.emplace(*ledger_),
+        .request_of =
+            [](const Task& task) {
+              chat::RequestParts parts;
+              parts.messages.push_back(chat::text_message(chat::Role::kUser, task.prompt()));
+              policy::Request request;
+              request.chat = chat::ChatRequest(std::move(parts));
+              request.privacy = task.spec.privacy;
+              request.task = task.spec.id;
+              request.run = task.run;
+              return request;
+            },
+        .reserve = [this](const policy::Request&,
+                          const std::string&) { return budgets_.hold("tasks", "", 0.25); },
+        .judge =
+            [](Task& task, const chat::ChatAnswer& answer) {
+              task.answer = answer.text();
+              task.state = TaskState::kDone;
+            },
+        .all_cloud_cost_usd = [](const chat::Usage&) { return 1.0; },
+        .let_go = [](const RunId&, const TaskId&) {}});
     submit();
     begin();
   }
@@ -176,8 +183,11 @@ class BatchTenderTest : public testing::Test {
   config::BatchConfig config_;
   cloud::PriceTable prices_;
   RunId run_{"run_1"};
+  policy::AppStore apps_ = policy::AppStore::open(folder_ / "apps.db").value();
+  policy::Budgets budgets_{clock_, apps_};
   std::optional<sqlite::Writer> writer_;
   std::optional<ledger::Ledger> ledger_;
+  std::optional<serve::Observers> observers_;
   std::optional<TaskStore> tasks_;
   std::optional<BatchStore> batches_;
   std::optional<BatchTools> tools_;
@@ -186,6 +196,18 @@ class BatchTenderTest : public testing::Test {
   std::optional<BatchTender> tender_;
   bool closed_ = false;
 };
+
+TEST_F(BatchTenderTest, WhatIsOutCountsAsSpentUntilItIsAnswered) {
+  ASSERT_TRUE(apps_.set(policy::Budget{.usd_per_day = 1}));
+  std::optional<double> left_while_out;
+  provider_.on_results = [&] { left_while_out = budgets_.standing("tasks", "").left_usd; };
+
+  start(false);
+
+  ASSERT_TRUE(ends());
+  EXPECT_EQ(left_while_out, 0.5);  // two tasks at 0.25 each
+  EXPECT_EQ(budgets_.standing("tasks", "").left_usd, 1.0);
+}
 
 TEST_F(BatchTenderTest, AnswersAreSettledAtTheBatchPriceOfTheProvider) {
   start(false);

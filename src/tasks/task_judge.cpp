@@ -74,7 +74,9 @@ void TaskJudge::answered(Task& task, chat::Lane lane, const serve::Served& serve
   task.all_cloud_cost_usd = served.all_cloud_cost_usd;
   judge(task, lane, answer);
   if (lane == chat::Lane::kCloud && task.cloud_passed) {
-    serve::Call call{.model = task.model, .operation = task.operation};
+    serve::Call call;
+    call.model = task.model;
+    call.operation = task.operation;
     call.done.provider = served.serving.backend;
     call.done.model = task.model;
     backends_[lane].judged(call, *task.cloud_passed);

@@ -8,19 +8,15 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <limits>
-#include <span>
 #include <utility>
 
 #include "base/log.h"
-#include "route/confidence.h"
-#include "route/learnt.h"
-#include "serve/gateway.h"
+#include "base/retry.h"
 
 namespace minimill::tasks {
 namespace {
 
 constexpr std::size_t kIntakePage = 64;  // decided in one go; then others have the loop
-constexpr Millis kFirstBackoff{500};     // doubles with every attempt
 constexpr Millis kMaxBackoff{60'000};
 constexpr std::chrono::seconds kStoreRetry{1};  // after the store could not be read
 constexpr int kMostSaves = 600;                 // then it is carried out again after a restart
@@ -34,7 +30,7 @@ chat::Reason out_of_reach() {
 }
 
 /// When its turn came, as the store orders by it.
-WallTime turn_of(const tasks::Task& task) { return task.not_before.value_or(task.due); }
+WallTime turn_of(const Task& task) { return task.not_before.value_or(task.due); }
 
 double seconds(std::chrono::nanoseconds duration) {
   return std::chrono::duration<double>(duration).count();
@@ -42,35 +38,23 @@ double seconds(std::chrono::nanoseconds duration) {
 
 }  // namespace
 
-TaskRunner::TaskRunner(asio::io_context& io, const Clock& clock, IdSource& ids,
-                       const config::Config& config, route::Router& router, TaskJudge& judge,
-                       BatchRunner& batches, serve::ModelSelector& selector,
-                       serve::Engines& engines, serve::Backends& backends, lane::Lanes& lanes,
-                       const serve::JobPlanner& planner, serve::Spending& spending,
-                       tasks::TaskStore& store, ledger::Ledger& ledger)
+TaskRunner::TaskRunner(asio::io_context& io, const Clock& clock, TaskJudge& judge,
+                       serve::Service& service, BatchRunner& batches, lane::Lanes& lanes,
+                       TaskStore& store)
     : io_(io),
       clock_(clock),
-      ids_(ids),
-      config_(config),
-      router_(router),
       judge_(judge),
+      service_(service),
       batches_(batches),
-      selector_(selector),
-      engines_(engines),
-      backends_(backends),
       lanes_(lanes),
-      planner_(planner),
-      spending_(spending),
       store_(store),
-      ledger_(ledger),
       intake_wake_(io.get_executor()),
-      save_wake_(io.get_executor()),
-      work_(io, "work on tasks") {}
-
-void TaskRunner::start() {
-  work_.start(intake());
-  work_.start(keep_learnt());
+      policy_changes_(judge.policy_changes()),
+      work_(io, "work on tasks") {
+  batches.on_released([this](const RunId& run, const TaskId& id) { let_go(run, id); });
 }
+
+void TaskRunner::start() { work_.start(intake()); }
 
 asio::awaitable<void> TaskRunner::stop() {
   for (auto& [name, ticket] : held_) {
@@ -94,12 +78,12 @@ void TaskRunner::rewind(WallTime at) {
   cursor_ = {.ready_ms = unix_ms(at) - 1, .row = std::numeric_limits<std::int64_t>::max()};
 }
 
-void TaskRunner::put_back(const Ref& ref, const tasks::Task& task) {
+void TaskRunner::put_back(const Ref& ref, const Task& task) {
   release(ref);
   rewind(turn_of(task));  // without waking: what was full is full now
 }
 
-asio::awaitable<Result<>> TaskRunner::save(tasks::Task task) {
+asio::awaitable<Result<>> TaskRunner::save(Task task) {
   Result<> saved = co_await store_.save(task);
   asio::steady_timer timer(io_);
   for (int tries = 0; !saved && !work_.stopping() && tries < kMostSaves; ++tries) {
@@ -116,9 +100,10 @@ asio::awaitable<void> TaskRunner::intake() {
   Result<> requeued = co_await store_.requeue_running(clock_.wall(), kMaxBackoff);
   if (!requeued) log::error("tasks: {}", requeued.error().to_string());
   while (!work_.stopping()) {
-    spending_.look_again();
     const WallTime now = clock_.wall();
-    if (std::exchange(money_changed_, false)) {
+    // Tasks that wait for the next day's budget may go again once it was changed.
+    const std::uint64_t changes = judge_.policy_changes();
+    if (std::exchange(policy_changes_, changes) != changes) {
       Result<> again = co_await store_.stop_waiting(now, kMaxBackoff);
       if (!again) log::error("tasks: {}", again.error().to_string());
       rewind(now);
@@ -139,10 +124,10 @@ asio::awaitable<void> TaskRunner::intake() {
 }
 
 Result<> TaskRunner::take_due() {
-  Result<std::vector<tasks::DueTask>> due = store_.due(clock_.wall(), cursor_, kIntakePage);
+  Result<std::vector<DueTask>> due = store_.due(clock_.wall(), cursor_, kIntakePage);
   if (!due) return std::unexpected(std::move(due.error()));
   const SteadyTime began = clock_.steady();
-  for (const tasks::DueTask& task : *due) {
+  for (const DueTask& task : *due) {
     if (Result<> taken = take(task); !taken) return taken;
     cursor_ = task.cursor;
     if (clock_.steady() - began > kIntakeTime) break;
@@ -150,21 +135,21 @@ Result<> TaskRunner::take_due() {
   return {};
 }
 
-Result<> TaskRunner::take(const tasks::DueTask& due) {
+Result<> TaskRunner::take(const DueTask& due) {
   if (held_.contains({due.run, due.id})) return {};
-  Result<std::optional<tasks::Task>> task = store_.find(due.id, due.run);
+  Result<std::optional<Task>> task = store_.find(due.id, due.run);
   if (!task && task.error().code == ErrorCode::kCorrupt) {
     log::error("task {}: passed over: {}", due.id.value, task.error().to_string());
     return {};  // the others are not to wait for what will not mend
   }
   if (!task) return std::unexpected(std::move(task.error()));
-  if (!*task || (*task)->state != tasks::TaskState::kQueued) return {};
+  if (!*task || (*task)->state != TaskState::kQueued) return {};
   if (!(*task)->unreadable.empty()) {
     held_[{due.run, due.id}].reset();
     work_.start(fail_unreadable(std::move(**task)));
     return {};
   }
-  Result<chat::Decision> decision = router_.meet(judge_.route_input(**task));
+  Result<chat::Decision> decision = service_.meet(request_of(**task, false));
   if (decision && batches_.takes(**task, *decision)) {
     held_[{due.run, due.id}].reset();
     batches_.add(**task, std::move(*decision));
@@ -177,24 +162,25 @@ Result<> TaskRunner::take(const tasks::DueTask& due) {
 }
 
 /// Alone: what comes after it fails with it, all else goes on.
-asio::awaitable<void> TaskRunner::fail_unreadable(tasks::Task task) {
+asio::awaitable<void> TaskRunner::fail_unreadable(Task task) {
   log::error("task {}: {}", task.spec.id.value, task.unreadable);
   const RunId run = task.run;
   const TaskId id = task.spec.id;
-  task.state = tasks::TaskState::kFailed;
+  task.state = TaskState::kFailed;
   task.error = task.unreadable;
   task.finished = clock_.wall();
   const Result<> saved = co_await save(std::move(task));
   if (saved) held_.erase({run, id});  // else it stays out of the way until the next start
 }
 
-bool TaskRunner::wait_turn(Ref ref, const tasks::Task& task, const chat::Decision& decision) {
+bool TaskRunner::wait_turn(Ref ref, const Task& task, const chat::Decision& decision) {
   const Name name{ref.run, ref.id};
   auto on_turn = [this, ref = std::move(ref)](lane::Slot slot) {
     work_.start(this->on_turn(ref, std::move(slot)));
   };
   Result<lane::TicketId> ticket =
-      lanes_.wait(planner_.job(work_of(task, decision)), std::move(on_turn));
+      lanes_.wait(service_.job(request_of(task, decision.degraded), decision, judge_.due(task)),
+                  std::move(on_turn));
   if (!ticket) {
     held_.erase(name);
     return false;
@@ -208,26 +194,10 @@ void TaskRunner::let_go(const RunId& run, const TaskId& id) {
   wake();
 }
 
-serve::Work TaskRunner::work_of(const tasks::Task& task, const chat::Decision& decision) const {
-  const bool local = decision.lane == chat::Lane::kLocal;
-  serve::Work work{
-      .app = kTasksApp,
-      .priority = lane::Priority::kBackground,
-      .lane = decision.lane,
-      .model = selector_.default_model(decision.lane),
-      .operation = decision.operation,
-      .prompt_bytes = task.prompt().size(),
-      .max_tokens = local ? std::min(config_.tasks.max_tokens, config_.local.max_answer_tokens)
-                          : config_.tasks.max_tokens,
-      .may_move = local && judge_.may_escalate(task) && chat::degraded(decision).empty() &&
-                  backends_.cloud_ready(),
-      .deadline = {}};
-  if (task.spec.deadline_s) {
-    const auto after = std::chrono::duration<double>(*task.spec.deadline_s);
-    const WallTime deadline = task.due + std::chrono::duration_cast<Millis>(after);
-    work.deadline = clock_.steady() + (deadline - clock_.wall());
-  }
-  return work;
+policy::Request TaskRunner::request_of(const Task& task, bool degraded) const {
+  policy::Request request = judge_.request(task, task.escalated ? chat::Lane::kCloud : task.lane);
+  if (degraded) request.choice.lane = chat::Lane::kLocal;
+  return request;
 }
 
 asio::awaitable<void> TaskRunner::on_turn(Ref ref, lane::Slot slot) {
@@ -238,13 +208,13 @@ asio::awaitable<void> TaskRunner::on_turn(Ref ref, lane::Slot slot) {
 }
 
 asio::awaitable<Result<>> TaskRunner::carry_out(Ref ref, lane::Slot slot) {
-  Result<std::optional<tasks::Task>> found = store_.find(ref.id, ref.run);
-  if (!found || !*found || (*found)->state != tasks::TaskState::kQueued) {
+  Result<std::optional<Task>> found = store_.find(ref.id, ref.run);
+  if (!found || !*found || (*found)->state != TaskState::kQueued) {
     release(ref);  // cancelled while it waited
     if (!found) co_return std::unexpected(std::move(found.error()));
     co_return Result<>{};
   }
-  tasks::Task task = std::move(**found);
+  Task task = std::move(**found);
   const chat::Lane lane = slot.lane();
 
   // What was learnt while the task waited may have changed its lane; once, so that it cannot
@@ -267,22 +237,22 @@ asio::awaitable<Result<>> TaskRunner::carry_out(Ref ref, lane::Slot slot) {
   const WallTime now = clock_.wall();
   task.lane = lane;
   task.batched = false;
-  Result<> leased = co_await store_.lease(task, now, now + lease_time());
+  Result<> leased = co_await store_.lease(task, now, now + Millis{judge_.options().lease});
   if (!leased) {
     put_back(ref, task);
     co_return leased;
   }
-  task.state = tasks::TaskState::kRunning;
+  task.state = TaskState::kRunning;
   task.attempts += 1;
   if (!task.started) task.started = now;
 
   Next next = Next::kNowhere;
   if (decision) {
-    next = co_await attempt(task, lane, *decision, std::move(slot));
+    next = co_await attempt(task, std::move(*decision), std::move(slot));
   } else {
     // Nobody was asked; a budget that is spent for today is no failure.
     if (decision.error().code == ErrorCode::kRateLimited) --task.attempts;
-    plan_retry(task, decision.error());
+    judge_.plan_retry(task, decision.error());
   }
   Result<> saved = co_await save(task);
   if (next == Next::kNowhere || !saved) {
@@ -295,171 +265,54 @@ asio::awaitable<Result<>> TaskRunner::carry_out(Ref ref, lane::Slot slot) {
   chat::Decision decided;
   decided.lane = ref.degraded ? chat::Lane::kLocal : chat::Lane::kCloud;
   decided.operation = task.operation;
+  decided.degraded = ref.degraded;
   if (ref.degraded) decided.reasons.push_back(out_of_reach());
   if (!wait_turn(std::move(ref), task, decided)) ready_since(turn_of(task));
   co_return saved;
 }
 
-asio::awaitable<TaskRunner::Next> TaskRunner::attempt(tasks::Task& task, chat::Lane lane,
-                                                      chat::Decision decision, lane::Slot slot) {
-  decision.model = selector_.default_model(lane);
-  task.request = ids_.request();
-  task.operation = decision.operation;
-  task.model = decision.model;
-  ledger::RequestRecord record{.id = task.request,
-                               .at = clock_.wall(),
-                               .app = kTasksApp,
-                               .task = task.spec.id,
-                               .run = task.run,
-                               .trace = {},
-                               .model_asked = std::string(serve::kAuto),
-                               .stream = false,
-                               .privacy = std::string(policy::name(task.spec.privacy)),
-                               .decision = decision,
-                               .attempts = {},
-                               .status = 0};
-  ledger::Attempt row;
-  row.lane = lane;
-  row.backend = backends_.backend_name(lane, decision.model);
-  row.model = decision.model;
-  row.queued_ms = in_ms(slot.waited());
-
-  chat::ChatRequest request = judge_.chat_request(task, lane);
-  request.logprobs = lane == chat::Lane::kLocal && !task.spec.check.is_null();
-  serve::CloudCall call;
-  call.operation = decision.operation;
-  call.any_model = true;
-  policy::Budgets::Hold hold;
-  if (lane == chat::Lane::kCloud) {
-    hold =
-        spending_.hold(kTasksApp, task.operation, planner_.expected_usd(work_of(task, decision)));
-  }
+asio::awaitable<TaskRunner::Next> TaskRunner::attempt(Task& task, chat::Decision decision,
+                                                      lane::Slot slot) {
+  const chat::Lane lane = slot.lane();
+  judge_.begin(task, decision, lane);
+  const double p_before = decision.p_local_ok;
+  policy::Request request = judge_.request(task, lane);
+  serve::Turn turn{.id = task.request, .slot = std::move(slot), .decision = std::move(decision)};
   const SteadyTime began = clock_.steady();
-  Result<chat::ChatAnswer> answer =
-      co_await backends_.complete(lane, decision.model, request, task.spec.privacy, call);
-  slot = {};
-
-  const auto took = clock_.steady() - began;
-  row.duration_ms = in_ms(took);
-  (lane == chat::Lane::kLocal ? task.local_s : task.cloud_s) += seconds(took);
-  if (answer) {
-    row.usage = answer->usage();
-    if (!call.done.provider.empty()) {
-      row.backend = call.done.provider;
-      row.model = call.done.model;
-      row.duration_ms = in_ms(clock_.steady() - call.done.began);
-      task.model = row.model;
-    }
-    row.cost_usd = backends_.cost_usd(lane, row.backend, row.model, answer->usage());
-    task.prompt_tokens += answer->usage().prompt_tokens;
-    task.completion_tokens += answer->usage().completion_tokens;
-    task.cost_usd += row.cost_usd;
-    task.all_cloud_cost_usd = backends_.cloud_cost_usd(answer->usage());
-  } else {
-    row.error = answer.error().message;
+  Result<serve::Served> served = co_await service_.complete(std::move(request), std::move(turn));
+  (lane == chat::Lane::kLocal ? task.local_s : task.cloud_s) += seconds(clock_.steady() - began);
+  if (served) {
+    judge_.answered(task, lane, *served, p_before);
+    co_return task.state == TaskState::kQueued ? Next::kToCloud : Next::kNowhere;
   }
-  record.attempts.push_back(std::move(row));
-  serve::add_cloud_attempts(record, call.done);
-  ledger_.record(std::move(record));
-  if (answer) {
-    judge_.judge(task, lane, *answer);
-    if (lane == chat::Lane::kCloud && task.cloud_passed) {
-      backends_.judged(call.done.provider, call.done.model, decision.operation, *task.cloud_passed);
-    }
-    if (request.logprobs && !answer->logprobs().empty() && task.local_passed) {
-      const std::span<const chat::TokenLogprob> first(
-          answer->logprobs().data(), std::min(answer->logprobs().size(), serve::kWatchedTokens));
-      router_.learn_confidence(decision.p_local_ok, route::mean_logprob(first), *task.local_passed);
-    }
-    const bool escalated = task.state == tasks::TaskState::kQueued;
-    co_return escalated ? Next::kToCloud : Next::kNowhere;
-  }
-  const bool lasting = task.attempts > 1 || answer.error().code == ErrorCode::kTooLarge;
+  // A moment's trouble of the device's is tried there again; what it can't do is the cloud's.
+  const bool lasting = task.attempts > 1 || !is_transient(served.error().code);
   if (lane == chat::Lane::kLocal && lasting && judge_.may_escalate(task)) {
-    judge_.escalate(task, answer.error().message);
+    judge_.escalate(task, served.error().message);
     co_return Next::kToCloud;
   }
-  if (lane == chat::Lane::kCloud && may_degrade(task, answer.error())) {
-    task.error = answer.error().to_string();
-    task.state = tasks::TaskState::kQueued;
+  if (lane == chat::Lane::kCloud && judge_.may_degrade(task, served.error())) {
+    task.error = served.error().to_string();
+    task.state = TaskState::kQueued;
     co_return Next::kToDevice;
   }
-  plan_retry(task, answer.error());
+  judge_.plan_retry(task, served.error());
   co_return Next::kNowhere;
-}
-
-/// Only once it is more than a moment's trouble, and not for what the device has failed at.
-bool TaskRunner::may_degrade(const tasks::Task& task, const Error& from_cloud) const {
-  const bool out_of_reach =
-      from_cloud.code == ErrorCode::kUnavailable || from_cloud.code == ErrorCode::kTimeout;
-  return out_of_reach && task.attempts > 1 && !task.escalated && config_.lanes.accept_degraded &&
-         engines_.default_available();
-}
-
-void TaskRunner::plan_retry(tasks::Task& task, const Error& error) {
-  const std::string local_reason = task.escalated ? task.error : "";
-  task.error = error.to_string();
-  task.failure = tasks::TaskFailure{
-      .at = clock_.wall(), .attempt = task.attempts, .lane = task.lane, .error = task.error};
-  const bool hopeless = error.code == ErrorCode::kInvalidArgument ||
-                        error.code == ErrorCode::kUnauthorized ||
-                        error.code == ErrorCode::kForbidden || error.code == ErrorCode::kTooLarge ||
-                        error.code == ErrorCode::kUnsupported;
-  if (hopeless || task.attempts >= config_.tasks.max_attempts) {
-    if (error.code == ErrorCode::kTooLarge && !local_reason.empty()) {
-      task.error = fmt::format("on the device: {}; in the cloud: {}", local_reason, task.error);
-    }
-    task.state = tasks::TaskState::kFailed;
-    task.finished = clock_.wall();
-    log::warn("task {} failed after {} attempts: {}", task.spec.id.value, task.attempts,
-              task.error);
-    return;
-  }
-  task.state = tasks::TaskState::kQueued;
-  task.not_before = clock_.wall() + error.retry_after.value_or(backoff(task.attempts));
 }
 
 void TaskRunner::release(const Ref& ref) { held_.erase({ref.run, ref.id}); }
 
-Millis TaskRunner::lease_time() const { return std::chrono::seconds{config_.tasks.lease_s}; }
-
-/// Exponential with full jitter, so that tasks that failed together do not return together.
-Millis TaskRunner::backoff(int attempts) {
-  const auto ceiling = std::min(kMaxBackoff, kFirstBackoff * (1 << std::min(attempts, 16)));
-  std::uniform_int_distribution<Millis::rep> draw(ceiling.count() / 2, ceiling.count());
-  return Millis{draw(jitter_)};
-}
-
-Result<chat::Decision> TaskRunner::decide(const tasks::Task& task, bool degraded) {
-  route::RouteInput input = judge_.route_input(task);
-  if (degraded) input.forced = chat::Lane::kLocal;
-  Result<chat::Decision> decision = router_.decide(input);
+Result<chat::Decision> TaskRunner::decide(const Task& task, bool degraded) {
+  Result<chat::Decision> decision = service_.decide(request_of(task, degraded));
   if (decision && task.escalated) {
-    decision->reasons.front() = {
-        .layer = "escalation",
-        .text = "the device has tried it, and its answer was not good enough",
-        .weight = 0};
+    decision->set_rule({.layer = "escalation",
+                        .text = "the device has tried it, and its answer was not good enough",
+                        .weight = 0});
   } else if (decision && degraded) {
-    decision->reasons.front() = out_of_reach();
+    decision->degraded = true;
+    decision->set_rule(out_of_reach());
   }
   return decision;
-}
-
-/// What was learnt is saved at most once per kSaveEvery, and when stopping.
-asio::awaitable<void> TaskRunner::keep_learnt() {
-  constexpr std::chrono::seconds kSaveEvery{10};
-  while (!work_.stopping()) {
-    co_await save_wake_.wait_until(clock_.steady() + kSaveEvery);
-    save_learnt();
-  }
-}
-
-void TaskRunner::save_learnt() {
-  if (!learnt_) return;
-  learnt_ = false;
-  // A copy is made here; turning it into bytes is left to the writer's thread.
-  ledger_.save_state(std::string(kRouterState),
-                     [learnt = router_.snapshot()] { return learnt->encode(); });
 }
 
 }  // namespace minimill::tasks

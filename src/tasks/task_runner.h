@@ -10,38 +10,26 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
+#include <cstdint>
 #include <map>
 #include <optional>
-#include <random>
-#include <string>
 #include <utility>
 
 #include "async/notifier.h"
 #include "async/task_set.h"
-#include "base/ids.h"
-#include "config/config.h"
+#include "base/clock.h"
 #include "lane/lanes.h"
-#include "ledger/ledger.h"
-#include "route/router.h"
-#include "serve/backends.h"
-#include "serve/job_planner.h"
-#include "serve/spending.h"
+#include "serve/service.h"
 #include "tasks/batch_runner.h"
 #include "tasks/task_judge.h"
 #include "tasks/task_store.h"
 
 namespace minimill::tasks {
 
-/// The router's name among the ledger's saved states.
-inline constexpr std::string_view kRouterState = "router";
-
 class TaskRunner {
  public:
-  TaskRunner(asio::io_context& io, const Clock& clock, IdSource& ids, const config::Config& config,
-             route::Router& router, TaskJudge& judge, BatchRunner& batches,
-             serve::ModelSelector& selector, serve::Engines& engines, serve::Backends& backends,
-             lane::Lanes& lanes, const serve::JobPlanner& planner, serve::Spending& spending,
-             tasks::TaskStore& store, ledger::Ledger& ledger);
+  TaskRunner(asio::io_context& io, const Clock& clock, TaskJudge& judge, serve::Service& service,
+             BatchRunner& batches, lane::Lanes& lanes, TaskStore& store);
 
   /// Puts back what a dead daemon left running, then takes what is due.
   void start();
@@ -51,18 +39,8 @@ class TaskRunner {
 
   /// New tasks are in the store, with any due time.
   void wake();
-  /// A budget has been changed: tasks that wait for the next day's may go again.
-  void budgets_changed() { money_changed_ = true; }
   /// Tasks have become ready at `at`, and not before.
   void ready_since(WallTime at);
-
-  /// A task that was handed to the batches is in one, on disk, or comes back from there.
-  void let_go(const RunId& run, const TaskId& id);
-
-  /// Somebody else has taught the router something: it is saved with what is learnt here.
-  /// Now, and not in its turn: when stopping.
-  void save_learnt();
-  void note_learnt() { learnt_ = true; }
 
  private:
   struct Ref {
@@ -77,53 +55,38 @@ class TaskRunner {
 
   asio::awaitable<void> intake();
   Result<> take_due();
-  asio::awaitable<void> fail_unreadable(tasks::Task task);
-  Result<> take(const tasks::DueTask& due);
+  asio::awaitable<void> fail_unreadable(Task task);
+  Result<> take(const DueTask& due);
   /// Waits for its turn. False where the queue is full.
-  bool wait_turn(Ref ref, const tasks::Task& task, const chat::Decision& decision);
+  bool wait_turn(Ref ref, const Task& task, const chat::Decision& decision);
   asio::awaitable<void> on_turn(Ref ref, lane::Slot slot);
   asio::awaitable<Result<>> carry_out(Ref ref, lane::Slot slot);
-  asio::awaitable<Next> attempt(tasks::Task& task, chat::Lane lane, chat::Decision decision,
-                                lane::Slot slot);
-  asio::awaitable<void> keep_learnt();
+  asio::awaitable<Next> attempt(Task& task, chat::Decision decision, lane::Slot slot);
 
-  Result<chat::Decision> decide(const tasks::Task& task, bool degraded);
-  serve::Work work_of(const tasks::Task& task, const chat::Decision& decision) const;
-  bool may_degrade(const tasks::Task& task, const Error& from_cloud) const;
-  void plan_retry(tasks::Task& task, const Error& error);
+  Result<chat::Decision> decide(const Task& task, bool degraded);
+  policy::Request request_of(const Task& task, bool degraded) const;
   void release(const Ref& ref);
+  /// A task that was handed to the batches is in one, on disk, or comes back from there.
+  void let_go(const RunId& run, const TaskId& id);
   /// It stays queued, and is looked at again with the next look.
-  void put_back(const Ref& ref, const tasks::Task& task);
+  void put_back(const Ref& ref, const Task& task);
   /// The intake looks again at what has become ready since `at`.
   void rewind(WallTime at);
   /// An answer that cannot be stored now is kept until it can: it was worth something.
-  asio::awaitable<Result<>> save(tasks::Task task);
-  Millis lease_time() const;
-  Millis backoff(int attempts);
+  asio::awaitable<Result<>> save(Task task);
 
   asio::io_context& io_;
   const Clock& clock_;
-  IdSource& ids_;
-  const config::Config& config_;
-  route::Router& router_;
   TaskJudge& judge_;
+  serve::Service& service_;
   BatchRunner& batches_;
-  serve::ModelSelector& selector_;
-  serve::Engines& engines_;
-  serve::Backends& backends_;
   lane::Lanes& lanes_;
-  const serve::JobPlanner& planner_;
-  serve::Spending& spending_;
-  tasks::TaskStore& store_;
-  ledger::Ledger& ledger_;
+  TaskStore& store_;
 
   async::Notifier intake_wake_;
-  async::Notifier save_wake_;
   std::map<Name, std::optional<lane::TicketId>> held_;  // waits with its ticket, or is carried out
-  tasks::DueCursor cursor_;                             // everything due up to here has been taken
-  std::minstd_rand jitter_{std::random_device{}()};
-  bool money_changed_ = false;
-  bool learnt_ = false;  // since the router's state was last saved
+  DueCursor cursor_;                                    // everything due up to here has been taken
+  std::uint64_t policy_changes_ = 0;                    // as seen last
   async::TaskSet work_;
 };
 

@@ -5,8 +5,8 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 
-#include "lane/outbox.h"
 #include "support/temp_dir.h"
+#include "tasks/outbox.h"
 
 namespace minimill::tasks {
 namespace {
