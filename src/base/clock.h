@@ -40,7 +40,9 @@ class ManualClock final : public Clock {
 
  private:
   WallTime wall_{std::chrono::hours{24 * 365 * 50}};
-  SteadyTime steady_{std::chrono::hours{1}};
+  // Later than any machine has been up: a real timer that waits for a point of this clock must not
+  // fire by itself.
+  SteadyTime steady_{std::chrono::hours{24 * 365 * 50}};
 };
 
 /// A duration as a number, for the ledger and for people.
