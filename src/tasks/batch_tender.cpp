@@ -82,7 +82,7 @@ asio::awaitable<void> BatchTender::close(Result<> done) {
 }
 
 /// What is on disk must be known before anything is done: it is looked at again after a while.
-asio::awaitable<void> BatchTender::wait_for_disk(Error error) {
+asio::awaitable<void> BatchTender::wait_for_disk(const Error& error) {
   log::error("batch {}: cannot be read: {}", batch_.id.value, error.to_string());
   co_await wake_.wait_until(tools_.clock.steady() + kFirstPoll);
 }
@@ -98,7 +98,8 @@ asio::awaitable<Result<BatchStatus>> BatchTender::send() {
     const Result<std::vector<BatchTask>> waiting = co_await still_waiting();
     Result<std::vector<cloud::BatchItem>> all = co_await items();
     if (!waiting || !all) {
-      co_await wait_for_disk(waiting ? all.error() : waiting.error());
+      const Error& why = waiting ? all.error() : waiting.error();
+      co_await wait_for_disk(why);
       continue;
     }
     if (waiting->empty()) all->clear();
@@ -224,7 +225,7 @@ asio::awaitable<Result<BatchStatus>> BatchTender::watch() {
     if (!waiting || !found || !*found) {
       Error gone = found ? Error{} : found.error();
       if (!waiting) gone = waiting.error();
-      co_await wait_for_disk(std::move(gone));
+      co_await wait_for_disk(gone);
       continue;
     }
     const Batch& current = **found;

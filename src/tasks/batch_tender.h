@@ -81,7 +81,7 @@ class BatchTender {
   asio::awaitable<Result<std::vector<BatchTask>>> still_waiting();
   /// Counts as spent what is expected of a task that is out.
   Result<> reserve(const BatchTask& item);
-  asio::awaitable<void> wait_for_disk(Error error);
+  asio::awaitable<void> wait_for_disk(const Error& error);
   double record(const BatchTask& item, const Task& task, const chat::ChatAnswer& answer,
                 std::string error);
 
