@@ -84,6 +84,7 @@ class Pool::Attempts {
   static constexpr double kHedgeQuantile = 0.95;  // or later, where the budget is for fewer
   static constexpr Millis kTooLate{5};            // before a deadline: nothing begins any more
   static constexpr Millis kMaxQueueing{600'000};  // for room at a provider that others keep busy
+  static constexpr Millis kTryAgainAfter{1'000};  // where nobody knows when there is room
   static constexpr int kMaxCrowded = 16;          // refusals of one request for too many at once
   static constexpr double kUsualFrom = 10;        // answers, from which it is known what is usual
   static constexpr double kLeastService_s = 1e-3;
@@ -96,6 +97,10 @@ class Pool::Attempts {
         prompt_tokens_(chat::estimated_tokens(chat::prompt_text(*race_->request).size())),
         answer_tokens_(pool.expected_answer_tokens(*race_->request, call.operation)),
         states_(call.candidates.size()) {
+    for (std::size_t i = 0; i < states_.size(); ++i) {
+      states_[i].health = &pool.health_of(call.candidates[i]);
+      states_[i].gate = &pool.gate_of(*call.candidates[i].provider);
+    }
     pool_.budget_.earn();
     race_->app = call.app;
     race_->number = pool_.next_guest_++;
@@ -143,6 +148,8 @@ class Pool::Attempts {
 
  private:
   struct State {
+    Health* health = nullptr;
+    Gate* gate = nullptr;
     bool tried = false;    // in this round
     bool crowded = false;  // and refused because of too many at once: no failure
     bool refused = false;  // not again, whatever the others do
@@ -184,7 +191,7 @@ class Pool::Attempts {
     racer->candidate = call_.candidates[index];
     racer->began = now;
     racer->hedge = hedge;
-    pool_.health_of(racer->candidate).begin(now, prompt_tokens_);
+    health_of(*racer).begin(now, prompt_tokens_);
     racer->permit = gate_of(index).enter(*race_, now);
     stop_waiting();
     Racer* started = race_->racers.emplace_back(std::move(racer)).get();
@@ -200,9 +207,8 @@ class Pool::Attempts {
                    asio::bind_cancellation_slot(started->cancel.slot(), std::move(ended)));
   }
 
-  Gate& gate_of(std::size_t index) const {
-    return pool_.gate_of(*call_.candidates[index].provider);
-  }
+  Gate& gate_of(std::size_t index) const { return *states_[index].gate; }
+  Health& health_of(const Racer& racer) const { return *states_[racer.index].health; }
   bool may_enter(std::size_t index) const { return gate_of(index).lets_in(*race_); }
 
   /// When the first of those under way has taken unusually long; max() where that is not known, or
@@ -212,7 +218,7 @@ class Pool::Attempts {
     SteadyTime at = SteadyTime::max();
     for (const auto& racer : race_->racers) {
       if (racer->settled) continue;
-      const DecayedDurations& usual = pool_.health_of(racer->candidate).usual(kStreamed);
+      const DecayedDurations& usual = health_of(*racer).usual(kStreamed);
       if (usual.weight(pool_.clock_.steady()) < kHedgeAfter) continue;
       const double quantile = std::max(kHedgeQuantile, 1 - pool_.options_.hedge_budget);
       at = std::min(at, racer->began + usual.quantile(quantile));
@@ -231,7 +237,7 @@ class Pool::Attempts {
     const std::size_t index = slow.index;
     const std::string slow_name = slow.candidate.provider->options().name;
     if (!begin_best(now, true)) {
-      const Health& health = pool_.health_of(call_.candidates[index]);
+      const Health& health = *states_[index].health;
       const bool ready = health.next_at(now, prompt_tokens_) <= now && may_enter(index);
       if (!ready) return SteadyTime::max();
       begin(index, true, now);
@@ -253,7 +259,7 @@ class Pool::Attempts {
       any_tried = any_tried || (states_[i].tried && !states_[i].crowded);
       if (states_[i].refused) continue;
       if (first == states_.size()) first = i;
-      SteadyTime ready = pool_.health_of(call_.candidates[i]).next_at(now, prompt_tokens_);
+      SteadyTime ready = states_[i].health->next_at(now, prompt_tokens_);
       probed = probed || ready == SteadyTime::max();
       if (states_[i].tried) ready = std::max(ready, states_[i].not_before);
       if (ready <= now && !may_enter(i)) {
@@ -289,9 +295,8 @@ class Pool::Attempts {
   void wait_for(const std::vector<std::size_t>& full, bool probed) {
     is_waiting_ = true;
     ++pool_.waiting_;
-    const double answer_s = pool_.health_of(call_.candidates.front())
-                                .service()
-                                .expected_s(static_cast<double>(answer_tokens_));
+    const double answer_s =
+        states_.front().health->service().expected_s(static_cast<double>(answer_tokens_));
     race_->service_s = std::max(answer_s, kLeastService_s);
     std::set<Gate*> gates;
     for (const std::size_t i : full) gates.insert(&gate_of(i));
@@ -317,7 +322,7 @@ class Pool::Attempts {
     error.hint = "see: minimill providers";
     if (index < states_.size()) {
       const Candidate& candidate = call_.candidates[index];
-      const Health& health = pool_.health_of(candidate);
+      const Health& health = *states_[index].health;
       if (health.breaker(now) != Breaker::kClosed && health.last_error()) {
         error = *health.last_error();
         error.message += ", and is left alone for a while";
@@ -327,9 +332,8 @@ class Pool::Attempts {
                                         ? "has as many requests as it takes, and others wait"
                                         : "is at its rate limit");
       }
-      if (at != SteadyTime::max()) {
-        error.retry_after = std::chrono::ceil<Millis>(at - now);
-      }
+      error.retry_after =
+          at == SteadyTime::max() ? kTryAgainAfter : std::chrono::ceil<Millis>(at - now);
     }
     return error;
   }
@@ -344,7 +348,7 @@ class Pool::Attempts {
     const Ending ending = ending_of(error, racer.told, too_late);
     RateLimits limits = racer.told.limits;
     const bool crowded = ending == Ending::kRateLimited && note_refusal(racer, error, limits);
-    Health& health = pool_.health_of(racer.candidate);
+    Health& health = health_of(racer);
     health.note(limits, now);
     AttemptEnd end;
     end.ending = ending;
@@ -387,7 +391,7 @@ class Pool::Attempts {
   Result<T> win(Racer& racer) {
     racer.settled = true;
     const SteadyTime now = pool_.clock_.steady();
-    Health& health = pool_.health_of(racer.candidate);
+    Health& health = health_of(racer);
     health.note(racer.told.limits, now);
     call_.provider = racer.candidate.provider->options().name;
     call_.model = racer.candidate.model;
@@ -458,7 +462,7 @@ class Pool::Attempts {
     if (racer.settled) return;
     racer.settled = true;
     const SteadyTime now = pool_.clock_.steady();
-    Health& health = pool_.health_of(racer.candidate);
+    Health& health = health_of(racer);
     const double waited_s = std::chrono::duration<double>(now - racer.began).count();
     const double whole_s =
         std::max(waited_s, health.service().expected_s(static_cast<double>(answer_tokens_)));

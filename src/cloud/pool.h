@@ -107,7 +107,7 @@ class Pool {
   void judged(std::string_view provider, std::string_view model, std::string_view operation,
               bool passed);
 
-  /// nullptr where it has never been asked.
+  /// nullptr where it was never a candidate.
   const Health* health(std::string_view provider, std::string_view model) const;
   /// What is known of one for a task of that size.
   Facts facts(const Candidate& candidate, std::string_view operation, std::int64_t prompt_tokens,

@@ -108,6 +108,8 @@ class Scheduler {
   int running(chat::Lane lane) const { return lanes_[chat::index(lane)].running; }
   /// How long a job that came now would wait in the lane, by what is predicted.
   double expected_wait_s(chat::Lane lane, Priority priority, double now_s) const;
+  /// How many slots work of that kind shares.
+  int slots_for(chat::Lane lane, Priority priority) const;
   const SchedulerOptions& options() const { return options_; }
 
  private:
@@ -137,8 +139,7 @@ class Scheduler {
     double app_asked_s = -1e18;  // when an interactive request came last
   };
 
-  /// How many slots work of that kind shares, and what part of what runs is in them.
-  int slots_for(chat::Lane lane, Priority priority) const;
+  /// The part of what runs in a lane that is in the slots which work of that kind shares.
   double running_share_for(chat::Lane lane, Priority priority) const;
   bool has_slot(const LaneState& lane, int slots, Priority priority, double now_s) const;
   std::optional<TicketId> own(const LaneState& lane, int slots, double now_s) const;

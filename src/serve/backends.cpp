@@ -75,6 +75,7 @@ asio::awaitable<Result<chat::ChatAnswer>> Backends::complete(chat::Lane lane,
   if (!able) co_return std::unexpected(std::move(able.error()));
   call.done.candidates = std::move(*able);
   call.done.operation = call.operation;
+  call.done.app = call.app;
   co_return co_await pool_.complete(std::move(*cleared), call.done);
 }
 
@@ -92,6 +93,7 @@ asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> Backends::stream(
   if (!able) co_return std::unexpected(std::move(able.error()));
   call.done.candidates = std::move(*able);
   call.done.operation = call.operation;
+  call.done.app = call.app;
   co_return co_await pool_.stream(std::move(*cleared), call.done);
 }
 

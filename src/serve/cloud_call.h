@@ -12,6 +12,7 @@
 namespace minimill::serve {
 
 struct CloudCall {
+  std::string app;         // whose it is
   std::string operation;   // recognised as; may be empty
   bool any_model = false;  // the app left the model open: every provider's first will do
   std::optional<double> max_cost_usd;  // of the request, by estimate

@@ -49,6 +49,7 @@ void OpenRequest::begin_attempt(chat::Lane lane, std::string model, lane::Slot s
   fit_ = {};
   mean_logprob_.reset();
   cloud_call_ = {};
+  cloud_call_.app = ask_.app;
   cloud_call_.operation = record_.decision.operation;
   cloud_call_.any_model = ask_.choice.model.empty();
   cloud_call_.max_cost_usd = ask_.max_cost_usd;

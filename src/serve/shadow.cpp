@@ -79,6 +79,7 @@ asio::awaitable<Result<chat::ChatAnswer>> Shadow::ask(chat::Lane lane, std::stri
   attempt.model = model;
   attempt.queued_ms = in_ms(slot->waited());
   CloudCall call;
+  call.app = kApp;
   const SteadyTime began = clock_.steady();
   Result<chat::ChatAnswer> answer =
       co_await backends_.complete(lane, model, request, policy::Privacy::kAllow, call);

@@ -306,6 +306,7 @@ asio::awaitable<TaskRunner::Next> TaskRunner::attempt(tasks::Task& task, chat::L
   chat::ChatRequest request = judge_.chat_request(task, lane);
   request.logprobs = lane == chat::Lane::kLocal && !task.spec.check.is_null();
   serve::CloudCall call;
+  call.app = kTasksApp;
   call.operation = decision.operation;
   call.any_model = true;
   policy::Budgets::Hold hold;
