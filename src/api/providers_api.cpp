@@ -46,8 +46,7 @@ json::object health_json(const cloud::Health& health, SteadyTime now) {
                      {"cached_share", health.cached_share()},
                      {"headroom", health.headroom(now)},
                      {"breaker", cloud::name(health.breaker(now))},
-                     {"at_a_time", health.in_flight()},
-                     {"at_a_time_limit", health.limit()}};
+                     {"at_a_time", health.in_flight()}};
   const bool fails = health.breaker(now) != cloud::Breaker::kClosed;
   if (fails && health.last_error()) shown["last_error"] = health.last_error()->message;
   return shown;
@@ -116,6 +115,7 @@ json::object ProvidersApi::provider_json(const cloud::Provider& provider) const 
   }
   const bool missing = options.key.empty() && !options.key_env.empty();
   const cloud::CatalogueProvider* known = config_.catalogue.find(options.name);
+  const cloud::Gate* gate = pool_.gate(options.name);
   return {{"name", options.name},
           {"configured", true},
           {"protocol", options.protocol == chat::Protocol::kAnthropic ? "anthropic" : "openai"},
@@ -123,6 +123,9 @@ json::object ProvidersApi::provider_json(const cloud::Provider& provider) const 
           {"key_env", options.key_env},
           {"key", options.key.empty() ? (missing ? "missing" : "none") : "set"},
           {"prices_read", known == nullptr ? "" : known->read},
+          {"at_a_time", gate == nullptr ? 0 : gate->in_flight()},
+          {"at_a_time_limit", gate == nullptr ? 0 : gate->limit()},
+          {"waiting", gate == nullptr ? 0 : gate->waiting()},
           {"models", std::move(models)}};
 }
 

@@ -414,7 +414,7 @@ asio::awaitable<void> TaskApi::show_run(http::Responder& out, std::string id) {
 
 asio::awaitable<void> TaskApi::report(http::Request& request, http::Responder& out,
                                       std::string id) {
-  const int slots = lanes_.slots(chat::Lane::kLocal) + lanes_.slots(chat::Lane::kCloud);
+  const int slots = lanes_.task_slots(chat::Lane::kLocal) + lanes_.task_slots(chat::Lane::kCloud);
   const std::string cloud =
       selector_.providers().empty() ? "none" : selector_.providers().front()->options().name;
   const std::string model = engines_.default_model();

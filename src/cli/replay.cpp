@@ -182,7 +182,7 @@ int replay(const Context& context, const ReplayFlags& flags) {
   options.usd_per_h = {config->lanes.waiting_usd_per_h, config->lanes.waiting_usd_per_h};
   options.running_share = config->lanes.running_share;
   const lane::PerLane<int> workers{flags.local_workers.value_or(config->local.slots),
-                                   flags.cloud_workers.value_or(config->lanes.cloud_slots)};
+                                   flags.cloud_workers.value_or(config->lanes.cloud_tasks)};
   const config::RouterConfig router = config->router;
   Result<Session> session = Session::open(context, std::move(*config), {});
   if (!session) return report_error(session.error());

@@ -6,8 +6,11 @@ namespace minimill::cloud {
 
 Ending ending_of(const Error& error, const Told& told, bool past_deadline) {
   constexpr int kOverloaded = 529;  // Anthropic's: come back later, nothing is broken
+  constexpr int kUnavailable = 503;
   if (told.quota_spent) return Ending::kRefused;
   if (told.status == kOverloaded) return Ending::kRateLimited;
+  // What names the time when it can serve again is busy, not broken.
+  if (told.status == kUnavailable && told.limits.retry_after) return Ending::kRateLimited;
   switch (error.code) {
     case ErrorCode::kUnauthorized:
     case ErrorCode::kNotFound:

@@ -11,6 +11,7 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <exception>
+#include <set>
 #include <type_traits>
 #include <utility>
 
@@ -22,9 +23,9 @@
 namespace minimill::cloud {
 
 /// Somebody who waits for something to happen.
-struct Pool::News {
+struct Pool::News : Guest {
   explicit News(const asio::any_io_executor& executor) : timer(executor) {}
-  void tell() {
+  void tell() override {
     has_come = true;
     timer.cancel();
   }
@@ -46,6 +47,7 @@ struct Pool::Race : Pool::News {
     std::size_t index = 0;  // of its candidate
     Candidate candidate;
     SteadyTime began{};
+    ConcurrencyLimit::Permit permit;
     bool hedge = false;
     bool settled = false;
     Told told;
@@ -79,10 +81,13 @@ template <class T>
 class Pool::Attempts {
  public:
   static constexpr bool kStreamed = !std::is_same_v<T, chat::ChatAnswer>;
-  static constexpr double kHedgeQuantile = 0.95;     // or later, where the budget is for fewer
-  static constexpr Millis kUnsaidRetryAfter{1'000};  // of a 429 that names no delay
-  static constexpr Millis kTooLate{5};               // before a deadline: nothing begins any more
-  static constexpr Millis kMaxQueueing{60'000};      // for room at a provider that others keep busy
+  static constexpr double kHedgeQuantile = 0.95;  // or later, where the budget is for fewer
+  static constexpr Millis kTooLate{5};            // before a deadline: nothing begins any more
+  static constexpr Millis kMaxQueueing{600'000};  // for room at a provider that others keep busy
+  static constexpr Millis kTryAgainAfter{1'000};  // where nobody knows when there is room
+  static constexpr int kMaxCrowded = 16;          // refusals of one request for too many at once
+  static constexpr double kUsualFrom = 10;        // answers, from which it is known what is usual
+  static constexpr double kLeastService_s = 1e-3;
   using Racer = typename Race<T>::Racer;
 
   Attempts(Pool& pool, std::shared_ptr<Race<T>> race, Call& call)
@@ -92,7 +97,13 @@ class Pool::Attempts {
         prompt_tokens_(chat::estimated_tokens(chat::prompt_text(*race_->request).size())),
         answer_tokens_(pool.expected_answer_tokens(*race_->request, call.operation)),
         states_(call.candidates.size()) {
+    for (std::size_t i = 0; i < states_.size(); ++i) {
+      states_[i].health = &pool.health_of(call.candidates[i]);
+      states_[i].gate = &pool.gate_of(*call.candidates[i].provider);
+    }
     pool_.budget_.earn();
+    race_->app = call.app;
+    race_->number = pool_.next_guest_++;
   }
   ~Attempts() {
     stop_waiting();
@@ -116,7 +127,6 @@ class Pool::Attempts {
   /// Begins what should be under way; says when to look again at the latest, or how it ends.
   Result<SteadyTime> proceed() {
     const SteadyTime now = pool_.clock_.steady();
-    stop_waiting();
     const chat::Deadline deadline = race_->request->deadline;
     if (deadline && now + kTooLate >= *deadline) {
       if (last_error_) return std::unexpected(*last_error_);
@@ -130,6 +140,7 @@ class Pool::Attempts {
     } else {
       at = next_round(now);
     }
+    if (is_running() || !at) stop_waiting();
     // What is under way ends by itself at the deadline.
     if (at && deadline && !is_running()) at = std::min(*at, SteadyTime(*deadline));
     return at;
@@ -137,7 +148,10 @@ class Pool::Attempts {
 
  private:
   struct State {
+    Health* health = nullptr;
+    Gate* gate = nullptr;
     bool tried = false;    // in this round
+    bool crowded = false;  // and refused because of too many at once: no failure
     bool refused = false;  // not again, whatever the others do
     SteadyTime not_before{};
   };
@@ -158,6 +172,7 @@ class Pool::Attempts {
         const Millis pause = std::chrono::ceil<Millis>(states_[i].not_before - now);
         facts.back().wait = std::max(*facts.back().wait, pause);
       }
+      if (!may_enter(i)) facts.back().wait.reset();
       indices.push_back(i);
     }
     const Choice choice = choose(facts, pool_.options_.preference, pool_.options_.quality_margin);
@@ -169,13 +184,16 @@ class Pool::Attempts {
 
   void begin(std::size_t index, bool hedge, SteadyTime now) {
     states_[index].tried = true;
+    states_[index].crowded = false;
     give_up_at_.reset();
     auto racer = std::make_unique<Racer>();
     racer->index = index;
     racer->candidate = call_.candidates[index];
     racer->began = now;
     racer->hedge = hedge;
-    pool_.health_of(racer->candidate).begin(now, prompt_tokens_);
+    health_of(*racer).begin(now, prompt_tokens_);
+    racer->permit = gate_of(index).enter(*race_, now);
+    stop_waiting();
     Racer* started = race_->racers.emplace_back(std::move(racer)).get();
     ++pool_.running_->count;
     auto ended = [race = race_, started, running = pool_.running_](const std::exception_ptr& bug) {
@@ -189,6 +207,10 @@ class Pool::Attempts {
                    asio::bind_cancellation_slot(started->cancel.slot(), std::move(ended)));
   }
 
+  Gate& gate_of(std::size_t index) const { return *states_[index].gate; }
+  Health& health_of(const Racer& racer) const { return *states_[racer.index].health; }
+  bool may_enter(std::size_t index) const { return gate_of(index).lets_in(*race_); }
+
   /// When the first of those under way has taken unusually long; max() where that is not known, or
   /// has been seen to.
   SteadyTime hedge_at() const {
@@ -196,7 +218,7 @@ class Pool::Attempts {
     SteadyTime at = SteadyTime::max();
     for (const auto& racer : race_->racers) {
       if (racer->settled) continue;
-      const DecayedDurations& usual = pool_.health_of(racer->candidate).usual(kStreamed);
+      const DecayedDurations& usual = health_of(*racer).usual(kStreamed);
       if (usual.weight(pool_.clock_.steady()) < kHedgeAfter) continue;
       const double quantile = std::max(kHedgeQuantile, 1 - pool_.options_.hedge_budget);
       at = std::min(at, racer->began + usual.quantile(quantile));
@@ -215,8 +237,9 @@ class Pool::Attempts {
     const std::size_t index = slow.index;
     const std::string slow_name = slow.candidate.provider->options().name;
     if (!begin_best(now, true)) {
-      const Health& health = pool_.health_of(call_.candidates[index]);
-      if (health.next_at(now, prompt_tokens_) > now) return SteadyTime::max();
+      const Health& health = *states_[index].health;
+      const bool ready = health.next_at(now, prompt_tokens_) <= now && may_enter(index);
+      if (!ready) return SteadyTime::max();
       begin(index, true, now);
     }
     const std::string& asked = race_->racers.back()->candidate.provider->options().name;
@@ -230,13 +253,18 @@ class Pool::Attempts {
     SteadyTime at = SteadyTime::max();
     std::size_t first = states_.size();
     bool any_tried = false;
+    std::vector<std::size_t> full;
+    bool probed = false;
     for (std::size_t i = 0; i < states_.size(); ++i) {
-      any_tried = any_tried || states_[i].tried;
+      any_tried = any_tried || (states_[i].tried && !states_[i].crowded);
       if (states_[i].refused) continue;
       if (first == states_.size()) first = i;
-      SteadyTime ready = pool_.health_of(call_.candidates[i]).next_at(now, prompt_tokens_);
+      SteadyTime ready = states_[i].health->next_at(now, prompt_tokens_);
+      probed = probed || ready == SteadyTime::max();
       if (states_[i].tried) ready = std::max(ready, states_[i].not_before);
-      if (ready < at) {
+      if (ready <= now && !may_enter(i)) {
+        full.push_back(i);
+      } else if (ready < at) {
         at = ready;
         first = i;
       }
@@ -253,18 +281,36 @@ class Pool::Attempts {
       return hedge_at();
     }
     if (!give_up_at_) give_up_at_ = now + kMaxQueueing;
-    const bool too_long = at != SteadyTime::max() && at > now + pool_.options_.max_wait;
-    if (too_long || now >= *give_up_at_) {
+    const bool told_when = full.empty() && at != SteadyTime::max();
+    const bool too_long = told_when && at > now + pool_.options_.max_wait;
+    const bool too_many = !is_waiting_ && pool_.waiting_ >= pool_.options_.max_waiting;
+    if (too_long || too_many || now >= *give_up_at_) {
       return std::unexpected(closed_error(first, at, now));
     }
-    pool_.waiting_.push_back(race_.get());
-    is_waiting_ = true;
+    stop_waiting();
+    wait_for(full, probed);
     return std::min(at, *give_up_at_);
   }
 
+  void wait_for(const std::vector<std::size_t>& full, bool probed) {
+    is_waiting_ = true;
+    ++pool_.waiting_;
+    const double answer_s =
+        states_.front().health->service().expected_s(static_cast<double>(answer_tokens_));
+    race_->service_s = std::max(answer_s, kLeastService_s);
+    std::set<Gate*> gates;
+    for (const std::size_t i : full) gates.insert(&gate_of(i));
+    for (Gate* gate : gates) gate->wait(*race_);
+    if (probed) pool_.for_probe_.push_back(race_.get());
+    pool_.update_capacity();
+  }
+
   void stop_waiting() {
-    if (is_waiting_) pool_.waiting_.remove(race_.get());
-    is_waiting_ = false;
+    race_->leave();
+    if (!std::exchange(is_waiting_, false)) return;
+    pool_.for_probe_.remove(race_.get());
+    --pool_.waiting_;
+    pool_.update_capacity();
   }
 
   /// This request's last error, or, where it was never sent, why nobody can be asked.
@@ -276,16 +322,18 @@ class Pool::Attempts {
     error.hint = "see: minimill providers";
     if (index < states_.size()) {
       const Candidate& candidate = call_.candidates[index];
-      const Health& health = pool_.health_of(candidate);
+      const Health& health = *states_[index].health;
       if (health.breaker(now) != Breaker::kClosed && health.last_error()) {
         error = *health.last_error();
         error.message += ", and is left alone for a while";
       } else {
-        error.message = fmt::format("{} is at its rate limit", candidate.provider->options().name);
+        error.message = fmt::format("{} {}", candidate.provider->options().name,
+                                    at == SteadyTime::max()
+                                        ? "has as many requests as it takes, and others wait"
+                                        : "is at its rate limit");
       }
-      if (at != SteadyTime::max()) {
-        error.retry_after = std::chrono::ceil<Millis>(at - now);
-      }
+      error.retry_after =
+          at == SteadyTime::max() ? kTryAgainAfter : std::chrono::ceil<Millis>(at - now);
     }
     return error;
   }
@@ -299,10 +347,8 @@ class Pool::Attempts {
     const bool too_late = deadline && now + kTooLate >= *deadline;
     const Ending ending = ending_of(error, racer.told, too_late);
     RateLimits limits = racer.told.limits;
-    if (ending == Ending::kRateLimited && !limits.retry_after) {
-      limits.retry_after = error.retry_after.value_or(kUnsaidRetryAfter);
-    }
-    Health& health = pool_.health_of(racer.candidate);
+    const bool crowded = ending == Ending::kRateLimited && note_refusal(racer, error, limits);
+    Health& health = health_of(racer);
     health.note(limits, now);
     AttemptEnd end;
     end.ending = ending;
@@ -317,19 +363,35 @@ class Pool::Attempts {
     lost.error = error.message;
     call_.lost.push_back(std::move(lost));
     last_error_ = error;
-    pool_.tell_waiting();
+    leave_provider(racer);
 
     State& state = states_[racer.index];
+    state.crowded = crowded;
     const bool may_pass = ending == Ending::kFailed || ending == Ending::kRateLimited;
     state.refused = !racer.told.limits.should_retry.value_or(may_pass);
-    state.not_before = now + error.retry_after.value_or(pool_.backoff(round_));
+    state.not_before =
+        now + error.retry_after.value_or(crowded ? Millis{0} : pool_.backoff(round_));
     return ending == Ending::kNotItsFault && state.refused && !is_running();
+  }
+
+  /// True where nothing but too many at once was wrong.
+  bool note_refusal(const Racer& racer, const Error& error, RateLimits& limits) {
+    const ConcurrencyLimit::Refusal refusal = gate_of(racer.index).refused(racer.permit);
+    if (!limits.retry_after) limits.retry_after = error.retry_after;
+    if (!limits.retry_after && !refusal.crowded) limits.retry_after = refusal.pause;
+    return refusal.crowded && ++crowded_ <= kMaxCrowded;
+  }
+
+  void leave_provider(const Racer& racer) {
+    gate_of(racer.index).exit();
+    pool_.tell_probed();
+    pool_.update_capacity();
   }
 
   Result<T> win(Racer& racer) {
     racer.settled = true;
     const SteadyTime now = pool_.clock_.steady();
-    Health& health = pool_.health_of(racer.candidate);
+    Health& health = health_of(racer);
     health.note(racer.told.limits, now);
     call_.provider = racer.candidate.provider->options().name;
     call_.model = racer.candidate.model;
@@ -339,11 +401,17 @@ class Pool::Attempts {
       if (!other->settled) give_up(*other, fmt::format("overtaken by {}", call_.provider), true);
     }
     T answer = std::move(**racer.answer);
+    Gate& gate = gate_of(racer.index);
     if constexpr (kStreamed) {
-      auto ended = [&pool = pool_, &health, operation = call_.operation](const AttemptEnd& end) {
+      gate.accepted(racer.permit, slowdown(health, now - racer.began, 0, now), now);
+      pool_.update_capacity();
+      auto ended = [&pool = pool_, &health, &gate,
+                    operation = call_.operation](const AttemptEnd& end) {
         health.end(end, pool.clock_.steady());
         if (end.ending == Ending::kAnswered) pool.learn_length(operation, end.usage);
-        pool.tell_waiting();
+        gate.exit();
+        pool.tell_probed();
+        pool.update_capacity();
       };
       const MeasuredStream::Begun begun{
           .at = racer.began, .first_event = now - racer.began, .prompt_tokens = prompt_tokens_};
@@ -354,11 +422,29 @@ class Pool::Attempts {
       AttemptEnd end;
       end.duration = now - racer.began;
       end.usage = answer.usage();
+      const std::int64_t tokens = answer.usage().completion_tokens;
+      gate.accepted(racer.permit, slowdown(health, end.duration, tokens, now), now);
       health.end(end, now);
       pool_.learn_length(call_.operation, answer.usage());
-      pool_.tell_waiting();
+      leave_provider(racer);
       return answer;
     }
+  }
+
+  /// How much longer than usual the answer took, or a stream's first event.
+  static std::optional<double> slowdown(const Health& health, std::chrono::nanoseconds took,
+                                        std::int64_t tokens, SteadyTime now) {
+    double usual_s = 0;
+    if constexpr (kStreamed) {
+      constexpr double kMedian = 0.5;
+      if (health.usual(true).weight(now) < kUsualFrom) return std::nullopt;
+      usual_s = in_ms(health.usual(true).quantile(kMedian)) / 1'000;
+    } else {
+      if (health.service().weight(now) < kUsualFrom) return std::nullopt;
+      usual_s = health.service().expected_s(static_cast<double>(tokens));
+    }
+    if (usual_s <= 0) return std::nullopt;
+    return std::chrono::duration<double>(took).count() / usual_s;
   }
 
   LostAttempt report(const Racer& racer, SteadyTime now) const {
@@ -376,7 +462,7 @@ class Pool::Attempts {
     if (racer.settled) return;
     racer.settled = true;
     const SteadyTime now = pool_.clock_.steady();
-    Health& health = pool_.health_of(racer.candidate);
+    Health& health = health_of(racer);
     const double waited_s = std::chrono::duration<double>(now - racer.began).count();
     const double whole_s =
         std::max(waited_s, health.service().expected_s(static_cast<double>(answer_tokens_)));
@@ -401,7 +487,7 @@ class Pool::Attempts {
     end.usage = usage;
     health.end(end, now);
     racer.cancel.emit(asio::cancellation_type::terminal);
-    pool_.tell_waiting();
+    leave_provider(racer);
   }
 
   Pool& pool_;
@@ -411,6 +497,7 @@ class Pool::Attempts {
   std::int64_t answer_tokens_;
   std::vector<State> states_;  // of the candidates
   int round_ = 0;
+  int crowded_ = 0;  // refusals
   bool hedge_considered_ = false;
   bool is_waiting_ = false;
   std::optional<SteadyTime> give_up_at_;  // of waiting for somebody to ask

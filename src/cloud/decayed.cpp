@@ -39,12 +39,11 @@ void DecayedDurations::add(std::chrono::nanoseconds duration, SteadyTime now) {
   const double bucket =
       std::ceil(std::log(std::max(1.0, in_ms(duration))) / std::log(kBucketRatio));
   counts_[std::min(kBuckets - 1, static_cast<std::size_t>(bucket))] += 1;
+  weight_ = weight_ * kept + 1;
 }
 
 double DecayedDurations::weight(SteadyTime now) const {
-  double sum = 0;
-  for (const double count : counts_) sum += count;
-  return sum * decay(now - at_, kMemory);
+  return weight_ * decay(now - at_, kMemory);
 }
 
 Millis DecayedDurations::quantile(double q) const {

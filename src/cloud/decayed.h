@@ -42,6 +42,7 @@ class DecayedDurations {
  private:
   static constexpr std::size_t kBuckets = 142;
   std::array<double, kBuckets> counts_{};
+  double weight_ = 0;  // their sum
   SteadyTime at_{};
 };
 

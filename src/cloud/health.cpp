@@ -42,12 +42,9 @@ void Health::end(const AttemptEnd& end, SteadyTime now) {
     service_.add(static_cast<double>(end.usage.completion_tokens), seconds(end.duration), now);
   }
   switch (end.ending) {
+    case Ending::kRateLimited:
     case Ending::kNotItsFault:
       probing_ = false;  // it proved nothing; the next one may
-      return;
-    case Ending::kRateLimited:
-      limit_ = std::max(1.0, limit_ / 2);
-      probing_ = false;
       return;
     case Ending::kFailed:
       count_failure(kFirstPause, now);
@@ -64,7 +61,6 @@ void Health::end(const AttemptEnd& end, SteadyTime now) {
   broken_ = false;
   probing_ = false;
   pause_ = kFirstPause;
-  if (2 * (in_flight_ + 1) >= limit_) limit_ = std::min(kHighestLimit, limit_ + 1 / limit_);
 
   const auto tokens = static_cast<double>(end.usage.completion_tokens);
   service_.add(tokens, seconds(end.duration), now);
@@ -108,7 +104,7 @@ Breaker Health::breaker(SteadyTime now) const {
 }
 
 SteadyTime Health::next_at(SteadyTime now, std::int64_t prompt_tokens) const {
-  if (probing_ || in_flight_ >= limit()) return SteadyTime::max();
+  if (probing_) return SteadyTime::max();
   const SteadyTime at = headroom_.next_at(now, prompt_tokens);
   return broken_ ? std::max(at, closed_until_) : at;
 }

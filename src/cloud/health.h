@@ -7,8 +7,8 @@
 //
 // A circuit breaker (Nygard, "Release It!", 2007) opens after kBreakAfter failures in a row, or at
 // once where the provider refuses us (key, quota), for kFirstPause, doubling to kLongestPause; then
-// it lets one request through, whose end closes or opens it again. The number of requests at a time
-// follows 429s by additive increase and multiplicative decrease (Chiu and Jain, 1989).
+// it lets one request through, whose end closes or opens it again. How many it takes at once is the
+// provider's as a whole: ConcurrencyLimit.
 // Time comes with each call; not thread-safe.
 
 #include <chrono>
@@ -28,7 +28,7 @@ enum class Ending {
   kAnswered,
   kFailed,       // its fault: unreachable, 5xx, nonsense, silence
   kRefused,      // it will not serve us at all: wrong key, no quota
-  kRateLimited,  // 429
+  kRateLimited,  // 429, or overloaded for a time that it names
   kNotItsFault,  // our request was wrong, or its answer was no longer wanted
 };
 
@@ -52,8 +52,6 @@ class Health {
   static constexpr int kBreakAfter = 3;
   static constexpr Millis kFirstPause{5'000};
   static constexpr Millis kLongestPause{300'000};
-  static constexpr double kFirstLimit = 16;
-  static constexpr double kHighestLimit = 256;
 
   void begin(SteadyTime now, std::int64_t prompt_tokens);
   /// Ends what one begin() began.
@@ -85,7 +83,6 @@ class Health {
   double cached_share() const { return cached_share_.mean(); }
   double headroom(SteadyTime now) const { return headroom_.headroom(now); }
   int in_flight() const { return in_flight_; }
-  int limit() const { return static_cast<int>(limit_); }
 
  private:
   void count_failure(Millis first_pause, SteadyTime now);
@@ -107,7 +104,6 @@ class Health {
   Millis pause_ = kFirstPause;
   std::optional<Error> last_error_;
 
-  double limit_ = kFirstLimit;
   int in_flight_ = 0;
 };
 

@@ -84,20 +84,18 @@ TEST_F(HealthTest, ProviderThatRefusesUsIsLeftAloneAtOnce) {
   EXPECT_EQ(health_.next_at(clock_.steady(), 1), clock_.steady() + Health::kLongestPause);
 }
 
-TEST_F(HealthTest, RateLimitsHalveTheRequestsAtATimeButNeverBelowOne) {
+TEST_F(HealthTest, RateLimitsLeaveTheBreakerClosed) {
   for (int i = 0; i < 20; ++i) one(ended(Ending::kRateLimited));
-  EXPECT_EQ(health_.limit(), 1);
   EXPECT_TRUE(open());
   EXPECT_EQ(health_.breaker(clock_.steady()), Breaker::kClosed);
-
-  one(answered(milliseconds{5}));
-  EXPECT_EQ(health_.limit(), 2);
 }
 
-TEST_F(HealthTest, RequestsBeyondTheLimitWait) {
-  for (int i = 0; i < 20; ++i) one(ended(Ending::kRateLimited));
-  health_.begin(clock_.steady(), 10);
-  EXPECT_EQ(health_.next_at(clock_.steady(), 10), SteadyTime::max());
+TEST_F(HealthTest, TimeThatAProviderNamesIsWaitedOut) {
+  health_.note({.retry_after = seconds{3}}, clock_.steady());
+  clock_.advance(milliseconds{2'999});
+  EXPECT_FALSE(open());
+  clock_.advance(milliseconds{1});
+  EXPECT_TRUE(open());
 }
 
 TEST_F(HealthTest, ServiceTimeTellsFirstTokenFromSpeed) {

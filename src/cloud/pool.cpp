@@ -140,8 +140,28 @@ Millis Pool::backoff(int round) {
   return Millis{draw(jitter_)};
 }
 
-void Pool::tell_waiting() {
-  for (News* news : waiting_) news->tell();
+void Pool::tell_probed() {
+  for (News* news : for_probe_) news->tell();
+}
+
+const Gate* Pool::gate(std::string_view provider) const {
+  const auto found = gates_.find(provider);
+  return found == gates_.end() ? nullptr : &found->second;
+}
+
+Gate& Pool::gate_of(const Provider& provider) {
+  const ProviderOptions& options = provider.options();
+  const auto [found, added] = gates_.try_emplace(options.name, options.max_concurrent);
+  if (added) update_capacity();
+  return found->second;
+}
+
+void Pool::update_capacity() {
+  // Who waits in here takes nobody's place.
+  int capacity = static_cast<int>(waiting_);
+  for (const auto& [name, gate] : gates_) capacity += gate.limit();
+  capacity = std::max(1, capacity);
+  if (std::exchange(capacity_, capacity) != capacity && on_capacity_) on_capacity_(capacity);
 }
 
 }  // namespace minimill::cloud

@@ -10,9 +10,12 @@
 // Failover: when a provider fails before its first byte, the next best is asked at once. Only when
 // all have failed is there a pause, exponential with jitter or as the providers ask, and another
 // round, at most max_retries of them; none that would have to wait longer than max_wait.
-// Hedging: when nothing has come within the p95 of what is usual there, a second request goes to
-// the next best, or to the same one where there is no other; whichever answers first is taken, and
-// the other cancelled. Not more than the hedge budget allows.
+// Each provider is sent as many at once as it takes (Gate); beyond that a request goes to another
+// that can serve it, or waits for whichever has room first, the apps in fair turns. A refusal
+// because of too many at once (429) is waited out here and counts as no round. Hedging: when
+// nothing has come within the p95 of what is usual there, a second request goes to the next best,
+// or to the same one where there is no other; whichever answers first is taken, and the other
+// cancelled. Not more than the hedge budget allows.
 //
 // Takes only what policy has cleared. A caller that is cancelled cancels all that it started.
 // Event-loop thread only.
@@ -20,6 +23,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -31,6 +35,7 @@
 #include "base/clock.h"
 #include "chat/chat_event.h"
 #include "cloud/choice.h"
+#include "cloud/gate.h"
 #include "cloud/health.h"
 #include "cloud/hedge_budget.h"
 #include "cloud/pass_record.h"
@@ -47,6 +52,7 @@ struct PoolOptions {
   int max_retries = 2;         // rounds after the first
   Millis first_backoff{500};
   Millis max_wait{10'000};
+  std::size_t max_waiting = 1024;  // requests, for a provider to take them
 };
 
 /// A provider and one of its models, fit for the request.
@@ -70,6 +76,7 @@ struct LostAttempt {
 struct Call {
   std::vector<Candidate> candidates;  // in the order in which ties are broken
   std::string operation;              // recognised as; may be empty
+  std::string app;                    // providers are shared fairly between apps
 
   std::vector<LostAttempt> lost;
   std::string provider;  // who answers; empty where nobody did
@@ -100,12 +107,21 @@ class Pool {
   void judged(std::string_view provider, std::string_view model, std::string_view operation,
               bool passed);
 
-  /// nullptr where it has never been asked.
+  /// nullptr where it was never a candidate.
   const Health* health(std::string_view provider, std::string_view model) const;
   /// What is known of one for a task of that size.
   Facts facts(const Candidate& candidate, std::string_view operation, std::int64_t prompt_tokens,
               std::int64_t answer_tokens) const;
   const PoolOptions& options() const { return options_; }
+
+  /// Counts it in capacity() before it is first asked.
+  void expect(const Provider& provider) { gate_of(provider); }
+  /// nullptr where it is not known.
+  const Gate* gate(std::string_view provider) const;
+  /// Beyond how many requests in here another could only wait, wherever it may go; at least 1.
+  int capacity() const { return capacity_; }
+  /// Called whenever capacity() has changed.
+  void on_capacity(std::function<void(int)> changed) { on_capacity_ = std::move(changed); }
 
  private:
   template <class T>
@@ -118,11 +134,14 @@ class Pool {
   template <class T>
   asio::awaitable<Result<T>> carry_out(policy::Cleared<chat::ChatRequest> request, Call& call);
   Health& health_of(const Candidate& candidate);
+  Gate& gate_of(const Provider& provider);
   std::int64_t expected_answer_tokens(const chat::ChatRequest& request,
                                       const std::string& operation) const;
   void learn_length(const std::string& operation, const chat::Usage& usage);
   Millis backoff(int round);
-  void tell_waiting();
+  /// Somebody has come, gone, or begun to wait.
+  void update_capacity();
+  void tell_probed();
 
   const Clock& clock_;
   const PriceTable& prices_;
@@ -131,7 +150,12 @@ class Pool {
   std::map<std::string, Health, std::less<>> health_;  // by "provider/model"
   PassRecord passes_;
   std::map<std::string, DecayedMoments, std::less<>> answer_tokens_;  // by operation
-  std::list<News*> waiting_;  // races that wait for others to make room
+  std::map<std::string, Gate, std::less<>> gates_;                    // by provider
+  std::list<News*> for_probe_;  // races that wait for a half-open breaker's probe to end
+  std::uint64_t next_guest_ = 0;
+  std::size_t waiting_ = 0;  // races
+  int capacity_ = 1;
+  std::function<void(int)> on_capacity_;
   std::shared_ptr<Running> running_;
   std::minstd_rand jitter_{std::random_device{}()};
 };

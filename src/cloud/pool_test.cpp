@@ -4,8 +4,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <set>
 
 #include "http/server.h"
 #include "support/event_loop.h"
@@ -32,7 +35,9 @@ struct Reply {
 /// A provider on a real socket that does as it is told.
 class FakeProvider {
  public:
-  FakeProvider(test::EventLoop& loop, http::Client& client, std::string name) : loop_(loop) {
+  FakeProvider(test::EventLoop& loop, http::Client& client, std::string name,
+               std::optional<int> max_concurrent = {})
+      : loop_(loop) {
     http::Handler handler = [this](http::Request& request, http::Responder& out) {
       return answer(request, out);
     };
@@ -41,8 +46,16 @@ class FakeProvider {
     options.name = std::move(name);
     options.base_url = "http://" + *server_->listen("127.0.0.1:0") + "/v1";
     options.models = {"m"};
+    options.max_concurrent = max_concurrent;
     provider_.emplace(client, std::move(options));
   }
+
+  /// Lets go whatever is held.
+  void release() {
+    holds = false;
+    for (asio::steady_timer* timer : held_) timer->cancel();
+  }
+  std::size_t held() const { return held_.size(); }
 
   Candidate candidate() { return {.provider = &*provider_, .model = "m"}; }
   void stop() { loop_.run(server_->stop(0ms)); }
@@ -51,11 +64,27 @@ class FakeProvider {
   std::vector<Reply> next;  // and before that, one by one
   int requests = 0;
   int cancelled = 0;
+  bool holds = false;     // what would be answered, until release()
+  int takes = 1'000'000;  // at once; the rest gets 429
+  http::Headers refusal_headers;
+  int in_flight = 0;
+  int most_in_flight = 0;
+  int refused = 0;
 
  private:
   asio::awaitable<void> answer(http::Request& request, http::Responder& out) {
     ++requests;
     Reply now = reply;
+    ++in_flight;
+    most_in_flight = std::max(most_in_flight, in_flight);
+    struct Counted {
+      int& count;
+      ~Counted() { --count; }
+    } counted{in_flight};
+    if (in_flight > takes) {
+      ++refused;
+      now = {.status = 429, .headers = refusal_headers, .error = "{}"};
+    }
     if (!next.empty()) {
       now = next.front();
       next.erase(next.begin());
@@ -66,9 +95,18 @@ class FakeProvider {
         if (count != nullptr) ++*count;
       }
     } leaving{&cancelled};
-    const auto wait = now.stalls ? std::chrono::milliseconds{600'000} : now.delay;
+    const bool stays = now.stalls || (holds && now.status == 200);
+    const auto wait = stays ? std::chrono::milliseconds{600'000} : now.delay;
     asio::steady_timer timer(loop_.io(), wait);
-    if (wait > 0ms) co_await timer.async_wait(asio::use_awaitable);
+    if (stays) held_.insert(&timer);
+    struct Held {
+      std::set<asio::steady_timer*>& all;
+      asio::steady_timer* own;
+      ~Held() { all.erase(own); }
+    } held{held_, &timer};
+    if (wait > 0ms) co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+    const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
+    if (cancellation.cancelled() != asio::cancellation_type::none) co_return;
     leaving.count = nullptr;
     http::Headers headers = now.headers;
     if (now.status != 200) {
@@ -99,6 +137,7 @@ class FakeProvider {
   }
 
   test::EventLoop& loop_;
+  std::set<asio::steady_timer*> held_;
   std::optional<http::Server> server_;
   std::optional<Provider> provider_;
 };
@@ -255,7 +294,7 @@ TEST_F(PoolTest, OverloadLowersTheRequestsAtATimeAndLeavesTheBreakerClosed) {
   EXPECT_FALSE(ask(call));
 
   EXPECT_EQ(a_.requests, 3);
-  EXPECT_EQ(pool().health("a", "m")->limit(), 2);
+  EXPECT_LT(pool().gate("a")->limit(), ConcurrencyLimit::kFirst);
   EXPECT_EQ(pool().health("a", "m")->breaker(clock_.steady()), Breaker::kClosed);
 }
 
@@ -410,6 +449,183 @@ TEST_F(PoolTest, ModelWhoseAnswersDoNotPassIsPassedOver) {
   Call alone = call_of({a_.candidate()});
   alone.operation = "triage";
   EXPECT_TRUE(ask(alone));
+}
+
+/// Many requests at once, and how they end.
+struct Crowd {
+  Crowd(test::EventLoop& the_loop, Pool& pool, std::size_t size,
+        const std::function<Call(std::size_t)>& call_of)
+      : loop(the_loop), calls(size), answers(size) {
+    for (std::size_t i = 0; i < size; ++i) {
+      calls[i] = call_of(i);
+      chat::RequestParts parts;
+      parts.messages.push_back(chat::text_message(chat::Role::kUser, "say hello"));
+      chat::ChatRequest request(std::move(parts));
+      auto ended = [this, i](const std::exception_ptr&, Result<chat::ChatAnswer> answer) {
+        answers[i] = std::move(answer);
+        order.push_back(i);
+      };
+      asio::co_spawn(
+          loop.io(),
+          pool.complete(*policy::clear_for_cloud(std::move(request), policy::Privacy::kAllow),
+                        calls[i]),
+          std::move(ended));
+    }
+  }
+  bool wait() {
+    return loop.until([this] { return order.size() == calls.size(); });
+  }
+  std::size_t failed() const {
+    return static_cast<std::size_t>(std::ranges::count_if(
+        answers, [](const auto& each) { return !each || !each->has_value(); }));
+  }
+
+  test::EventLoop& loop;
+  std::vector<Call> calls;
+  std::vector<std::optional<Result<chat::ChatAnswer>>> answers;
+  std::vector<std::size_t> order;  // in which they ended
+};
+
+TEST_F(PoolTest, SixtyFourAtOnceAreSixtyFourAtTheProvider) {
+  a_.holds = true;
+  Crowd crowd(loop_, pool(), 64, [&](std::size_t) { return call_of({a_.candidate()}); });
+
+  EXPECT_TRUE(loop_.until([&] { return a_.held() == 64; }));
+
+  a_.release();
+  ASSERT_TRUE(crowd.wait());
+  EXPECT_EQ(crowd.failed(), 0U);
+}
+
+TEST_F(PoolTest, ProviderThatRefusesBeyondEightIsSentAboutEightAndNobodySeesAnError) {
+  a_.takes = 8;
+  a_.reply.delay = 10ms;
+  Crowd crowd(loop_, pool(), 200, [&](std::size_t) { return call_of({a_.candidate()}); });
+
+  ASSERT_TRUE(crowd.wait());
+
+  EXPECT_EQ(crowd.failed(), 0U);
+  EXPECT_LE(pool().gate("a")->limit(), 12);
+  EXPECT_GE(pool().gate("a")->limit(), 4);
+  const int once_known = a_.refused;
+  a_.most_in_flight = 0;
+  Crowd later(loop_, pool(), 200, [&](std::size_t) { return call_of({a_.candidate()}); });
+  ASSERT_TRUE(later.wait());
+  EXPECT_EQ(later.failed(), 0U);
+  EXPECT_LE(a_.most_in_flight, 13);
+  EXPECT_LE(a_.refused - once_known, 40);
+}
+
+TEST_F(PoolTest, RetryAfterOfACrowdedProviderIsWaitedOutAndNobodySeesAnError) {
+  a_.takes = 2;
+  a_.refusal_headers = {{"retry-after-ms", "20"}};
+  a_.reply.delay = 2ms;
+  Crowd crowd(loop_, pool(), 32, [&](std::size_t) { return call_of({a_.candidate()}); });
+
+  ASSERT_TRUE(crowd.wait());
+  EXPECT_EQ(crowd.failed(), 0U);
+}
+
+TEST_F(PoolTest, WhatOneProviderCannotTakeAnotherDoes) {
+  a_.takes = 4;
+  a_.holds = true;
+  b_.holds = true;
+  Crowd crowd(loop_, pool(), 40,
+              [&](std::size_t) { return call_of({a_.candidate(), b_.candidate()}); });
+
+  EXPECT_TRUE(loop_.until([&] { return a_.held() + b_.held() == 40; }));
+
+  a_.release();
+  b_.release();
+  ASSERT_TRUE(crowd.wait());
+  EXPECT_EQ(crowd.failed(), 0U);
+}
+
+TEST_F(PoolTest, FloodOfOneAppDoesNotHoldUpAnothersRequest) {
+  FakeProvider one(loop_, client_, "one", 1);
+  Crowd crowd(loop_, pool(), 60, [&](std::size_t i) {
+    Call call = call_of({one.candidate()});
+    call.app = i < 59 ? "flood" : "other";
+    return call;
+  });
+
+  ASSERT_TRUE(crowd.wait());
+
+  EXPECT_EQ(one.most_in_flight, 1) << "the user set one at a time";
+  const auto place = std::ranges::find(crowd.order, 59U) - crowd.order.begin();
+  EXPECT_LE(place, 4);
+  one.stop();
+}
+
+TEST_F(PoolTest, CapacityIsWhatProvidersTakeAndWhoWaitsTakesNobodysPlace) {
+  FakeProvider one(loop_, client_, "one", 1);
+  std::vector<int> told;
+  pool().on_capacity([&](int capacity) { told.push_back(capacity); });
+  pool().expect(*one.candidate().provider);
+  one.holds = true;
+  ASSERT_EQ(pool().capacity(), 1);
+  Crowd crowd(loop_, pool(), 3, [&](std::size_t) { return call_of({one.candidate()}); });
+  ASSERT_TRUE(loop_.until([&] { return one.held() == 1; }));
+
+  EXPECT_EQ(pool().capacity(), 3);
+  EXPECT_EQ(told.back(), 3);
+
+  one.release();
+  ASSERT_TRUE(crowd.wait());
+  EXPECT_EQ(pool().capacity(), 1);
+  one.stop();
+}
+
+TEST_F(PoolTest, SoManyMayWaitAndNoMore) {
+  options_.max_waiting = 2;
+  FakeProvider one(loop_, client_, "one", 1);
+  one.holds = true;
+  Crowd crowd(loop_, pool(), 5, [&](std::size_t) { return call_of({one.candidate()}); });
+  ASSERT_TRUE(loop_.until([&] { return crowd.order.size() == 2; }));
+  ASSERT_TRUE(loop_.until([&] { return one.held() == 1; }));
+
+  one.release();
+  ASSERT_TRUE(crowd.wait());
+  EXPECT_EQ(crowd.failed(), 2U);
+  EXPECT_EQ((*crowd.answers[4]).error().code, ErrorCode::kRateLimited);
+  one.stop();
+}
+
+TEST_F(PoolTest, WhoLeavesTheQueueLeavesNoHoleInIt) {
+  FakeProvider one(loop_, client_, "one", 1);
+  one.holds = true;
+  Call held = call_of({one.candidate()});
+  Call leaves = call_of({one.candidate()});
+  Call stays = call_of({one.candidate()});
+  int ended = 0;
+  asio::cancellation_signal leave;
+  const auto count = [&ended](const std::exception_ptr&, const Result<chat::ChatAnswer>&) {
+    ++ended;
+  };
+  asio::co_spawn(loop_.io(), pool().complete(cleared(), held), count);
+  ASSERT_TRUE(loop_.until([&] { return one.held() == 1; }));
+  asio::co_spawn(loop_.io(), pool().complete(cleared(), leaves),
+                 asio::bind_cancellation_slot(leave.slot(), count));
+  asio::co_spawn(loop_.io(), pool().complete(cleared(), stays), count);
+  ASSERT_TRUE(loop_.until([&] { return pool().gate("one")->waiting() == 2; }));
+
+  leave.emit(asio::cancellation_type::terminal);
+  ASSERT_TRUE(loop_.until([&] { return ended == 1; }));
+  one.release();
+
+  EXPECT_TRUE(loop_.until([&] { return ended == 3; }));
+  EXPECT_EQ(stays.provider, "one");
+  EXPECT_EQ(pool().gate("one")->in_flight(), 0);
+  one.stop();
+}
+
+TEST_F(PoolTest, BusyForATimeThatItNamesIsNotBroken) {
+  a_.next = {{.status = 503, .headers = {{"retry-after-ms", "1"}}}};
+  Call call = call_of({a_.candidate()});
+
+  ASSERT_TRUE(ask(call));
+
+  EXPECT_EQ(pool().health("a", "m")->error_rate(clock_.steady()), 0);
 }
 
 TEST_F(PoolTest, NobodyToAskIsAnErrorAndNotAWait) {

@@ -33,14 +33,14 @@ void PriceTable::set(std::string model, Price price) {
 }
 
 std::optional<PriceTable::Match> PriceTable::match(const Prices& prices, std::string_view name) {
-  std::optional<Match> best;
-  for (const auto& [listed, price] : prices) {
-    if (!name.starts_with(listed) || (best && listed.size() < best->size)) continue;
-    const bool whole = name.size() == listed.size();
-    if (!whole && name[listed.size()] != '-' && name[listed.size()] != '@') continue;
-    best = Match{.size = listed.size(), .price = price};
+  // From the whole name down, a part at a time: several times a request, and lists are long.
+  std::size_t size = name.size();
+  while (size > 0 && size != std::string_view::npos) {
+    const auto listed = prices.find(name.substr(0, size));
+    if (listed != prices.end()) return Match{.size = size, .price = listed->second};
+    size = name.find_last_of("-@", size - 1);
   }
-  return best;
+  return std::nullopt;
 }
 
 std::optional<Price> PriceTable::find(std::string_view model) const { return find({}, model); }

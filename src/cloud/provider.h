@@ -12,6 +12,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,7 @@ struct ProviderOptions {
   std::string key_header;           // the header that carries it; empty: the protocol's own
   std::vector<std::string> models;  // the first is the default
   bool batch_api = false;           // it has its protocol's batch API
+  std::optional<int> max_concurrent;  // requests at once; nullopt: as many as it takes
   int max_retries = 2;
   std::chrono::milliseconds first_backoff{500};
   std::chrono::milliseconds max_retry_wait{10'000};

@@ -58,6 +58,7 @@ void read_local(TomlReader table, LocalConfig& local) {
   table.finish();
 }
 
+constexpr int kMostAtOnce = 4096;  // requests in the cloud
 constexpr std::string_view kStretch = "stretch";
 constexpr std::string_view kFirstCome = "first-come";
 
@@ -118,6 +119,9 @@ ProviderConfig read_provider(TomlReader table, const cloud::Catalogue& catalogue
       "batch_price_factor", priced_as != nullptr ? priced_as->batch_price_factor : 1, 0, 1);
   if (provider.models.empty()) {
     table.reject("models", "names no model", "list at least one, the default first");
+  }
+  if (table.has("max_concurrent")) {
+    provider.max_concurrent = table.integer("max_concurrent", 1, 1, kMostAtOnce);
   }
   table.finish();
   return provider;
@@ -249,7 +253,10 @@ void read_root(TomlReader& root, Config& config) {
   }
 
   TomlReader lanes = root.table("lanes");
-  config.lanes.cloud_slots = lanes.integer("cloud_slots", config.lanes.cloud_slots, 1, 1024);
+  if (lanes.has("cloud_slots")) {
+    config.lanes.cloud_slots = lanes.integer("cloud_slots", 1, 1, kMostAtOnce);
+  }
+  config.lanes.cloud_tasks = lanes.integer("cloud_tasks", config.lanes.cloud_tasks, 1, kMostAtOnce);
   config.lanes.max_queued = lanes.integer("max_queued", config.lanes.max_queued, 1, 100'000);
   config.lanes.waiting_usd_per_h =
       lanes.number("waiting_usd_per_h", config.lanes.waiting_usd_per_h, 0.001, 1e6);
@@ -476,6 +483,7 @@ std::string to_toml(const Config& config) {
         in_quotes(provider.protocol == chat::Protocol::kOpenAi ? "openai" : "anthropic"),
         in_quotes(provider.base_url), in_quotes(provider.key_env), in_quotes(provider.key_header),
         in_quotes(provider.models), provider.batch_api, provider.batch_price_factor);
+    if (provider.max_concurrent) line("max_concurrent = {}\n", *provider.max_concurrent);
   }
   line("[cloud]\nprefer = {}\nhedge_budget = {}\nquality_margin = {}\n",
        in_quotes(config.cloud.prefer), config.cloud.hedge_budget, config.cloud.quality_margin);
@@ -485,11 +493,13 @@ std::string to_toml(const Config& config) {
     line("[prices.{}]\ninput = {}\ncached_input = {}\noutput = {}\n", in_quotes(model),
          price.input_usd_per_mtok, price.cached_input_usd_per_mtok, price.output_usd_per_mtok);
   }
+  line("[lanes]");
+  if (config.lanes.cloud_slots) line("cloud_slots = {}", *config.lanes.cloud_slots);
   line(
-      "[lanes]\ncloud_slots = {}\nmax_queued = {}\nwaiting_usd_per_h = {}\n"
+      "cloud_tasks = {}\nmax_queued = {}\nwaiting_usd_per_h = {}\n"
       "app_waiting_usd_per_h = {}\nrunning_share = {}\naccept_degraded = {}\n"
       "balance = {}\norder = {}\n",
-      config.lanes.cloud_slots, config.lanes.max_queued, config.lanes.waiting_usd_per_h,
+      config.lanes.cloud_tasks, config.lanes.max_queued, config.lanes.waiting_usd_per_h,
       config.lanes.app_waiting_usd_per_h, config.lanes.running_share, config.lanes.accept_degraded,
       config.lanes.balance, in_quotes(config.lanes.first_come ? kFirstCome : kStretch));
   line("[router]\nthreshold = {}\nthreshold_checked = {}\n", config.router.threshold,

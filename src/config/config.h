@@ -50,6 +50,7 @@ struct ProviderConfig {
   std::vector<std::string> models;  // the first is used for "cloud" and "auto"
   bool batch_api = false;           // batches may be sent there
   double batch_price_factor = 1;    // what a batch costs, as a share of the price
+  std::optional<int> max_concurrent;  // requests at once; nullopt: as many as it takes
 };
 
 /// How a provider is chosen among those that can serve a request.
@@ -61,7 +62,8 @@ struct CloudConfig {
 };
 
 struct LanesConfig {
-  int cloud_slots = 4;                // the local lane has local.slots
+  std::optional<int> cloud_slots;     // nullopt: as many as the providers take
+  int cloud_tasks = 4;                // of them for background tasks
   int max_queued = 1024;              // of apps' requests, per lane
   double waiting_usd_per_h = 0.2;     // what an hour of a task's waiting may cost
   double app_waiting_usd_per_h = 10;  // and of an app's

@@ -78,7 +78,8 @@ bool is_private(const config::Config& config) {
 
 lane::SchedulerOptions scheduler_options(const config::Config& config) {
   lane::SchedulerOptions options;
-  options.slots = {config.local.slots, config.lanes.cloud_slots};
+  options.slots = {config.local.slots, config.lanes.cloud_slots.value_or(1)};
+  options.most_background = {lane::SchedulerOptions::kNoBound, config.lanes.cloud_tasks};
   options.max_interactive = static_cast<std::size_t>(config.lanes.max_queued);
   options.usd_per_h = {config.lanes.app_waiting_usd_per_h, config.lanes.waiting_usd_per_h};
   options.running_share = config.lanes.running_share;
@@ -98,6 +99,7 @@ cloud::ProviderOptions provider_options(const config::ProviderConfig& config,
   options.key_header = config.key_header;
   options.models = config.models;
   options.batch_api = config.batch_api;
+  options.max_concurrent = config.max_concurrent;
   return options;
 }
 
@@ -110,11 +112,12 @@ cloud::ProviderOptions sim_provider_options(const std::string& url) {
   return options;
 }
 
-cloud::PoolOptions pool_options(const config::CloudConfig& config) {
+cloud::PoolOptions pool_options(const config::Config& config) {
   cloud::PoolOptions options;
-  options.preference = config.weights;
-  options.quality_margin = config.quality_margin;
-  options.hedge_budget = config.hedge_budget;
+  options.preference = config.cloud.weights;
+  options.quality_margin = config.cloud.quality_margin;
+  options.hedge_budget = config.cloud.hedge_budget;
+  options.max_waiting = static_cast<std::size_t>(config.lanes.max_queued);
   return options;
 }
 
@@ -241,7 +244,7 @@ struct Daemon::Parts {
         ids(clock, random),
         client(io),
         prices(options.config.catalogue),
-        pool(clock, prices, pool_options(options.config.cloud)),
+        pool(clock, prices, pool_options(options.config)),
         engines(io, client, clock, options.config, options.environment, options.program, sockets),
         lanes(io.get_executor(), scheduler_options(options.config)),
         keeper(io, clock, router, readers.ledger),
@@ -326,6 +329,7 @@ struct Daemon::Parts {
     runner.emplace(io, clock, *judge, *gateway, *batches, lanes, readers.tasks);
     lanes.set_slots(chat::Lane::kLocal, engines.default_slots());
     engines.on_slots([this](int slots) { lanes.set_slots(chat::Lane::kLocal, slots); });
+    follow_capacity();
     readers.tasks.on_ended([this](const tasks::Consequences& then) {
       if (then.unblocked) runner->ready_since(then.at);
       if (then.effects) outbox_runner.wake();
@@ -367,6 +371,18 @@ struct Daemon::Parts {
     status_api->add_to(routes);
     ledger_api.emplace(clock, retention, std::move(readers.offload_database), offload);
     ledger_api->add_to(routes);
+  }
+
+  /// The cloud lane has as many slots as the providers take at once, and no more than the user
+  /// says.
+  void follow_capacity() {
+    const auto set_slots = [this](int capacity) {
+      const int most = options.config.lanes.cloud_slots.value_or(capacity);
+      lanes.set_slots(chat::Lane::kCloud, std::min(capacity, most));
+    };
+    for (const auto& provider : providers) pool.expect(*provider);
+    set_slots(pool.capacity());
+    pool.on_capacity(set_slots);
   }
 
   /// A model that the router has not met may do better where others failed.

@@ -250,6 +250,9 @@ int Lanes::running(chat::Lane lane) const { return state_->scheduler.running(lan
 int Lanes::slots(chat::Lane lane) const {
   return state_->scheduler.options().slots[chat::index(lane)];
 }
+int Lanes::task_slots(chat::Lane lane) const {
+  return state_->scheduler.slots_for(lane, Priority::kBackground);
+}
 double Lanes::expected_wait_s(chat::Lane lane, Priority priority) const {
   return state_->scheduler.expected_wait_s(lane, priority, Slot::State::now_s());
 }

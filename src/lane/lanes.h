@@ -74,6 +74,8 @@ class Lanes {
   std::size_t waiting(chat::Lane lane) const;
   int running(chat::Lane lane) const;
   int slots(chat::Lane lane) const;
+  /// As many of them as background tasks may take.
+  int task_slots(chat::Lane lane) const;
   /// How long a job that came now would wait, in seconds, by what is predicted.
   double expected_wait_s(chat::Lane lane, Priority priority) const;
 

@@ -23,7 +23,11 @@ const Estimate& estimate_in(const Job& job, chat::Lane lane) {
 
 }  // namespace
 
-Scheduler::Scheduler(SchedulerOptions options) : options_(options) {}
+Scheduler::Scheduler(SchedulerOptions options) : options_(options) {
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    lanes_[i].most_background = options_.most_background[i];
+  }
+}
 
 Result<> Scheduler::enqueue(TicketId ticket, const Job& job, double now_s) {
   LaneState& lane = lanes_[chat::index(job.lane)];
@@ -61,6 +65,19 @@ void Scheduler::remove(TicketId ticket, const Waiting& waiting) {
   if (waiting.job.deadline_s) lane.hurried[kind].erase({*waiting.job.deadline_s, ticket});
 }
 
+int Scheduler::slots_for(chat::Lane lane, Priority priority) const {
+  const int slots = std::max(options_.slots[chat::index(lane)], 1);
+  if (priority == Priority::kInteractive) return slots;
+  return std::clamp(lanes_[chat::index(lane)].most_background, 1, slots);
+}
+
+double Scheduler::running_share_for(chat::Lane which, Priority priority) const {
+  const LaneState& lane = lanes_[chat::index(which)];
+  const bool all = slots_for(which, priority) >= options_.slots[chat::index(which)];
+  if (all || lane.running == 0) return 1;
+  return static_cast<double>(lane.running_of[index(priority)]) / lane.running;
+}
+
 /// Each kind of work finds a slot that the other leaves to it, where there are enough.
 bool Scheduler::has_slot(const LaneState& lane, int slots, Priority priority, double now_s) const {
   if (lane.running >= slots) return false;
@@ -70,7 +87,7 @@ bool Scheduler::has_slot(const LaneState& lane, int slots, Priority priority, do
     return slots < 2 || others_run || !others_wait || lane.running + 1 < slots;
   }
   const bool kept = slots > 2 || (slots == 2 && now_s - lane.app_asked_s < options_.keep_s);
-  return lane.running_of[kBackground] < (kept ? slots - 1 : slots);
+  return lane.running_of[kBackground] < std::min(kept ? slots - 1 : slots, lane.most_background);
 }
 
 std::optional<TicketId> Scheduler::own(const LaneState& lane, int slots, double now_s) const {
@@ -104,9 +121,10 @@ double Scheduler::expected_wait_s(chat::Lane which, Priority priority, double no
   const LaneState& lane = lanes_[chat::index(which)];
   const int slots = std::max(options_.slots[chat::index(which)], 1);
   if (has_slot(lane, slots, priority, now_s) && lane.queues[index(priority)].size() == 0) return 0;
-  double work_s = residual_s(lane, now_s) + lane.queues[kInteractive].work_s();
+  double work_s = running_share_for(which, priority) * residual_s(lane, now_s) +
+                  lane.queues[kInteractive].work_s();
   if (priority == Priority::kBackground) work_s += lane.queues[kBackground].work_s();
-  return work_s / slots;
+  return work_s / slots_for(which, priority);
 }
 
 Move Scheduler::worth_moving(const Waiting& waiting, chat::Lane to, double now_s) const {
@@ -114,7 +132,7 @@ Move Scheduler::worth_moving(const Waiting& waiting, chat::Lane to, double now_s
   const Estimate& here = estimate_in(job, job.lane);
   const Estimate& there = estimate_in(job, to);
   const LaneState& lane = lanes_[chat::index(job.lane)];
-  const int slots = std::max(options_.slots[chat::index(job.lane)], 1);
+  const int slots = slots_for(job.lane, job.priority);
   if (job.deadline_s) {
     const double soonest = now_s + residual_s(lane, now_s) / slots + here.service_s;
     if (soonest > *job.deadline_s && now_s + there.service_s <= *job.deadline_s) {

@@ -20,6 +20,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <set>
 #include <string>
@@ -61,14 +62,17 @@ enum class Move { kNone, kBacklog, kAge, kDeadline };
 struct SchedulerOptions {
   enum class Order { kFirstCome, kStretch };
 
+  static constexpr int kNoBound = std::numeric_limits<int>::max();
+
   PerLane<int> slots{2, 4};
+  /// Slots that background tasks may take at once: where there are plenty, they do not swamp them.
+  PerLane<int> most_background{kNoBound, kNoBound};
   std::size_t max_interactive = 1024;    // waiting, per lane
   std::size_t max_background = 200'000;  // these are kept on disk: it is memory that is bounded
   Order order = Order::kStretch;
   bool balance = true;  // jobs may change lanes
   double stretch = 10;  // times its predicted time after which a job is due
-  std::array<double, kPriorities> usd_per_h{10,
-                                            0.2};  // what waiting costs: interactive, background
+  std::array<double, kPriorities> usd_per_h{10, 0.2};  // what waiting costs: apps', tasks'
   /// What a second in service costs, as a share of what a second of waiting does.
   double running_share = 0.2;
   /// A lane of two slots keeps one for apps for so long after one has asked; a larger one always.
@@ -104,6 +108,8 @@ class Scheduler {
   int running(chat::Lane lane) const { return lanes_[chat::index(lane)].running; }
   /// How long a job that came now would wait in the lane, by what is predicted.
   double expected_wait_s(chat::Lane lane, Priority priority, double now_s) const;
+  /// How many slots work of that kind shares.
+  int slots_for(chat::Lane lane, Priority priority) const;
   const SchedulerOptions& options() const { return options_; }
 
  private:
@@ -128,10 +134,13 @@ class Scheduler {
     std::array<std::set<std::pair<double, TicketId>>, kPriorities> hurried;
     int running = 0;
     std::array<int, kPriorities> running_of{};
+    int most_background = SchedulerOptions::kNoBound;
     std::unordered_map<TicketId, const Running*> jobs;
     double app_asked_s = -1e18;  // when an interactive request came last
   };
 
+  /// The part of what runs in a lane that is in the slots which work of that kind shares.
+  double running_share_for(chat::Lane lane, Priority priority) const;
   bool has_slot(const LaneState& lane, int slots, Priority priority, double now_s) const;
   std::optional<TicketId> own(const LaneState& lane, int slots, double now_s) const;
   std::optional<Start> from_other_lane(chat::Lane lane, double now_s) const;

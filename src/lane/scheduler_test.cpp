@@ -127,6 +127,50 @@ TEST(Scheduler, AppsLeaveASlotForBackground) {
   EXPECT_EQ(started, (std::vector<TicketId>{1, 2, 3, 7}));
 }
 
+TEST(Scheduler, TasksDoNotSwampALaneOfManySlots) {
+  Scheduler scheduler({.slots = {1, 256}, .most_background = {1, 4}});
+  for (TicketId ticket = 1; ticket <= 100; ++ticket) {
+    (void)scheduler.enqueue(ticket, job_in(Lane::kCloud), 0);
+  }
+  while (scheduler.start_next(Lane::kCloud, 0)) {
+  }
+  EXPECT_EQ(scheduler.running(Lane::kCloud), 4);
+
+  for (TicketId ticket = 101; ticket <= 300; ++ticket) {
+    ASSERT_TRUE(scheduler.enqueue(ticket, job_in(Lane::kCloud, Priority::kInteractive), 0));
+    ASSERT_EQ(scheduler.start_next(Lane::kCloud, 0)->ticket, ticket);
+  }
+}
+
+TEST(Scheduler, BoundedTasksWaitForOneAnotherAndNotForApps) {
+  Scheduler scheduler({.slots = {1, 256}, .most_background = {1, 4}});
+  for (TicketId app = 1; app <= 100; ++app) {
+    (void)scheduler.enqueue(app, job_in(Lane::kCloud, Priority::kInteractive, 50), 0);
+  }
+  for (TicketId task = 101; task <= 112; ++task) {
+    (void)scheduler.enqueue(task, job_in(Lane::kCloud, Priority::kBackground, 10), 0);
+  }
+  while (scheduler.start_next(Lane::kCloud, 0)) {
+  }
+
+  EXPECT_EQ(scheduler.expected_wait_s(Lane::kCloud, Priority::kInteractive, 0), 0);
+  // Eight wait for four slots, whose own four are under way.
+  const double wait_s = scheduler.expected_wait_s(Lane::kCloud, Priority::kBackground, 0);
+  EXPECT_GT(wait_s, 20);
+  EXPECT_LT(wait_s, 100);
+}
+
+TEST(Scheduler, FullQueueRefusesOnlyWhoWouldWaitInIt) {
+  Scheduler scheduler({.slots = {1, 64}, .max_interactive = 2});
+  for (TicketId ticket = 1; ticket <= 64; ++ticket) {
+    ASSERT_TRUE(scheduler.enqueue(ticket, job_in(Lane::kCloud, Priority::kInteractive), 0));
+    ASSERT_TRUE(scheduler.start_next(Lane::kCloud, 0));
+  }
+  EXPECT_TRUE(scheduler.enqueue(65, job_in(Lane::kCloud, Priority::kInteractive), 0));
+  EXPECT_TRUE(scheduler.enqueue(66, job_in(Lane::kCloud, Priority::kInteractive), 0));
+  EXPECT_FALSE(scheduler.enqueue(67, job_in(Lane::kCloud, Priority::kInteractive), 0));
+}
+
 TEST(Scheduler, SmallLaneKeepsASlotForAppsOnlyWhileTheyAsk) {
   Scheduler scheduler({.slots = {2, 1}});
   (void)scheduler.enqueue(1, job_in(Lane::kLocal, Priority::kInteractive), 0);

@@ -123,6 +123,7 @@ Result<policy::Cleared<chat::ChatRequest>> ProviderBackend::prepare(const policy
   if (!able) return std::unexpected(std::move(able.error()));
   call.done.candidates = std::move(*able);
   call.done.operation = call.operation;
+  call.done.app = request.app;
   return cleared;
 }
 

@@ -272,7 +272,7 @@ class Budgets(Lanes):
 
     def test_hundred_requests_at_once_cannot_each_spend_what_is_left(self):
         self.run_minimill("budget", "set", "--usd-per-day", "0.5")
-        self.serve_dear("[lanes]\ncloud_slots = 64\n")
+        self.serve_dear()
         statuses = []
         threads = [threading.Thread(target=lambda: statuses.append(self.chat("cloud", "hello")[0])) for _ in range(60)]
 

@@ -2,8 +2,10 @@
 
 import json
 import socket
+import threading
 import time
 
+from counting_provider import CountingProvider
 from support import MinimillTest, eventually
 
 QUICK = ("--first-token-ms", "2", "--tokens-per-second", "0", "--answer-tokens", "8")
@@ -162,6 +164,114 @@ class Choice(Providers):
         failed = self.run_minimill("providers", "test", check=False)
         self.assertEqual(failed.returncode, 1)
         self.assertEqual(self.run_minimill("providers", "show", "nobody", check=False).returncode, 1)
+
+
+class Concurrency(Providers):
+    """As many at once as the provider takes, and no number that we made up."""
+
+    def serve_with(self, text="", provider_text="", **options):
+        self.provider = CountingProvider(**options)
+        self.addCleanup(self.provider.close)
+        self.write_config(f'[[provider]]\nname = "p"\nbase_url = "{self.provider.url}"\nmodels = ["m"]\n{provider_text}'
+                          f'[cloud]\nhedge_budget = 0\n{text}')
+        self.serve()
+
+    def send(self, number, text):
+        """So many requests at once; a function that waits for their statuses."""
+        statuses = []
+        threads = [threading.Thread(target=lambda i=i: statuses.append(self.chat("cloud", f"{text} {i}")[0]))
+                   for i in range(number)]
+        for thread in threads:
+            thread.start()
+
+        def wait():
+            for thread in threads:
+                thread.join()
+            return statuses
+        return wait
+
+    def at_a_time(self):
+        return self.get("/minimill/v1/providers")["providers"][0]["at_a_time_limit"]
+
+    def cloud_lane(self):
+        return next(each for each in self.get("/minimill/v1/status")["lanes"] if each["lane"] == "cloud")
+
+    def test_sixty_four_requests_at_once_are_all_at_the_provider_at_once(self):
+        self.serve_with()
+        statuses = self.send(64, "hold")
+
+        self.assertTrue(self.provider.wait_for(in_flight=64))
+
+        self.provider.released.set()
+        self.assertEqual(statuses(), [200] * 64)
+
+    def test_provider_that_takes_eight_gets_about_eight_and_no_app_sees_an_error(self):
+        self.serve_with(takes=8, service_s=0.02)
+
+        self.assertEqual(self.send(150, "hello")(), [200] * 150)
+
+        self.assertGreaterEqual(self.at_a_time(), 4)
+        self.assertLessEqual(self.at_a_time(), 16)
+        refused = self.provider.refused
+        self.assertEqual(self.send(150, "hello")(), [200] * 150)
+        self.assertLess(self.provider.refused - refused, 50)
+        self.assertEqual(self.provider.most_in_flight, 8)
+
+    def test_fixed_number_of_slots_is_kept_where_it_is_set(self):
+        self.serve_with("[lanes]\ncloud_slots = 3\n")
+        statuses = self.send(12, "hold")
+        eventually(lambda: self.cloud_lane()["waiting"] == 9, "nine wait")
+        self.assertEqual(self.cloud_lane()["slots"], 3)
+        self.provider.released.set()
+
+        self.assertEqual(statuses(), [200] * 12)
+        self.assertEqual(self.provider.most_in_flight, 3)
+
+    def test_a_providers_own_number_is_kept_where_it_is_set(self):
+        self.serve_with(provider_text="max_concurrent = 2\n")
+        statuses = self.send(12, "hold")
+        eventually(lambda: self.cloud_lane()["waiting"] == 10, "ten wait")
+        self.assertEqual(self.at_a_time(), 2)
+        self.provider.released.set()
+
+        self.assertEqual(statuses(), [200] * 12)
+        self.assertEqual(self.provider.most_in_flight, 2)
+
+    def test_hundred_tasks_do_not_occupy_the_cloud_for_apps(self):
+        self.serve_with("[router]\nthreshold = 1\n[lanes]\nbalance = false\n")
+        for number in range(100):
+            task = {"id": f"t{number}", "title": "hold", "notes": f"No {number}"}
+            self.assertLess(self.request("POST", "/minimill/v1/tasks", task)[0], 300)
+        self.assertTrue(self.provider.wait_for(in_flight=4))
+
+        self.assertEqual(self.send(32, "hello")(), [200] * 32)
+
+        self.assertEqual(self.provider.in_flight, 4)
+        self.assertEqual(self.cloud_lane()["running"], 4)
+
+    def test_flood_of_one_app_does_not_hold_up_another(self):
+        self.serve_with(provider_text="max_concurrent = 1\n")
+        keys = {app: self.run_minimill("key", "add", app, "--json").stdout for app in ("flood", "other")}
+        keys = {app: json.loads(text)["key"] for app, text in keys.items()}
+        order = []
+
+        def ask(app, text):
+            status, _, _ = self.chat("cloud", text, headers={"authorization": f"Bearer {keys[app]}"})
+            order.append((app, status))
+
+        threads = [threading.Thread(target=ask, args=("flood", f"hold {i}")) for i in range(20)]
+        for thread in threads:
+            thread.start()
+        eventually(lambda: self.cloud_lane()["waiting"] == 19, "the flood waits")
+        threads.append(threading.Thread(target=ask, args=("other", "hello")))
+        threads[-1].start()
+        eventually(lambda: self.cloud_lane()["waiting"] == 20, "the other app waits, too")
+        self.provider.released.set()
+        for thread in threads:
+            thread.join()
+
+        self.assertEqual({status for _, status in order}, {200})
+        self.assertLess(order.index(("other", 200)), 5)
 
 
 class Hedging(Providers):
