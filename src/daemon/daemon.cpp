@@ -70,17 +70,6 @@ bool is_private(const config::Config& config) {
   });
 }
 
-lane::SchedulerOptions scheduler_options(const config::Config& config) {
-  lane::SchedulerOptions options;
-  options.slots = {config.local.slots, config.lanes.cloud_slots};
-  options.max_interactive = static_cast<std::size_t>(config.lanes.max_queued);
-  options.usd_per_h = {config.lanes.app_waiting_usd_per_h, config.lanes.waiting_usd_per_h};
-  options.running_share = config.lanes.running_share;
-  options.balance = config.lanes.balance;
-  if (config.lanes.first_come) options.order = lane::SchedulerOptions::Order::kFirstCome;
-  return options;
-}
-
 cloud::ProviderOptions provider_options(const config::ProviderConfig& config,
                                         const config::Environment& environment) {
   cloud::ProviderOptions options;
@@ -197,6 +186,17 @@ struct Readers {
 };
 
 }  // namespace
+
+lane::SchedulerOptions scheduler_options(const config::Config& config) {
+  lane::SchedulerOptions options;
+  options.slots = {config.local.slots, config.lanes.cloud_slots};
+  options.max_interactive = static_cast<std::size_t>(config.lanes.max_queued);
+  options.usd_per_h = {config.lanes.app_waiting_usd_per_h, config.lanes.waiting_usd_per_h};
+  options.running_share = config.lanes.running_share;
+  options.balance = config.lanes.balance;
+  if (config.lanes.first_come) options.order = lane::SchedulerOptions::Order::kFirstCome;
+  return options;
+}
 
 /// Everything, in the order it is built: a part may refer to those above it.
 struct Daemon::Parts {

@@ -56,7 +56,7 @@ lane::Estimate JobPlanner::estimate(const Work& work, chat::Lane lane) const {
   double usd = backends_.cost_usd(lane, model, usage);
   // Nobody wants all work sent out because the price list does not know a model.
   if (lane == chat::Lane::kCloud && usd == 0) usd = cloud::cost_usd(kTakenForUnknown, usage);
-  return {.service_s = predicted.seconds, .usd = usd};
+  return {.service_s = predicted.seconds, .usd = usd, .observed = predicted.observed};
 }
 
 lane::Job JobPlanner::job(const Work& work) const {

@@ -118,6 +118,7 @@ void OpenRequest::fail_attempt(const Error& error) {
   record_.attempts.back().error = error.message;
   record_.attempts.back().duration_ms = attempt_ms();
   settle_cloud();
+  slot_.set_end(lane::Scheduler::End::kCutShort);
   slot_ = {};
   hold_ = {};
 }

@@ -212,6 +212,7 @@ serve::Work TaskRunner::work_of(const tasks::Task& task, const chat::Decision& d
 asio::awaitable<void> TaskRunner::on_turn(Ref ref, lane::Slot slot) {
   held_[{ref.run, ref.id}].reset();
   const std::string id = ref.id.value;
+  slot.set_end(lane::Scheduler::End::kCutShort);  // until there is an answer
   Result<> carried = co_await carry_out(std::move(ref), std::move(slot));
   if (!carried) log::warn("task {}: {}", id, carried.error().to_string());
 }
@@ -316,6 +317,7 @@ asio::awaitable<TaskRunner::Next> TaskRunner::attempt(tasks::Task& task, chat::L
   const SteadyTime began = clock_.steady();
   Result<chat::ChatAnswer> answer =
       co_await backends_.complete(lane, decision.model, request, task.spec.privacy, call);
+  if (answer) slot.set_end(lane::Scheduler::End::kWhole);
   slot = {};
 
   const auto took = clock_.steady() - began;
