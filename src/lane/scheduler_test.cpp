@@ -315,7 +315,7 @@ TEST(Scheduler, WhoHasWaitedAsLongAsLeavingCostsLeaves) {
   Scheduler scheduler({.slots = {1, 4}});
   double now_s = 0;
   TicketId next = 1;
-  (void)scheduler.enqueue(500, movable_job(1, 1, 0.001), 0);  // 18 s of waiting
+  (void)scheduler.enqueue(500, movable_job(10, 10, 0.001), 0);  // 18 s of waiting
   // Apps without end, each foretold rightly, go first: what is predicted never sums up to 18 s.
   for (; now_s < 60; now_s += 1) {
     (void)scheduler.enqueue(next, job_in(Lane::kLocal, Priority::kInteractive, 1), now_s);

@@ -65,8 +65,10 @@ TEST(Replay, HurriedRunSchedulesAsASimulatedOneDoes) {
 }
 
 TEST(Replay, TasksLeaveAppsTheirSlotAsInLife) {
-  const std::vector<SimulatedTask> tasks =
-      with_predictions({{.lane = Lane::kCloud, .took_s = {std::nullopt, 5}}});
+  ReplayTask task;
+  task.took_s = {5, std::nullopt};
+
+  const std::vector<SimulatedTask> tasks = with_predictions({task});
 
   EXPECT_EQ(tasks.front().priority, lane::Priority::kBackground);
 }
