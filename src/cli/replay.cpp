@@ -14,6 +14,7 @@
 #include "cli/replay_source.h"
 #include "cli/session.h"
 #include "cli/terminal.h"
+#include "daemon/daemon.h"
 #include "lane/quantile.h"
 #include "replay/timeline.h"
 
@@ -178,11 +179,10 @@ int replay(const Context& context, const ReplayFlags& flags) {
   if (!config) return report_error(config.error());
   const Result<std::optional<double>> speed = speed_of(flags.speed);
   if (!speed) return report_error(speed.error());
-  lane::SchedulerOptions options;
-  options.usd_per_h = {config->lanes.waiting_usd_per_h, config->lanes.waiting_usd_per_h};
-  options.running_share = config->lanes.running_share;
-  const lane::PerLane<int> workers{flags.local_workers.value_or(config->local.slots),
+  lane::SchedulerOptions options = daemon::scheduler_options(*config);
+  const lane::PerLane<int> workers{flags.local_workers.value_or(options.slots[0]),
                                    flags.cloud_workers.value_or(config->lanes.cloud_tasks)};
+  options.most_background = {lane::SchedulerOptions::kNoBound, workers[1]};
   const config::RouterConfig router = config->router;
   Result<Session> session = Session::open(context, std::move(*config), {});
   if (!session) return report_error(session.error());

@@ -192,9 +192,6 @@ int run(const Context& context, const RunFlags& flags) {
     return report_error(chosen.error());
   }
   const std::string warning = warning_about(*config);
-  // Tasks come so many times closer together than in life, and a backlog means so many times less:
-  // otherwise a hurried week would go to the cloud that a leisurely one would not.
-  config->lanes.waiting_usd_per_h /= std::max(flags.speed, 1.0);
   Result<Session> session = Session::open(context, std::move(*config), {.carry_out_tasks = true});
   if (!session) return report_error(session.error());
   if (!session->own() && !flags.cloud.empty()) {

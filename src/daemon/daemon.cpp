@@ -76,18 +76,6 @@ bool is_private(const config::Config& config) {
   });
 }
 
-lane::SchedulerOptions scheduler_options(const config::Config& config) {
-  lane::SchedulerOptions options;
-  options.slots = {config.local.slots, config.lanes.cloud_slots.value_or(1)};
-  options.most_background = {lane::SchedulerOptions::kNoBound, config.lanes.cloud_tasks};
-  options.max_interactive = static_cast<std::size_t>(config.lanes.max_queued);
-  options.usd_per_h = {config.lanes.app_waiting_usd_per_h, config.lanes.waiting_usd_per_h};
-  options.running_share = config.lanes.running_share;
-  options.balance = config.lanes.balance;
-  if (config.lanes.first_come) options.order = lane::SchedulerOptions::Order::kFirstCome;
-  return options;
-}
-
 cloud::ProviderOptions provider_options(const config::ProviderConfig& config,
                                         const config::Environment& environment) {
   cloud::ProviderOptions options;
@@ -227,6 +215,19 @@ struct Readers {
 };
 
 }  // namespace
+
+lane::SchedulerOptions scheduler_options(const config::Config& config) {
+  lane::SchedulerOptions options;
+  // The cloud's real number is found out while it runs (Parts::follow_capacity).
+  options.slots = {config.local.slots, config.lanes.cloud_slots.value_or(config.lanes.cloud_tasks)};
+  options.most_background = {lane::SchedulerOptions::kNoBound, config.lanes.cloud_tasks};
+  options.max_interactive = static_cast<std::size_t>(config.lanes.max_queued);
+  options.usd_per_h = {config.lanes.app_waiting_usd_per_h, config.lanes.waiting_usd_per_h};
+  options.running_share = config.lanes.running_share;
+  options.balance = config.lanes.balance;
+  if (config.lanes.first_come) options.order = lane::SchedulerOptions::Order::kFirstCome;
+  return options;
+}
 
 /// Everything, in the order it is built: a part may refer to those above it.
 struct Daemon::Parts {

@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "config/config.h"
+#include "lane/scheduler.h"
 
 namespace minimill::daemon {
 
@@ -24,6 +25,10 @@ struct DaemonOptions {
   std::filesystem::path program;  // this very binary: it guards llama-server
   bool carry_out_tasks = true;    // false: only answers, for looking at a folder nobody serves
 };
+
+/// How the configuration has work scheduled. Whoever shows what the daemon would do takes these,
+/// too.
+lane::SchedulerOptions scheduler_options(const config::Config& config);
 
 class Daemon {
  public:

@@ -48,17 +48,21 @@ double scheduler_seconds(SteadyTime time) {
 }
 
 struct Slot::State : std::enable_shared_from_this<Slot::State> {
-  State(asio::any_io_executor the_executor, SchedulerOptions options)
-      : executor(std::move(the_executor)), scheduler(options), review(executor) {}
+  State(asio::any_io_executor the_executor, SchedulerOptions options, double how_fast)
+      : executor(std::move(the_executor)),
+        scheduler(options),
+        speed(how_fast),
+        review(executor, SteadyTime::max()) {}
 
-  static double now_s() { return scheduler_seconds(std::chrono::steady_clock::now()); }
+  double seconds_at(SteadyTime time) const { return speed * scheduler_seconds(time); }
+  double now_s() const { return seconds_at(std::chrono::steady_clock::now()); }
 
   /// Gives free slots to whoever is next.
   void dispatch() {
     if (closed) return;
     const SteadyTime now = std::chrono::steady_clock::now();
     for (const chat::Lane lane : {chat::Lane::kLocal, chat::Lane::kCloud}) {
-      while (const auto next = scheduler.start_next(lane, scheduler_seconds(now))) {
+      while (const auto next = scheduler.start_next(lane, seconds_at(now))) {
         running.emplace(next->ticket, Running{lane, now});
         auto node = waiters.extract(next->ticket);
         Slot slot;
@@ -70,21 +74,22 @@ struct Slot::State : std::enable_shared_from_this<Slot::State> {
         node.mapped().on_turn(std::move(slot));
       }
     }
-    plan_review(scheduler_seconds(now));
+    plan_review(now);
   }
 
   /// Waiting may become dearer than moving though nothing happens.
-  void plan_review(double now) {
-    const std::optional<double> at = scheduler.review_at(now);
-    if (!at || reviewing) return;
-    reviewing = true;
-    review.expires_after(
-        std::chrono::duration_cast<SteadyTime::duration>(std::chrono::duration<double>(*at - now)));
+  void plan_review(SteadyTime now) {
+    const std::optional<double> at = scheduler.review_at(seconds_at(now));
+    if (!at) return;
+    const std::chrono::duration<double> after((*at - seconds_at(now)) / speed);
+    const SteadyTime time = now + std::chrono::ceil<SteadyTime::duration>(after);
+    if (time >= review.expiry()) return;  // the one that is planned comes sooner
+    review.expires_at(time);
     review.async_wait([weak = weak_from_this()](const boost::system::error_code& cancelled) {
       const auto state = weak.lock();
-      if (!state) return;
-      state->reviewing = false;
-      if (!cancelled) state->dispatch();
+      if (!state || cancelled) return;
+      state->review.expires_at(SteadyTime::max());
+      state->dispatch();
     });
   }
 
@@ -107,8 +112,8 @@ struct Slot::State : std::enable_shared_from_this<Slot::State> {
     return scheduler.withdraw(ticket);
   }
 
-  void finish(TicketId ticket) {
-    scheduler.finish(ticket, now_s());
+  void finish(TicketId ticket, Scheduler::End end) {
+    scheduler.finish(ticket, now_s(), end);
     if (const auto node = running.extract(ticket)) {
       const auto held = std::chrono::steady_clock::now() - node.mapped().since;
       double& usual = usual_hold_s[chat::index(node.mapped().lane)];
@@ -133,8 +138,8 @@ struct Slot::State : std::enable_shared_from_this<Slot::State> {
 
   asio::any_io_executor executor;
   Scheduler scheduler;
-  asio::steady_timer review;
-  bool reviewing = false;
+  double speed;
+  asio::steady_timer review;  // expires never while none is planned
   std::unordered_map<TicketId, Waiter> waiters;
   std::unordered_map<TicketId, Running> running;
   PerLane<double> usual_hold_s{};  // a decaying mean
@@ -148,7 +153,8 @@ Slot::Slot(Slot&& other) noexcept
       ticket_(std::exchange(other.ticket_, 0)),
       waited_(other.waited_),
       lane_(other.lane_),
-      move_(other.move_) {}
+      move_(other.move_),
+      end_(other.end_) {}
 
 Slot& Slot::operator=(Slot&& other) noexcept {
   std::swap(state_, other.state_);
@@ -156,17 +162,18 @@ Slot& Slot::operator=(Slot&& other) noexcept {
   waited_ = other.waited_;
   lane_ = other.lane_;
   move_ = other.move_;
+  std::swap(end_, other.end_);
   Slot given_back(std::move(other));
   return *this;
 }
 
 Slot::~Slot() {
   if (ticket_ == 0) return;
-  if (const auto state = state_.lock()) state->finish(ticket_);
+  if (const auto state = state_.lock()) state->finish(ticket_, end_);
 }
 
-Lanes::Lanes(asio::any_io_executor executor, SchedulerOptions options)
-    : state_(std::make_shared<Slot::State>(std::move(executor), options)) {}
+Lanes::Lanes(asio::any_io_executor executor, SchedulerOptions options, double speed)
+    : state_(std::make_shared<Slot::State>(std::move(executor), options, speed)) {}
 
 Lanes::~Lanes() {
   state_->closed = true;
@@ -254,7 +261,7 @@ int Lanes::task_slots(chat::Lane lane) const {
   return state_->scheduler.slots_for(lane, Priority::kBackground);
 }
 double Lanes::expected_wait_s(chat::Lane lane, Priority priority) const {
-  return state_->scheduler.expected_wait_s(lane, priority, Slot::State::now_s());
+  return state_->scheduler.expected_wait_s(lane, priority, state_->now_s());
 }
 
 }  // namespace minimill::lane

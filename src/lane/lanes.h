@@ -35,6 +35,9 @@ class Slot {
   /// Where it is: the job's own lane, unless it was moved.
   chat::Lane lane() const { return lane_; }
   Move move() const { return move_; }
+  /// How it is given back; kWhole unless told otherwise. Work that failed, or was left, was cut
+  /// short: how long it took is not how long it takes.
+  void set_end(Scheduler::End end) { end_ = end; }
 
  private:
   friend class Lanes;
@@ -44,6 +47,7 @@ class Slot {
   std::chrono::nanoseconds waited_{};
   chat::Lane lane_ = chat::Lane::kLocal;
   Move move_ = Move::kNone;
+  Scheduler::End end_ = Scheduler::End::kWhole;
 };
 
 /// A point in time as the scheduler counts, for Job::deadline_s.
@@ -51,7 +55,9 @@ double scheduler_seconds(SteadyTime time);
 
 class Lanes {
  public:
-  Lanes(asio::any_io_executor executor, SchedulerOptions options);
+  /// `speed`: how many times faster than the machine's clock the scheduler's goes. Only a replay's
+  /// is not 1; everything the scheduler is told and tells is in its own seconds.
+  Lanes(asio::any_io_executor executor, SchedulerOptions options, double speed = 1);
   ~Lanes();  // whoever waits gets kUnavailable
 
   /// kRateLimited when the queue is full, with when a place in it is likely to be free; kTimeout at

@@ -276,6 +276,25 @@ TEST(Lanes, MoreSlotsAreUsedAtOnce) {
   EXPECT_TRUE(second.has_slot());
 }
 
+TEST(Lanes, WhatWasCutShortDoesNotMakeTheLaneLookFast) {
+  const auto wait_after = [](Scheduler::End end) {
+    asio::io_context io;
+    Lanes lanes(io.get_executor(), kOneSlot);
+    for (int i = 0; i < 20; ++i) {
+      Entry entry;
+      enter(io, lanes, entry);
+      Slot slot = std::move(**entry.result);
+      slot.set_end(end);
+    }
+    Entry running;
+    enter(io, lanes, running);
+    return lanes.expected_wait_s(Lane::kLocal, Priority::kInteractive);
+  };
+
+  EXPECT_GT(wait_after(Scheduler::End::kCutShort), 0.9);
+  EXPECT_LT(wait_after(Scheduler::End::kWhole), 0.5);
+}
+
 TEST(Lanes, SlotSaysThatTheJobWasMoved) {
   asio::io_context io;
   Lanes lanes(io.get_executor(), kOneSlot);

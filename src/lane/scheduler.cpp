@@ -51,7 +51,8 @@ Result<> Scheduler::enqueue(TicketId ticket, const Job& job, double now_s) {
   lane.queues[kind].push(job.app, waiting.entry);
   if (job.priority == Priority::kInteractive) lane.app_asked_s = now_s;
   if (options_.balance && job.in[chat::index(other(job.lane))]) {
-    lane.movable[kind].emplace(now_s, ticket);
+    waiting.leaves_s = now_s + moving_cost_s(job, other(job.lane), {1, 1});
+    lane.movable[kind].emplace(waiting.leaves_s, ticket);
     if (job.deadline_s) lane.hurried[kind].emplace(*job.deadline_s, ticket);
   }
   waiting_.emplace(ticket, std::move(waiting));
@@ -61,7 +62,7 @@ Result<> Scheduler::enqueue(TicketId ticket, const Job& job, double now_s) {
 void Scheduler::remove(TicketId ticket, const Waiting& waiting) {
   LaneState& lane = lanes_[chat::index(waiting.job.lane)];
   const int kind = index(waiting.job.priority);
-  lane.movable[kind].erase({waiting.arrived_s, ticket});
+  lane.movable[kind].erase({waiting.leaves_s, ticket});
   if (waiting.job.deadline_s) lane.hurried[kind].erase({*waiting.job.deadline_s, ticket});
 }
 
@@ -104,50 +105,81 @@ std::optional<TicketId> Scheduler::own(const LaneState& lane, int slots, double 
   return overdue && background->key < interactive->key ? background->ticket : interactive->ticket;
 }
 
-/// Service times of language models are so spread that the time a job has run says little of how
-/// long it goes on (for an exponential one, nothing); one that has run longer than predicted is
-/// taken to be half done.
-double Scheduler::residual_s(const LaneState& lane, double now_s) const {
+double Scheduler::factor(chat::Lane lane, double now_s) const {
+  return options_.times_known ? 1 : lanes_[chat::index(lane)].test.factor(now_s);
+}
+
+PerLane<double> Scheduler::factors(double now_s) const {
+  return {factor(chat::Lane::kLocal, now_s), factor(chat::Lane::kCloud, now_s)};
+}
+
+double Scheduler::rest_s(chat::Lane lane, double now_s) const {
+  if (!options_.times_known) return lanes_[chat::index(lane)].test.rest_s(now_s);
   double sum = 0;
-  for (const auto& [ticket, job] : lane.jobs) {
-    const double ran_s = now_s - job->started_s;
-    sum += options_.times_known ? std::max(job->predicted_s - ran_s, 0.0)
-                                : std::max(job->predicted_s, ran_s);
+  for (const auto& [ticket, job] : running_) {
+    const double rest_s = job.prediction.service_s - (now_s - job.started_s);
+    if (job.lane == lane) sum += std::max(rest_s, 0.0);
   }
   return sum;
 }
 
+double Scheduler::rest_per_slot_s(chat::Lane lane, Priority priority, double now_s) const {
+  return running_share_for(lane, priority) * rest_s(lane, now_s) / slots_for(lane, priority);
+}
+
 double Scheduler::expected_wait_s(chat::Lane which, Priority priority, double now_s) const {
   const LaneState& lane = lanes_[chat::index(which)];
-  const int slots = std::max(options_.slots[chat::index(which)], 1);
+  const int slots = options_.slots[chat::index(which)];
   if (has_slot(lane, slots, priority, now_s) && lane.queues[index(priority)].size() == 0) return 0;
-  double work_s = running_share_for(which, priority) * residual_s(lane, now_s) +
-                  lane.queues[kInteractive].work_s();
-  if (priority == Priority::kBackground) work_s += lane.queues[kBackground].work_s();
-  return work_s / slots_for(which, priority);
+  double queued_s = lane.queues[kInteractive].work_s();
+  if (priority == Priority::kBackground) queued_s += lane.queues[kBackground].work_s();
+  return rest_per_slot_s(which, priority, now_s) +
+         factor(which, now_s) * queued_s / slots_for(which, priority);
+}
+
+/// Its price there, as time that waiting could take for it.
+double Scheduler::dearer_s(const Job& job, chat::Lane to) const {
+  return (estimate_in(job, to).usd - estimate_in(job, job.lane).usd) * kSecondsPerHour /
+         std::max(options_.usd_per_h[index(job.priority)], 1e-9);
+}
+
+double Scheduler::moving_cost_s(const Job& job, chat::Lane to, PerLane<double> factors) const {
+  const double here_s = factors[chat::index(job.lane)] * estimate_in(job, job.lane).service_s;
+  const double there_s = factors[chat::index(to)] * estimate_in(job, to).service_s;
+  return options_.running_share * (there_s - here_s) + dearer_s(job, to);
+}
+
+/// What leaving saves is what the last of the queue waits: everybody behind moves up.
+double Scheduler::gain_s(const Waiting& waiting, chat::Lane to, double now_s) const {
+  const Job& job = waiting.job;
+  const PerLane<double> factors = this->factors(now_s);
+  const int slots = slots_for(job.lane, job.priority);
+  const double own_s = factors[chat::index(job.lane)] * waiting.entry.service_s / slots;
+  const double saved_s = expected_wait_s(job.lane, job.priority, now_s) - own_s;
+  // Whoever has waited for as long as leaving costs leaves, whatever is predicted of the rest: so
+  // nobody pays more than twice the least that was possible (ski rental).
+  const double waited_s = now_s - waiting.arrived_s;
+  return std::max(saved_s, waited_s) - moving_cost_s(job, to, factors);
+}
+
+/// It has waited long for its size, and would go on to.
+bool Scheduler::is_overdue(const Waiting& waiting, chat::Lane to, double now_s) const {
+  const Job& job = waiting.job;
+  const double long_s = options_.stretch * kOld * estimate_in(job, job.lane).service_s;
+  if (now_s - waiting.arrived_s <= long_s) return false;
+  return rest_per_slot_s(job.lane, job.priority, now_s) > dearer_s(job, to);
 }
 
 Move Scheduler::worth_moving(const Waiting& waiting, chat::Lane to, double now_s) const {
   const Job& job = waiting.job;
-  const Estimate& here = estimate_in(job, job.lane);
-  const Estimate& there = estimate_in(job, to);
-  const LaneState& lane = lanes_[chat::index(job.lane)];
-  const int slots = slots_for(job.lane, job.priority);
   if (job.deadline_s) {
-    const double soonest = now_s + residual_s(lane, now_s) / slots + here.service_s;
-    if (soonest > *job.deadline_s && now_s + there.service_s <= *job.deadline_s) {
-      return Move::kDeadline;
-    }
+    const double here_s = factor(job.lane, now_s) * estimate_in(job, job.lane).service_s;
+    const double soonest = now_s + rest_per_slot_s(job.lane, job.priority, now_s) + here_s;
+    const double there = now_s + factor(to, now_s) * estimate_in(job, to).service_s;
+    if (soonest > *job.deadline_s && there <= *job.deadline_s) return Move::kDeadline;
   }
-  const double dearer_s = (there.usd - here.usd) * kSecondsPerHour /
-                          std::max(options_.usd_per_h[index(job.priority)], 1e-9);
-  // What leaving saves is what the last of the queue waits: everybody behind moves up.
-  const double saved_s =
-      expected_wait_s(job.lane, job.priority, now_s) - waiting.entry.service_s / slots;
-  const bool old = now_s - waiting.arrived_s > options_.stretch * kOld * here.service_s;
-  if (old && residual_s(lane, now_s) / slots > dearer_s) return Move::kAge;
-  const double cost_s = options_.running_share * (there.service_s - here.service_s) + dearer_s;
-  return saved_s > cost_s ? Move::kBacklog : Move::kNone;
+  if (is_overdue(waiting, to, now_s)) return Move::kAge;
+  return gain_s(waiting, to, now_s) > 0 ? Move::kBacklog : Move::kNone;
 }
 
 std::optional<Scheduler::Start> Scheduler::from_other_lane(chat::Lane lane, double now_s) const {
@@ -156,13 +188,25 @@ std::optional<Scheduler::Start> Scheduler::from_other_lane(chat::Lane lane, doub
   const int slots = options_.slots[chat::index(lane)];
   for (const Priority priority : {Priority::kInteractive, Priority::kBackground}) {
     if (!has_slot(here, slots, priority, now_s)) continue;
-    for (const auto* candidates :
-         {&there.hurried[index(priority)], &there.movable[index(priority)]}) {
+    const int kind = index(priority);
+    for (const Ranking* candidates : {&there.hurried[kind], &there.movable[kind]}) {
       if (candidates->empty()) continue;
       const TicketId ticket = candidates->begin()->second;
       const Move move = worth_moving(waiting_.at(ticket), lane, now_s);
       if (move != Move::kNone) return Start{.ticket = ticket, .move = move};
     }
+  }
+  return std::nullopt;
+}
+
+std::optional<TicketId> Scheduler::overdue_in_other_lane(chat::Lane lane, double now_s) const {
+  for (const Priority priority : {Priority::kInteractive, Priority::kBackground}) {
+    const Ranking& movable = lanes_[chat::index(other(lane))].movable[index(priority)];
+    if (movable.empty()) continue;
+    const TicketId ticket = movable.begin()->second;
+    const int slots = options_.slots[chat::index(lane)];
+    if (!has_slot(lanes_[chat::index(lane)], slots, priority, now_s)) continue;
+    if (is_overdue(waiting_.at(ticket), lane, now_s)) return ticket;
   }
   return std::nullopt;
 }
@@ -175,18 +219,19 @@ void Scheduler::start(TicketId ticket, chat::Lane lane, double now_s) {
   FairQueue& queue = lanes_[chat::index(waiting.job.lane)].queues[kind];
   const bool moved = lane != waiting.job.lane;
   moved ? queue.erase(waiting.job.app, waiting.entry) : queue.serve(waiting.job.app, waiting.entry);
-  const auto added = running_.emplace(
-      ticket,
-      Running{.lane = lane,
-              .priority = waiting.job.priority,
-              .app = std::move(waiting.job.app),
-              .predicted_s = std::max(estimate_in(waiting.job, lane).service_s, kShortest_s),
-              .started_s = now_s,
-              .moved = moved});
+  const Estimate& estimate = estimate_in(waiting.job, lane);
+  const Prediction prediction{.service_s = std::max(estimate.service_s, kShortest_s),
+                              .trust = trust_in(estimate.observed)};
+  running_.emplace(ticket, Running{.lane = lane,
+                                   .priority = waiting.job.priority,
+                                   .app = std::move(waiting.job.app),
+                                   .prediction = prediction,
+                                   .started_s = now_s,
+                                   .moved = moved});
   LaneState& state = lanes_[chat::index(lane)];
   ++state.running;
   ++state.running_of[kind];
-  state.jobs.emplace(ticket, &added.first->second);
+  state.test.start(prediction, now_s);
 }
 
 std::optional<Scheduler::Start> Scheduler::start_next(chat::Lane lane, double now_s) {
@@ -197,38 +242,46 @@ std::optional<Scheduler::Start> Scheduler::start_next(chat::Lane lane, double no
   if (const std::optional<TicketId> ticket = own(state, slots, now_s)) {
     next = Start{.ticket = *ticket, .move = Move::kNone};
   }
-  if (options_.balance) {
-    const std::optional<Start> mover = from_other_lane(lane, now_s);
+  if (options_.balance && !next) next = from_other_lane(lane, now_s);
+  if (options_.balance && next && next->move == Move::kNone) {
     // Whoever is about to be overdue over there goes before who has time here.
-    const bool first = mover && next && mover->move == Move::kAge &&
-                       waiting_.at(mover->ticket).entry.key < waiting_.at(next->ticket).entry.key;
-    if (mover && (!next || first)) next = mover;
+    const std::optional<TicketId> overdue = overdue_in_other_lane(lane, now_s);
+    const double key = waiting_.at(next->ticket).entry.key;
+    if (overdue && waiting_.at(*overdue).entry.key < key) {
+      next = Start{.ticket = *overdue, .move = Move::kAge};
+    }
   }
   if (next) start(next->ticket, lane, now_s);
   return next;
 }
 
-std::optional<double> Scheduler::review_at(double now_s) const {
-  if (!options_.balance) return std::nullopt;
-  constexpr double kShare = 0.1;  // of its predicted time that a job may wait unnoticed
-  constexpr double kSoonest_s = 0.05;
-  constexpr double kLatest_s = 5;
-  std::optional<double> at;
-  for (const chat::Lane lane : {chat::Lane::kLocal, chat::Lane::kCloud}) {
-    const LaneState& target = lanes_[chat::index(other(lane))];
-    if (target.running >= options_.slots[chat::index(other(lane))]) continue;
-    for (const auto& movable : lanes_[chat::index(lane)].movable) {
-      if (movable.empty()) continue;
-      const Job& job = waiting_.at(movable.begin()->second).job;
-      const double step =
-          std::clamp(kShare * estimate_in(job, lane).service_s, kSoonest_s, kLatest_s);
-      at = std::min(at.value_or(now_s + step), now_s + step);
-    }
-  }
-  return at;
+/// Between events both what waiting costs and what moving does grow linearly with time.
+double Scheduler::until_worth_moving_s(const Waiting& waiting, chat::Lane to, double now_s) const {
+  constexpr double kSoonest_s = 0.02;
+  constexpr double kLatest_s = 1;  // a deadline or the job's age may decide sooner
+  const double gain_s = this->gain_s(waiting, to, now_s);
+  const double per_s = (this->gain_s(waiting, to, now_s + kSoonest_s) - gain_s) / kSoonest_s;
+  return per_s > 0 ? std::clamp(-gain_s / per_s, kSoonest_s, kLatest_s) : kLatest_s;
 }
 
-void Scheduler::finish(TicketId ticket, double now_s) {
+std::optional<double> Scheduler::review_at(double now_s) const {
+  if (!options_.balance) return std::nullopt;
+  std::optional<double> soonest_s;
+  for (const chat::Lane lane : {chat::Lane::kLocal, chat::Lane::kCloud}) {
+    const chat::Lane to = other(lane);
+    if (lanes_[chat::index(to)].running >= options_.slots[chat::index(to)]) continue;
+    for (const Ranking& movable : lanes_[chat::index(lane)].movable) {
+      if (movable.empty()) continue;
+      const Waiting& waiting = waiting_.at(movable.begin()->second);
+      const double until_s = until_worth_moving_s(waiting, to, now_s);
+      soonest_s = std::min(soonest_s.value_or(until_s), until_s);
+    }
+  }
+  if (!soonest_s) return std::nullopt;
+  return now_s + *soonest_s;
+}
+
+void Scheduler::finish(TicketId ticket, double now_s, End end) {
   const auto found = running_.find(ticket);
   if (found == running_.end()) return;
   const Running& job = found->second;
@@ -236,11 +289,11 @@ void Scheduler::finish(TicketId ticket, double now_s) {
   const int kind = index(job.priority);
   // A lane that was free for who came from the other one charges nobody for it.
   if (!job.moved) {
-    lane.queues[kind].correct(job.app, (now_s - job.started_s) - job.predicted_s);
+    lane.queues[kind].correct(job.app, (now_s - job.started_s) - job.prediction.service_s);
   }
   --lane.running;
   --lane.running_of[kind];
-  lane.jobs.erase(ticket);
+  lane.test.finish(job.prediction, job.started_s, end == End::kWhole, now_s);
   running_.erase(found);
 }
 

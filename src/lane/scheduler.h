@@ -12,6 +12,8 @@
 //
 // Between the lanes: a job that waits in one lane and may run in the other is started there, where
 // a slot is free that nobody of that lane wants, once waiting costs more than going there does.
+// What waiting costs is priced anew whenever it is asked: by how long what runs has run, and by
+// what the lane's services have shown of its predictions (TimeOnTest).
 //
 // Pure: no clock, no I/O, no threads; time is in seconds on whatever clock the caller has, and the
 // caller alone knows how long things really take. The daemon (Lanes) and the simulation
@@ -29,6 +31,7 @@
 #include "base/error.h"
 #include "chat/decision.h"
 #include "lane/fair_queue.h"
+#include "lane/time_on_test.h"
 
 namespace minimill::lane {
 
@@ -44,8 +47,10 @@ constexpr chat::Lane other(chat::Lane lane) {
 
 /// What carrying a job out in a lane is expected to take.
 struct Estimate {
+  static constexpr int kMany = 1'000'000;
   double service_s = 1;
   double usd = 0;
+  int observed = kMany;  // services that have ended that service_s rests on; few are believed less
 };
 
 struct Job {
@@ -97,8 +102,10 @@ class Scheduler {
   /// When to ask again though nothing happens: waiting may have become dearer than moving.
   std::optional<double> review_at(double now_s) const;
 
-  /// A started ticket has ended; its slot is free.
-  void finish(TicketId ticket, double now_s);
+  enum class End { kWhole, kCutShort };
+  /// A started ticket has ended; its slot is free. One that failed or was left was cut short: it
+  /// says how long its service takes at least.
+  void finish(TicketId ticket, double now_s, End end = End::kWhole);
   /// A waiting ticket leaves. False where it is not waiting.
   bool withdraw(TicketId ticket);
   /// As many as the engines, or the providers, really take at once. What runs goes on.
@@ -117,35 +124,48 @@ class Scheduler {
     Job job;
     double arrived_s = 0;
     FairQueue::Entry entry;
+    double leaves_s = 0;  // when it will have waited for as long as leaving costs, as predicted
   };
   struct Running {
     chat::Lane lane = chat::Lane::kLocal;
     Priority priority = Priority::kBackground;
     std::string app;
-    double predicted_s = 0;
+    Prediction prediction;
     double started_s = 0;
     bool moved = false;
   };
+  using Ranking = std::set<std::pair<double, TicketId>>;
   struct LaneState {
     std::array<FairQueue, kPriorities> queues;
-    /// Those who may go to the other lane, by when they came.
-    std::array<std::set<std::pair<double, TicketId>>, kPriorities> movable;
+    /// Those who may go to the other lane, by when they will have waited for as long as that costs:
+    /// who came first, among equals; and who is foretold too long over there holds up nobody.
+    std::array<Ranking, kPriorities> movable;
     /// Those of them that have a deadline, by it.
-    std::array<std::set<std::pair<double, TicketId>>, kPriorities> hurried;
+    std::array<Ranking, kPriorities> hurried;
     int running = 0;
     std::array<int, kPriorities> running_of{};
     int most_background = SchedulerOptions::kNoBound;
-    std::unordered_map<TicketId, const Running*> jobs;
+    TimeOnTest test;
     double app_asked_s = -1e18;  // when an interactive request came last
   };
 
   /// The part of what runs in a lane that is in the slots which work of that kind shares.
   double running_share_for(chat::Lane lane, Priority priority) const;
+  /// What is left of what runs in those slots, for each of them.
+  double rest_per_slot_s(chat::Lane lane, Priority priority, double now_s) const;
   bool has_slot(const LaneState& lane, int slots, Priority priority, double now_s) const;
   std::optional<TicketId> own(const LaneState& lane, int slots, double now_s) const;
   std::optional<Start> from_other_lane(chat::Lane lane, double now_s) const;
+  std::optional<TicketId> overdue_in_other_lane(chat::Lane lane, double now_s) const;
+  bool is_overdue(const Waiting& waiting, chat::Lane to, double now_s) const;
   Move worth_moving(const Waiting& waiting, chat::Lane to, double now_s) const;
-  double residual_s(const LaneState& lane, double now_s) const;
+  double until_worth_moving_s(const Waiting& waiting, chat::Lane to, double now_s) const;
+  double gain_s(const Waiting& waiting, chat::Lane to, double now_s) const;
+  double moving_cost_s(const Job& job, chat::Lane to, PerLane<double> factors) const;
+  double dearer_s(const Job& job, chat::Lane to) const;
+  PerLane<double> factors(double now_s) const;
+  double factor(chat::Lane lane, double now_s) const;
+  double rest_s(chat::Lane lane, double now_s) const;
   void remove(TicketId ticket, const Waiting& waiting);
   void start(TicketId ticket, chat::Lane lane, double now_s);
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <optional>
 #include <random>
 #include <vector>
 
@@ -289,6 +290,119 @@ TEST(Scheduler, JobThatHangsDoesNotHoldItsLane) {
   ASSERT_TRUE(scheduler.review_at(1));
 
   EXPECT_EQ(scheduler.start_next(Lane::kCloud, 60)->ticket, 2U);
+}
+
+TEST(Scheduler, JobThatOutlastsItsPredictionIsEvidenceForWhatWaitsBehindIt) {
+  Scheduler scheduler({.slots = {1, 1}});
+  (void)scheduler.enqueue(1, job_in(Lane::kLocal, Priority::kBackground, 3), 0);
+  ASSERT_TRUE(scheduler.start_next(Lane::kLocal, 0));
+  for (TicketId ticket = 2; ticket <= 11; ++ticket) {
+    (void)scheduler.enqueue(ticket, job_in(Lane::kLocal, Priority::kBackground, 3), 0);
+  }
+  const double before = scheduler.expected_wait_s(Lane::kLocal, Priority::kBackground, 0);
+
+  // Ten times its prediction and not ended: the ten behind it are not likely to take 3 s each.
+  EXPECT_NEAR(before, 33, 1e-9);
+  EXPECT_GT(scheduler.expected_wait_s(Lane::kLocal, Priority::kBackground, 30), 5 * before);
+}
+
+TEST(Scheduler, LaneThatWasSlowerThanPredictedIsPricedSo) {
+  Scheduler scheduler({.slots = {1, 4}});
+  for (TicketId ticket = 1; ticket <= 10; ++ticket) {
+    const double now_s = static_cast<double>(ticket) * 20;
+    (void)scheduler.enqueue(ticket, job_in(Lane::kLocal, Priority::kBackground, 2), now_s);
+    ASSERT_TRUE(scheduler.start_next(Lane::kLocal, now_s));
+    scheduler.finish(ticket, now_s + 20);
+  }
+  (void)scheduler.enqueue(11, movable_job(2, 2, 0.0005), 220);  // the cloud's price: 9 s of waiting
+  (void)scheduler.enqueue(12, movable_job(2, 2, 0.0005), 220);
+  ASSERT_TRUE(scheduler.start_next(Lane::kLocal, 220));
+
+  EXPECT_EQ(scheduler.start_next(Lane::kCloud, 220)->ticket, 12U);
+}
+
+TEST(Scheduler, WhatFailsAtOnceDoesNotMakeALaneLookFast) {
+  const auto wait_after = [](Scheduler::End end) {
+    Scheduler scheduler({.slots = {1, 1}});
+    for (TicketId ticket = 1; ticket <= 50; ++ticket) {
+      (void)scheduler.enqueue(ticket, job_in(Lane::kLocal, Priority::kBackground, 10), 0);
+      (void)scheduler.start_next(Lane::kLocal, 0);
+      scheduler.finish(ticket, 0, end);
+    }
+    (void)scheduler.enqueue(51, job_in(Lane::kLocal, Priority::kBackground, 10), 0);
+    (void)scheduler.start_next(Lane::kLocal, 0);
+    return scheduler.expected_wait_s(Lane::kLocal, Priority::kBackground, 0);
+  };
+
+  EXPECT_NEAR(wait_after(Scheduler::End::kCutShort), 10, 1e-9);
+  EXPECT_LT(wait_after(Scheduler::End::kWhole), 2);
+}
+
+TEST(Scheduler, UnprovenPredictionHoldsNobodyAsLong) {
+  const auto leaves_at = [](int observed) {
+    Scheduler scheduler({.slots = {1, 4}});
+    Job running = job_in(Lane::kLocal, Priority::kBackground, 3);
+    running.in[0]->observed = observed;
+    (void)scheduler.enqueue(1, running, 0);
+    (void)scheduler.start_next(Lane::kLocal, 0);
+    (void)scheduler.enqueue(2, movable_job(3, 3, 0.001), 0);  // 18 s of waiting
+    double now_s = 0;
+    while (!scheduler.start_next(Lane::kCloud, now_s)) now_s = scheduler.review_at(now_s).value();
+    return now_s;
+  };
+
+  EXPECT_LT(leaves_at(0), leaves_at(100) - 1);
+  EXPECT_LT(leaves_at(100), 18);
+}
+
+TEST(Scheduler, WhoHasWaitedAsLongAsLeavingCostsLeaves) {
+  Scheduler scheduler({.slots = {1, 4}});
+  double now_s = 0;
+  TicketId next = 1;
+  (void)scheduler.enqueue(500, movable_job(10, 10, 0.001), 0);  // 18 s of waiting
+  // Apps without end, each foretold rightly, go first: what is predicted never sums up to 18 s.
+  for (; now_s < 60; now_s += 1) {
+    (void)scheduler.enqueue(next, job_in(Lane::kLocal, Priority::kInteractive, 1), now_s);
+    ASSERT_EQ(scheduler.start_next(Lane::kLocal, now_s)->ticket, next);
+    const auto moved = scheduler.start_next(Lane::kCloud, now_s);
+    if (moved) {
+      EXPECT_EQ(moved->ticket, 500U);
+      break;
+    }
+    scheduler.finish(next++, now_s + 1);
+  }
+
+  EXPECT_NEAR(now_s, 19, 1);
+}
+
+TEST(Scheduler, WhoIsForetoldTooLongElsewhereHoldsUpNobody) {
+  Scheduler scheduler({.slots = {1, 4}});
+  (void)scheduler.enqueue(1, job_in(Lane::kLocal, Priority::kBackground, 60), 0);
+  ASSERT_TRUE(scheduler.start_next(Lane::kLocal, 0));
+  (void)scheduler.enqueue(2, movable_job(5, 3000), 0);  // came first, and will not go
+  (void)scheduler.enqueue(3, movable_job(5, 3), 1);
+
+  EXPECT_EQ(scheduler.start_next(Lane::kCloud, 1)->ticket, 3U);
+  EXPECT_FALSE(scheduler.start_next(Lane::kCloud, 1));
+}
+
+TEST(Scheduler, ReviewComesWhenMovingHasBecomeWorthIt) {
+  Scheduler scheduler({.slots = {1, 1}});
+  (void)scheduler.enqueue(1, job_in(Lane::kLocal, Priority::kBackground, 5), 0);
+  ASSERT_TRUE(scheduler.start_next(Lane::kLocal, 0));
+  (void)scheduler.enqueue(2, movable_job(5, 40), 1);
+  double now_s = 1;
+  int reviews = 0;
+  while (!scheduler.start_next(Lane::kCloud, now_s)) {
+    const std::optional<double> next = scheduler.review_at(now_s);
+    ASSERT_TRUE(next);
+    ASSERT_GT(*next, now_s);
+    EXPECT_FALSE(scheduler.start_next(Lane::kCloud, now_s + 0.9 * (*next - now_s)));
+    now_s = *next;
+    ++reviews;
+  }
+
+  EXPECT_LE(reviews, 5);
 }
 
 TEST(Scheduler, FullQueueIsRefused) {

@@ -40,6 +40,7 @@ double ServiceTimes::Speed::seconds(const Vector& sizes) const {
 }
 
 void ServiceTimes::Speed::learn(const Vector& sizes, double seconds) {
+  ++learnt_;
   Vector gain{};
   double scale = kForgetting;
   double predicted = 0;
@@ -61,8 +62,7 @@ void ServiceTimes::Speed::learn(const Vector& sizes, double seconds) {
 }
 
 void ServiceTimes::History::learn(double tokens, double factor) {
-  count += 1;
-  const double step = std::max(1 / count, kFewest);
+  const double step = std::max(1.0 / ++count, kFewest);
   answer_tokens += step * (tokens - answer_tokens);
   log_factor += step * (std::log(factor) - log_factor);
 }
@@ -109,17 +109,21 @@ ServicePrediction ServiceTimes::predict(chat::Lane lane, std::string_view model,
   double tokens =
       (all.count * all.answer_tokens + kShrink * kFirstAnswerTokens) / (all.count + kShrink);
   double log_factor = 0;
-  if (const History* own = history_of(lane, operation)) {
+  const Speed* speed = speed_of(lane, model);
+  int observed = speed == nullptr ? 0 : speed->learnt();
+  const History* own = history_of(lane, operation);
+  if (!operation.empty()) observed = own == nullptr ? 0 : std::min(observed, own->count);
+  if (own != nullptr) {
     tokens = (own->count * own->answer_tokens + kShrink * tokens) / (own->count + kShrink);
     log_factor = own->count * own->log_factor / (own->count + kShrink);
   }
   if (max_tokens > 0) tokens = std::min(tokens, static_cast<double>(max_tokens));
   const Vector sizes =
       ServiceTimes::sizes(static_cast<double>(std::max<std::int64_t>(prompt_tokens, 0)), tokens);
-  const Speed* speed = speed_of(lane, model);
   const double seconds = speed == nullptr ? Speed(lane).seconds(sizes) : speed->seconds(sizes);
   return {.seconds = std::clamp(seconds * std::exp(log_factor), kShortest_s, kLongest_s),
-          .answer_tokens = tokens};
+          .answer_tokens = tokens,
+          .observed = observed};
 }
 
 }  // namespace minimill::lane

@@ -36,6 +36,7 @@ struct ServiceSample {
 struct ServicePrediction {
   double seconds = 0;
   double answer_tokens = 0;
+  int observed = 0;  // services that it rests on: of this operation, or by this model where fewer
 };
 
 class ServiceTimes {
@@ -55,14 +56,16 @@ class ServiceTimes {
     explicit Speed(chat::Lane lane);
     double seconds(const Vector& sizes) const;
     void learn(const Vector& sizes, double seconds);
+    int learnt() const { return learnt_; }
 
    private:
+    int learnt_ = 0;
     Vector weights_;
     std::array<Vector, kTerms> covariance_{};
   };
   /// Decaying means, of the newest twenty or so.
   struct History {
-    double count = 0;
+    int count = 0;
     double answer_tokens = 0;
     double log_factor = 0;
     std::uint64_t learnt_at = 0;  // for forgetting whoever has not come for longest

@@ -65,6 +65,20 @@ TEST(ServiceTimes, LimitOnTheAnswerBoundsItsTime) {
             times.predict(Lane::kLocal, "m", "essay", 100, 0).seconds / 5);
 }
 
+TEST(ServiceTimes, PredictionSaysOnHowManyItRests) {
+  ServiceTimes times;
+  EXPECT_EQ(times.predict(Lane::kLocal, "m", "a", 500, 0).observed, 0);
+  for (int i = 0; i < 5; ++i) times.learn(sample(500, 100, "a"));
+  times.learn(sample(500, 100, "b"));
+
+  EXPECT_EQ(times.predict(Lane::kLocal, "m", "a", 500, 0).observed, 5);
+  EXPECT_EQ(times.predict(Lane::kLocal, "m", "b", 500, 0).observed, 1);
+  EXPECT_EQ(times.predict(Lane::kLocal, "m", "new", 500, 0).observed, 0);
+  EXPECT_EQ(times.predict(Lane::kLocal, "m", "", 500, 0).observed, 6);
+  EXPECT_EQ(times.predict(Lane::kLocal, "new", "a", 500, 0).observed, 0);
+  EXPECT_EQ(times.predict(Lane::kCloud, "m", "a", 500, 0).observed, 0);
+}
+
 TEST(ServiceTimes, NothingIsLearntFromWhatCannotBe) {
   ServiceTimes times;
   const double before = times.predict(Lane::kCloud, "m", "a", 100, 100).seconds;

@@ -21,9 +21,13 @@ void put_in_one_queue(std::vector<SimulatedTask>& tasks) {
     if (!cloud) cloud = task.in[chat::index(task.lane)];
     task.in[chat::index(Lane::kLocal)].reset();
     task.lane = Lane::kCloud;
-    // The slot that is kept free of background work is kept for apps; this world has none.
-    task.priority = lane::Priority::kInteractive;
   }
+}
+
+/// The slot that is kept free of background work is kept for apps; a world before minimill has
+/// none.
+void use_every_worker(std::vector<SimulatedTask>& tasks) {
+  for (SimulatedTask& task : tasks) task.priority = lane::Priority::kInteractive;
 }
 
 }  // namespace
@@ -51,6 +55,7 @@ Arranged arrange(Arrangement arrangement, std::vector<SimulatedTask> tasks,
       options.slots = {0, workers[0] + workers[1]};
       [[fallthrough]];
     case Arrangement::kTwoLanes:
+      use_every_worker(arranged.tasks);
       options.order = lane::SchedulerOptions::Order::kFirstCome;
       options.balance = false;
       break;

@@ -59,7 +59,7 @@ std::vector<SimulatedTask> with_predictions(std::vector<ReplayTask> tasks) {
     SimulatedTask& each = simulated.emplace_back();
     each.arrives_s = task.arrives_s;
     each.lane = task.lane;
-    each.priority = lane::Priority::kInteractive;  // no slot is kept for other work: there is none
+    each.priority = lane::Priority::kBackground;  // as the daemon takes them
     lane::PerLane<std::optional<double>> took_s = task.took_s;
     if (task.lane == Lane::kLocal && task.may_move && !took_s[1] && took_s[0]) {
       took_s[1] = *took_s[0] * ratio;

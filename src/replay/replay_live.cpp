@@ -27,7 +27,7 @@ struct Replay {
   Replay(const asio::any_io_executor& executor, Arranged given, double how_fast)
       : arranged(std::move(given)),
         speed(how_fast),
-        lanes(executor, arranged.options),
+        lanes(executor, arranged.options, speed),
         changed(executor, SteadyTime::max()) {}
 
   Arranged arranged;
@@ -39,24 +39,12 @@ struct Replay {
   std::size_t ended = 0;
 };
 
-lane::Job job_of(const SimulatedTask& task, double speed) {
-  lane::Job job;
-  job.lane = task.lane;
-  job.priority = task.priority;
-  job.app = task.app;
-  for (std::size_t lane = 0; lane < job.in.size(); ++lane) {
-    if (!task.in[lane]) continue;
-    job.in[lane] =
-        lane::Estimate{.service_s = task.in[lane]->predicted_s / speed, .usd = task.in[lane]->usd};
-  }
-  return job;
-}
-
 asio::awaitable<void> carry_out(std::shared_ptr<Replay> replay, const SimulatedTask& task) {
   const SteadyTime due = replay->began + real(task.arrives_s, replay->speed);
   asio::steady_timer timer(co_await asio::this_coro::executor, due);
   co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
-  lane::Job job = job_of(task, replay->speed);
+  lane::Job job = job_of(task);
+  if (job.deadline_s) *job.deadline_s += replay->speed * lane::scheduler_seconds(replay->began);
   Result<lane::Slot> slot = co_await replay->lanes.enter(std::move(job));
   if (slot) {
     const SteadyTime started = std::chrono::steady_clock::now();
@@ -83,8 +71,6 @@ asio::awaitable<void> carry_out(std::shared_ptr<Replay> replay, const SimulatedT
 asio::awaitable<std::vector<Served>> replay_live(Arranged arranged, double speed,
                                                  std::function<void(std::size_t ended)> on_end) {
   auto executor = co_await asio::this_coro::executor;
-  // Money is not sped up: an hour of waiting there is so much less of an hour here.
-  for (double& usd_per_h : arranged.options.usd_per_h) usd_per_h *= speed;
   arranged.options.max_interactive = arranged.tasks.size();
   arranged.options.max_background = arranged.tasks.size();
   const auto replay = std::make_shared<Replay>(executor, std::move(arranged), speed);

@@ -20,20 +20,6 @@ struct Completion {
   bool operator>(const Completion& other) const { return at_s > other.at_s; }
 };
 
-lane::Job job_of(const SimulatedTask& task) {
-  lane::Job job;
-  job.lane = task.lane;
-  job.priority = task.priority;
-  job.app = task.app;
-  job.deadline_s = task.deadline_s;
-  for (std::size_t lane = 0; lane < job.in.size(); ++lane) {
-    if (!task.in[lane]) continue;
-    job.in[lane] =
-        lane::Estimate{.service_s = task.in[lane]->predicted_s, .usd = task.in[lane]->usd};
-  }
-  return job;
-}
-
 class Simulation {
  public:
   Simulation(std::vector<SimulatedTask> tasks, lane::SchedulerOptions options)
@@ -98,6 +84,20 @@ class Simulation {
 };
 
 }  // namespace
+
+lane::Job job_of(const SimulatedTask& task) {
+  lane::Job job;
+  job.lane = task.lane;
+  job.priority = task.priority;
+  job.app = task.app;
+  job.deadline_s = task.deadline_s;
+  for (std::size_t lane = 0; lane < job.in.size(); ++lane) {
+    if (!task.in[lane]) continue;
+    job.in[lane] =
+        lane::Estimate{.service_s = task.in[lane]->predicted_s, .usd = task.in[lane]->usd};
+  }
+  return job;
+}
 
 std::vector<Served> simulate(std::vector<SimulatedTask> tasks, lane::SchedulerOptions options) {
   options.max_interactive = tasks.size();

@@ -26,6 +26,9 @@ struct SimulatedTask {
   std::optional<double> deadline_s;  // on the same clock as arrives_s
 };
 
+/// What the scheduler is told of it.
+lane::Job job_of(const SimulatedTask& task);
+
 /// How a task fared.
 struct Served {
   double arrived_s = 0;

@@ -67,6 +67,7 @@ void OpenRequest::begin_attempt(std::string model, lane::Slot slot, policy::Budg
            .max_cost_usd = considered_.max_cost_usd};
   settled_ = false;
   slot_ = std::move(slot);
+  slot_.set_end(lane::Scheduler::End::kCutShort);  // until there is an answer
   hold_ = std::move(hold);
   attempt_started_ = clock_.steady();
   attempting_ = true;
@@ -144,6 +145,7 @@ void OpenRequest::end_attempt(const chat::Usage& usage) {
   attempt.duration_ms = attempt_ms();
   attempt.usage = usage;
   attempt.cost_usd = backend().cost_usd(attempt.backend, attempt.model, usage);
+  slot_.set_end(lane::Scheduler::End::kWhole);
   slot_ = {};
 }
 

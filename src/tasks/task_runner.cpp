@@ -203,6 +203,7 @@ policy::Request TaskRunner::request_of(const Task& task, bool degraded) const {
 asio::awaitable<void> TaskRunner::on_turn(Ref ref, lane::Slot slot) {
   held_[{ref.run, ref.id}].reset();
   const std::string id = ref.id.value;
+  slot.set_end(lane::Scheduler::End::kCutShort);  // until there is an answer
   Result<> carried = co_await carry_out(std::move(ref), std::move(slot));
   if (!carried) log::warn("task {}: {}", id, carried.error().to_string());
 }

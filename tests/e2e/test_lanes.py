@@ -70,6 +70,18 @@ class Balance(Lanes):
         first = next(task["id"] for task in moved if task["lane"] == "cloud")
         self.assertEqual(self.layers(first)[0], "balance")
 
+    def test_hurried_run_waits_no_longer_than_it_would_in_life(self):
+        device = self.sim_cloud("--tokens-per-second", "0", "--first-token-ms", "1", "--timed", "device")
+        self.configure(self.sim_cloud(*QUICK), self.LOCAL, device)
+        tasks = self.write_tasks([{"id": f"t{number}", "title": EASY, "notes": "(device takes 6 s)", "arrives_s": 6.0 * number}
+                                  for number in range(10)], "hurried.jsonl")
+
+        report = json.loads(self.run_minimill("run", tasks, "--speed", "60", "--json").stdout)
+
+        # The price of the cloud is worth some seconds of waiting; divided by the speed it would be minutes, and all would wait.
+        self.assertLess(report["all"]["mean_queue_age_s"], 2.0)
+        self.assertGreater(report["all"]["cloud"]["answered"], 5)
+
     def test_nothing_moves_where_balance_is_off(self):
         self.serve_both(self.LOCAL + "[lanes]\nwaiting_usd_per_h = 1000.0\nbalance = false\n")
         for number in range(4):
