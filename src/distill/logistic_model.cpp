@@ -99,8 +99,8 @@ LogisticModel LogisticModel::train(std::span<const Example> examples, std::size_
   model.bias_ = dense.bias;
   model.scale_.assign(classes, 1e-6F);
   for (std::size_t i = 0; i < dense.weights.size(); ++i) {
-    float& most = model.scale_[i % classes];
-    most = std::max(most, std::abs(dense.weights[i] * dense.scale) / 127);
+    float& scale = model.scale_[i % classes];
+    scale = std::max(scale, std::abs(dense.weights[i] * dense.scale) / 127);
   }
   model.weights_.resize(dense.weights.size());
   for (std::size_t i = 0; i < dense.weights.size(); ++i) {
