@@ -16,17 +16,17 @@
 #include <string>
 #include <vector>
 
-#include "lane/arrangement.h"
-#include "lane/published_world.h"
 #include "lane/quantile.h"
-#include "lane/timeline.h"
+#include "replay/arrangement.h"
+#include "replay/published_world.h"
+#include "replay/timeline.h"
 
 namespace {
 
 using namespace minimill;
-using lane::Arrangement;
 using lane::PerLane;
-using lane::Served;
+using replay::Arrangement;
+using replay::Served;
 
 constexpr int kTasks = 100'000;
 constexpr PerLane<int> kWorkers{1, 4};
@@ -44,27 +44,27 @@ struct Row {
 
 /// Predictions differ between arrangements: what a kind takes on average in its own lane does not.
 double usual_s(const Served& served) {
-  const lane::PublishedWorld world;
-  return served.belongs == route::Lane::kLocal ? world.easy_local_s : world.hard_s;
+  const replay::PublishedWorld world;
+  return served.belongs == chat::Lane::kLocal ? world.easy_local_s : world.hard_s;
 }
 
 Row row_of(const std::vector<Served>& served, bool one_queue) {
   Row row;
   std::vector<double> ages;
   std::vector<double> hard;
-  const lane::PublishedWorld world;
+  const replay::PublishedWorld world;
   for (const Served& each : served) {
     const double age_s = each.age_s();
     ages.push_back(age_s);
-    if (each.belongs == route::Lane::kCloud) hard.push_back(age_s);
+    if (each.belongs == chat::Lane::kCloud) hard.push_back(age_s);
     const double usual = one_queue ? world.easy_cloud_s : usual_s(each);
     row.longest_wait = std::max(row.longest_wait, age_s / usual);
     if (age_s > 10 * usual) ++row.over_ten;
-    if (each.ran == route::Lane::kLocal) row.share_local += 1;
+    if (each.ran == chat::Lane::kLocal) row.share_local += 1;
     row.usd_per_task += each.usd;
   }
   const auto count = static_cast<double>(served.size());
-  const lane::SimulatedResult means = lane::summary(served);
+  const replay::SimulatedResult means = replay::summary(served);
   row.duration_s = means.mean_duration_s;
   row.age_s = means.mean_queue_age_s;
   row.p99_age_s = lane::quantile(std::move(ages), 0.99);
@@ -74,14 +74,14 @@ Row row_of(const std::vector<Served>& served, bool one_queue) {
   return row;
 }
 
-std::vector<lane::SimulatedTask> world_at(double tasks_per_h, int tasks = kTasks) {
-  return lane::published_tasks({.tasks_per_h = tasks_per_h, .tasks = tasks});
+std::vector<replay::SimulatedTask> world_at(double tasks_per_h, int tasks = kTasks) {
+  return replay::published_tasks({.tasks_per_h = tasks_per_h, .tasks = tasks});
 }
 
 std::vector<Served> run(Arrangement arrangement, double tasks_per_h, PerLane<int> workers,
                         const lane::SchedulerOptions& options = {}) {
-  lane::Arranged arranged = lane::arrange(arrangement, world_at(tasks_per_h), workers, options);
-  return lane::simulate(std::move(arranged.tasks), arranged.options);
+  replay::Arranged arranged = replay::arrange(arrangement, world_at(tasks_per_h), workers, options);
+  return replay::simulate(std::move(arranged.tasks), arranged.options);
 }
 
 /// The least mean queue age that was found with known times.
@@ -120,7 +120,7 @@ double most_per_h(Arrangement arrangement, double age_s, PerLane<int> workers) {
   double high = 700;
   while (high - low > 1) {
     const double middle = (low + high) / 2;
-    const bool kept = lane::summary(run(arrangement, middle, workers)).mean_queue_age_s <= age_s;
+    const bool kept = replay::summary(run(arrangement, middle, workers)).mean_queue_age_s <= age_s;
     (kept ? low : high) = middle;
   }
   return low;
@@ -129,14 +129,15 @@ double most_per_h(Arrangement arrangement, double age_s, PerLane<int> workers) {
 void write_svg(const std::string& path) {
   constexpr double kLoad = 350;
   constexpr int kShown = 1500;
-  std::vector<lane::NamedTimeline> compared;
+  std::vector<replay::NamedTimeline> compared;
   for (const Arrangement each : {Arrangement::kOneQueue, Arrangement::kTwoLanes,
                                  Arrangement::kKnownTimes, Arrangement::kMinimill}) {
-    lane::Arranged arranged = lane::arrange(each, world_at(kLoad, kShown), kWorkers);
-    const std::vector<Served> served = lane::simulate(std::move(arranged.tasks), arranged.options);
-    compared.push_back({std::string(lane::name(each)), lane::timeline_of(served, 150)});
+    replay::Arranged arranged = replay::arrange(each, world_at(kLoad, kShown), kWorkers);
+    const std::vector<Served> served =
+        replay::simulate(std::move(arranged.tasks), arranged.options);
+    compared.push_back({std::string(replay::name(each)), replay::timeline_of(served, 150)});
   }
-  std::ofstream(path) << lane::to_svg(
+  std::ofstream(path) << replay::to_svg(
       fmt::format("The published world at {:.0f} tasks/h, one local and four cloud workers", kLoad),
       compared);
   fmt::print("\nqueue age and lanes over time at {:.0f} tasks/h: {}\n", kLoad, path);

@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "lane/scheduler.h"
-#include "lane/task_store.h"
 #include "sqlite/writer.h"
+#include "tasks/task_store.h"
 
 namespace {
 
@@ -24,9 +24,9 @@ using namespace minimill;
 lane::Job random_job(std::minstd_rand& random, int apps) {
   lane::Job job;
   const double service_s = 1 + static_cast<double>(random() % 600) / 10;
-  job.lane = random() % 5 == 0 ? route::Lane::kCloud : route::Lane::kLocal;
-  job.in[static_cast<std::size_t>(route::index(job.lane))] = lane::Estimate{.service_s = service_s};
-  if (job.lane == route::Lane::kLocal)
+  job.lane = random() % 5 == 0 ? chat::Lane::kCloud : chat::Lane::kLocal;
+  job.in[static_cast<std::size_t>(chat::index(job.lane))] = lane::Estimate{.service_s = service_s};
+  if (job.lane == chat::Lane::kLocal)
     job.in[1] = lane::Estimate{.service_s = 6 * service_s, .usd = 0.002};
   job.app = "app" + std::to_string(random() % static_cast<unsigned>(apps));
   if (random() % 10 == 0) job.deadline_s = 1e6 + static_cast<double>(random() % 1'000'000);
@@ -48,7 +48,7 @@ void BM_Decision(benchmark::State& state) {
     ++next;
   }
   std::vector<lane::TicketId> running;
-  for (const route::Lane lane : {route::Lane::kLocal, route::Lane::kCloud}) {
+  for (const chat::Lane lane : {chat::Lane::kLocal, chat::Lane::kCloud}) {
     while (const auto start = scheduler.start_next(lane, now_s)) running.push_back(start->ticket);
   }
   std::size_t ended = 0;
@@ -57,8 +57,8 @@ void BM_Decision(benchmark::State& state) {
     (void)scheduler.enqueue(next, jobs[next % jobs.size()], now_s);
     ++next;
     scheduler.finish(running[ended], now_s);
-    auto start = scheduler.start_next(route::Lane::kLocal, now_s);
-    if (!start) start = scheduler.start_next(route::Lane::kCloud, now_s);
+    auto start = scheduler.start_next(chat::Lane::kLocal, now_s);
+    if (!start) start = scheduler.start_next(chat::Lane::kCloud, now_s);
     if (start) running[ended] = start->ticket;
     ended = (ended + 1) % running.size();
   }
@@ -80,20 +80,20 @@ void BM_DurableEnqueue(benchmark::State& state) {
   const std::filesystem::path path = folder / "tasks.db";
   {
     auto db = sqlite::Database::open(path, sqlite::Database::Mode::kReadWrite);
-    if (!db || !lane::migrate_tasks(*db)) {
+    if (!db || !tasks::migrate_tasks(*db)) {
       state.SkipWithError("the database cannot be opened");
       return;
     }
     sqlite::Writer writer(std::move(*db));
-    auto store = lane::TaskStore::open(path, writer);
+    auto store = tasks::TaskStore::open(path, writer);
     std::vector<double> took_ms;
     std::int64_t number = 0;
     boost::asio::io_context io;
     const auto submit = [&]() -> boost::asio::awaitable<void> {
-      lane::RunInfo run;
+      tasks::RunInfo run;
       run.id = {"bench"};
       run.name = "bench";
-      std::vector<lane::Submission> tasks(1);
+      std::vector<tasks::Submission> tasks(1);
       tasks[0].spec.id = {std::to_string(number++)};
       tasks[0].spec.title = "Sort this mail";
       tasks[0].spec.notes = std::string(400, 'x');

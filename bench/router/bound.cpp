@@ -102,7 +102,7 @@ class RouterPolicy final : public Policy {
  public:
   explicit RouterPolicy(route::RouterOptions options) : router_(std::move(options)) {}
   bool stays(const Work& work) override {
-    return router_.decide(titled(work))->lane == route::Lane::kLocal;
+    return router_.decide(titled(work))->lane == chat::Lane::kLocal;
   }
   void audit(const Work& work) override {
     const route::RouteInput input = titled(work);

@@ -15,7 +15,7 @@ namespace minimill::cli {
 /// Opens a session and prints what `call(ApiClient&)` brings: as JSON, or by `print(json::object)`.
 template <class Call, class Print>
 int with_api(const Context& context, bool as_json, Call call, Print print) {
-  Result<daemon::Config> config = context.config();
+  Result<config::Config> config = context.config();
   if (!config) return report_error(config.error());
   Result<Session> session = Session::open(context, std::move(*config), {});
   if (!session) return report_error(session.error());

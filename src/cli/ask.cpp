@@ -71,7 +71,7 @@ int ask(const Context& context, const AskFlags& flags) {
          .field = {},
          .retry_after = {}});
   }
-  Result<daemon::Config> config = context.config();
+  Result<config::Config> config = context.config();
   if (!config) return report_error(config.error());
   Result<Session> session = Session::open(context, std::move(*config), {});
   if (!session) return report_error(session.error());

@@ -1,9 +1,9 @@
 #include <fmt/format.h>
 
-#include "apps/app_store.h"
 #include "base/json.h"
 #include "cli/api_command.h"
-#include "daemon/data_folder.h"
+#include "config/data_folder.h"
+#include "policy/app_store.h"
 
 namespace minimill::cli {
 namespace {
@@ -18,23 +18,23 @@ struct BudgetFlags {
 };
 
 /// Of what the flags say the budget is.
-apps::Budget named(const BudgetFlags& flags) {
-  apps::Budget budget;
+policy::Budget named(const BudgetFlags& flags) {
+  policy::Budget budget;
   if (!flags.app.empty()) {
-    budget.scope = apps::BudgetScope::kApp;
+    budget.scope = policy::BudgetScope::kApp;
     budget.of = flags.app;
   } else if (!flags.operation.empty()) {
-    budget.scope = apps::BudgetScope::kOperation;
+    budget.scope = policy::BudgetScope::kOperation;
     budget.of = flags.operation;
   }
   return budget;
 }
 
 int set(const Context& context, const BudgetFlags& flags) {
-  Result<apps::AppStore> store = open_app_store(context);
+  Result<policy::AppStore> store = open_app_store(context);
   if (!store) return report_error(store.error());
-  apps::Budget budget = named(flags);
-  for (const apps::Budget& known : store->budgets()) {
+  policy::Budget budget = named(flags);
+  for (const policy::Budget& known : store->budgets()) {
     if (known.scope == budget.scope && known.of == budget.of) budget = known;
   }
   if (flags.usd_per_day) budget.usd_per_day = flags.usd_per_day;
@@ -42,18 +42,18 @@ int set(const Context& context, const BudgetFlags& flags) {
   if (flags.soft) budget.soft = *flags.soft;
   if (Result<> saved = store->set(budget); !saved) return report_error(saved.error());
   fmt::print("The budget of {} is set; it holds at once.\n",
-             apps::to_string(budget.scope, budget.of));
+             policy::to_string(budget.scope, budget.of));
   return kExitOk;
 }
 
 int remove(const Context& context, const BudgetFlags& flags) {
-  Result<apps::AppStore> store = open_app_store(context);
+  Result<policy::AppStore> store = open_app_store(context);
   if (!store) return report_error(store.error());
-  const apps::Budget budget = named(flags);
+  const policy::Budget budget = named(flags);
   if (Result<> gone = store->remove_budget(budget.scope, budget.of); !gone) {
     return report_error(gone.error());
   }
-  fmt::print("The budget of {} is removed.\n", apps::to_string(budget.scope, budget.of));
+  fmt::print("The budget of {} is removed.\n", policy::to_string(budget.scope, budget.of));
   return kExitOk;
 }
 

@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "cli/program_path.h"
 #include "cli/terminal.h"
-#include "daemon/data_folder.h"
+#include "config/data_folder.h"
 
 namespace minimill::cli {
 namespace {
@@ -26,12 +26,12 @@ constexpr const char* kFooter =
 
 }  // namespace
 
-Result<apps::AppStore> open_app_store(const Context& context) {
-  Result<daemon::Config> config = context.config();
+Result<policy::AppStore> open_app_store(const Context& context) {
+  Result<config::Config> config = context.config();
   if (!config) return std::unexpected(std::move(config.error()));
   std::error_code ec;
   std::filesystem::create_directories(config->data_dir, ec);
-  return apps::AppStore::open(daemon::apps_file(config->data_dir));
+  return policy::AppStore::open(config::apps_file(config->data_dir));
 }
 
 int report_error(const Error& error) {
@@ -42,7 +42,7 @@ int report_error(const Error& error) {
 
 int run_command_line(int argc, char** argv) {
   Context context;
-  context.environment = daemon::Environment::read();
+  context.environment = config::Environment::read();
   context.program = program_path(argv[0]);
 
   CLI::App app(kDescription, "minimill");

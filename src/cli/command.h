@@ -13,9 +13,9 @@
 #include <string>
 #include <utility>
 
-#include "apps/app_store.h"
 #include "base/error.h"
-#include "daemon/config.h"
+#include "config/config.h"
+#include "policy/app_store.h"
 
 namespace minimill::cli {
 
@@ -26,13 +26,13 @@ inline constexpr int kExitSomeFailed = 3;
 inline constexpr int kExitClosedPipe = 141;  // as a shell reports SIGPIPE
 
 struct Context {
-  daemon::Environment environment;
+  config::Environment environment;
   std::filesystem::path program;      // this binary
   std::filesystem::path config_path;  // --config; empty: the default one
   std::string log_level;              // --log-level; empty: the configuration's
   std::function<int()> chosen;        // set by the subcommand that was asked for
 
-  Result<daemon::Config> config() const { return daemon::load_config(config_path, environment); }
+  Result<config::Config> config() const { return config::load_config(config_path, environment); }
 };
 
 /// `run` is what the subcommand does when it is the one asked for.
@@ -45,7 +45,7 @@ void run_on_choice(CLI::App* subcommand, Context& context, std::shared_ptr<Flags
 }
 
 /// The apps, keys and budgets of the configured folder, which is made where there is none.
-Result<apps::AppStore> open_app_store(const Context& context);
+Result<policy::AppStore> open_app_store(const Context& context);
 
 /// Prints the error and its hint on stderr; returns kExitFailed.
 int report_error(const Error& error);

@@ -6,23 +6,23 @@ namespace minimill::cli {
 namespace {
 
 int show(const Context& context) {
-  Result<daemon::Config> config = context.config();
+  Result<config::Config> config = context.config();
   if (!config) return report_error(config.error());
-  fmt::print("{}", daemon::to_toml(*config));
+  fmt::print("{}", config::to_toml(*config));
   return kExitOk;
 }
 
 int check(const Context& context) {
   const std::filesystem::path path = context.config_path.empty()
-                                         ? daemon::default_config_path(context.environment)
+                                         ? config::default_config_path(context.environment)
                                          : context.config_path;
-  Result<daemon::Config> config = context.config();
+  Result<config::Config> config = context.config();
   if (!config) return report_error(config.error());
   std::error_code ec;
   fmt::print("{}: {}\n", path.string(),
              std::filesystem::exists(path, ec) ? "good" : "not there; the defaults are in force");
   int code = kExitOk;
-  for (const daemon::ProviderConfig& provider : config->providers) {
+  for (const config::ProviderConfig& provider : config->providers) {
     if (provider.key_env.empty() || !context.environment.get(provider.key_env).empty()) continue;
     fmt::print(stderr, "provider '{}': the environment variable {} is not set\n", provider.name,
                provider.key_env);

@@ -3,9 +3,9 @@
 
 #include <boost/json.hpp>
 
-#include "apps/app_store.h"
 #include "base/rfc3339.h"
 #include "cli/command.h"
+#include "policy/app_store.h"
 
 namespace minimill::cli {
 namespace {
@@ -25,15 +25,15 @@ struct KeyFlags {
 };
 
 /// The app as it is stored, with what the flags change; "any" takes a limit away.
-Result<apps::App> changed(const apps::AppStore& store, const KeyFlags& flags) {
-  apps::App app;
-  if (const apps::App* known = store.named(flags.app)) app = *known;
+Result<policy::App> changed(const policy::AppStore& store, const KeyFlags& flags) {
+  policy::App app;
+  if (const policy::App* known = store.named(flags.app)) app = *known;
   app.name = flags.app;
   if (flags.requests_per_minute) app.requests_per_minute = flags.requests_per_minute;
   if (flags.usd_per_day) app.usd_per_day = flags.usd_per_day;
   if (flags.usd_per_month) app.usd_per_month = flags.usd_per_month;
-  if (flags.lane == "local") app.lane = route::Lane::kLocal;
-  if (flags.lane == "cloud") app.lane = route::Lane::kCloud;
+  if (flags.lane == "local") app.lane = chat::Lane::kLocal;
+  if (flags.lane == "cloud") app.lane = chat::Lane::kCloud;
   if (flags.lane == "any") app.lane.reset();
   if (!flags.models.empty()) app.models = flags.models;
   if (app.models == std::vector<std::string>{"any"}) app.models.clear();
@@ -45,9 +45,9 @@ Result<apps::App> changed(const apps::AppStore& store, const KeyFlags& flags) {
 }
 
 int add(const Context& context, const KeyFlags& flags) {
-  Result<apps::AppStore> store = open_app_store(context);
+  Result<policy::AppStore> store = open_app_store(context);
   if (!store) return report_error(store.error());
-  Result<apps::App> app = changed(*store, flags);
+  Result<policy::App> app = changed(*store, flags);
   if (!app) return report_error(app.error());
   Result<std::string> key = store->add_key(*app, SystemClock().wall());
   if (!key) return report_error(key.error());
@@ -58,9 +58,9 @@ int add(const Context& context, const KeyFlags& flags) {
 }
 
 int set(const Context& context, const KeyFlags& flags) {
-  Result<apps::AppStore> store = open_app_store(context);
+  Result<policy::AppStore> store = open_app_store(context);
   if (!store) return report_error(store.error());
-  Result<apps::App> app = changed(*store, flags);
+  Result<policy::App> app = changed(*store, flags);
   if (!app) return report_error(app.error());
   if (Result<> saved = store->set(*app); !saved) return report_error(saved.error());
   fmt::print("{} is changed\n", app->name);
@@ -68,7 +68,7 @@ int set(const Context& context, const KeyFlags& flags) {
 }
 
 int remove(const Context& context, const KeyFlags& flags) {
-  Result<apps::AppStore> store = open_app_store(context);
+  Result<policy::AppStore> store = open_app_store(context);
   if (!store) return report_error(store.error());
   const bool is_key = flags.removed.starts_with("mm-");
   const Result<> removed =
@@ -83,9 +83,9 @@ json::value or_null(const std::optional<T>& value) {
   return value ? json::value(*value) : json::value();
 }
 
-json::object to_json(const apps::App& app, const std::vector<apps::KeyInfo>& keys) {
+json::object to_json(const policy::App& app, const std::vector<policy::KeyInfo>& keys) {
   json::array own;
-  for (const apps::KeyInfo& key : keys) {
+  for (const policy::KeyInfo& key : keys) {
     if (key.app == app.name) own.push_back({{"id", key.id}, {"made_at", rfc3339(key.made_at)}});
   }
   return {{"app", app.name},
@@ -93,30 +93,30 @@ json::object to_json(const apps::App& app, const std::vector<apps::KeyInfo>& key
           {"requests_per_minute", or_null(app.requests_per_minute)},
           {"usd_per_day", or_null(app.usd_per_day)},
           {"usd_per_month", or_null(app.usd_per_month)},
-          {"lane", app.lane ? json::value(route::name(*app.lane)) : json::value()},
+          {"lane", app.lane ? json::value(chat::name(*app.lane)) : json::value()},
           {"models", json::array(app.models.begin(), app.models.end())},
           {"privacy", app.privacy ? json::value(policy::name(*app.privacy)) : json::value()}};
 }
 
-std::string limits_of(const apps::App& app) {
+std::string limits_of(const policy::App& app) {
   std::vector<std::string> limits;
   if (app.requests_per_minute)
     limits.push_back(fmt::format("{} a minute", *app.requests_per_minute));
   if (app.usd_per_day) limits.push_back(fmt::format("{:.2f} USD a day", *app.usd_per_day));
   if (app.usd_per_month) limits.push_back(fmt::format("{:.2f} USD a month", *app.usd_per_month));
-  if (app.lane) limits.push_back(fmt::format("{} only", route::name(*app.lane)));
+  if (app.lane) limits.push_back(fmt::format("{} only", chat::name(*app.lane)));
   if (!app.models.empty()) limits.push_back(fmt::format("models {}", fmt::join(app.models, " ")));
   if (app.privacy) limits.emplace_back(policy::name(*app.privacy));
   return limits.empty() ? "no limits" : fmt::format("{}", fmt::join(limits, ", "));
 }
 
 int list(const Context& context, const KeyFlags& flags) {
-  Result<apps::AppStore> store = open_app_store(context);
+  Result<policy::AppStore> store = open_app_store(context);
   if (!store) return report_error(store.error());
-  const std::vector<apps::KeyInfo> keys = store->keys();
+  const std::vector<policy::KeyInfo> keys = store->keys();
   if (flags.as_json) {
     json::array listed;
-    for (const apps::App& app : store->apps()) listed.push_back(to_json(app, keys));
+    for (const policy::App& app : store->apps()) listed.push_back(to_json(app, keys));
     fmt::print("{}\n", json::serialize(json::object{{"apps", std::move(listed)}}));
     return kExitOk;
   }
@@ -126,9 +126,9 @@ int list(const Context& context, const KeyFlags& flags) {
         "Make one with: minimill key add APP\n");
     return kExitOk;
   }
-  for (const apps::App& app : store->apps()) {
+  for (const policy::App& app : store->apps()) {
     fmt::print("{}: {}\n", app.name, limits_of(app));
-    for (const apps::KeyInfo& key : keys) {
+    for (const policy::KeyInfo& key : keys) {
       if (key.app == app.name) fmt::print("  {}…  {}\n", key.id, rfc3339(key.made_at));
     }
   }

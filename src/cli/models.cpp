@@ -10,7 +10,7 @@ namespace minimill::cli {
 namespace {
 
 int list(const Context& context, bool as_json) {
-  Result<daemon::Config> config = context.config();
+  Result<config::Config> config = context.config();
   if (!config) return report_error(config.error());
   const models::Store store(config->data_dir / "models");
   const std::vector<models::Model> here = store.list();
@@ -49,7 +49,7 @@ int list(const Context& context, bool as_json) {
 }
 
 int remove(const Context& context, const std::string& name) {
-  Result<daemon::Config> config = context.config();
+  Result<config::Config> config = context.config();
   if (!config) return report_error(config.error());
   const models::Store store(config->data_dir / "models");
   if (Result<> removed = store.remove(name); !removed) return report_error(removed.error());

@@ -66,7 +66,7 @@ void print_heading() {
 }
 
 int list(const Context& context, const ProviderFlags& flags) {
-  Result<daemon::Config> config = context.config();
+  Result<config::Config> config = context.config();
   if (!config) return report_error(config.error());
   Result<Session> session = Session::open(context, std::move(*config), {});
   if (!session) return report_error(session.error());
@@ -108,7 +108,7 @@ int list(const Context& context, const ProviderFlags& flags) {
 }
 
 int show(const Context& context, const ProviderFlags& flags) {
-  Result<daemon::Config> config = context.config();
+  Result<config::Config> config = context.config();
   if (!config) return report_error(config.error());
   Result<Session> session = Session::open(context, std::move(*config), {});
   if (!session) return report_error(session.error());
@@ -139,7 +139,7 @@ int show(const Context& context, const ProviderFlags& flags) {
 }
 
 int test(const Context& context, const ProviderFlags& flags) {
-  Result<daemon::Config> config = context.config();
+  Result<config::Config> config = context.config();
   if (!config) return report_error(config.error());
   Result<Session> session = Session::open(context, std::move(*config), {});
   if (!session) return report_error(session.error());
@@ -178,7 +178,7 @@ int test(const Context& context, const ProviderFlags& flags) {
 }
 
 int init(const Context& context, const ProviderFlags& flags) {
-  const std::filesystem::path file = daemon::default_catalogue_path(context.environment);
+  const std::filesystem::path file = config::default_catalogue_path(context.environment);
   std::error_code ec;
   if (!flags.force && std::filesystem::exists(file, ec)) {
     return report_error({.code = ErrorCode::kConflict,

@@ -62,7 +62,7 @@ Result<models::Model> pull_now(const models::Store& store, const std::string& na
 }
 
 int pull(const Context& context, const std::string& name) {
-  Result<daemon::Config> config = context.config();
+  Result<config::Config> config = context.config();
   if (!config) return report_error(config.error());
   const std::string wanted = name.empty() ? config->local.model : name;
   const models::Store store(config->data_dir / "models");

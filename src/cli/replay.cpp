@@ -1,4 +1,4 @@
-#include "lane/replay.h"
+#include "replay/replay.h"
 
 #include <fmt/format.h>
 
@@ -15,7 +15,7 @@
 #include "cli/session.h"
 #include "cli/terminal.h"
 #include "lane/quantile.h"
-#include "lane/timeline.h"
+#include "replay/timeline.h"
 
 namespace minimill::cli {
 namespace {
@@ -35,28 +35,28 @@ struct ReplayFlags {
 
 /// What a scheduler made of the tasks.
 struct Outcome {
-  lane::Arrangement arrangement;
-  std::vector<lane::Served> served;
+  replay::Arrangement arrangement;
+  std::vector<replay::Served> served;
 };
 
 struct Figures {
-  lane::SimulatedResult means;
+  replay::SimulatedResult means;
   double p99_queue_age_s = 0;
   double longest_wait = 0;  // times its predicted time
   double share_local = 0;
   double usd = 0;
 };
 
-Figures figures_of(const std::vector<lane::Served>& served) {
+Figures figures_of(const std::vector<replay::Served>& served) {
   Figures figures;
-  figures.means = lane::summary(served);
+  figures.means = replay::summary(served);
   std::vector<double> ages;
-  for (const lane::Served& each : served) {
+  for (const replay::Served& each : served) {
     ages.push_back(each.age_s());
     if (each.predicted_s > 0) {
       figures.longest_wait = std::max(figures.longest_wait, each.age_s() / each.predicted_s);
     }
-    if (each.ran == route::Lane::kLocal) figures.share_local += 1;
+    if (each.ran == chat::Lane::kLocal) figures.share_local += 1;
     figures.usd += each.usd;
   }
   constexpr double kP99 = 0.99;
@@ -67,7 +67,7 @@ Figures figures_of(const std::vector<lane::Served>& served) {
 
 json::object to_json(const Outcome& outcome) {
   const Figures figures = figures_of(outcome.served);
-  return {{"scheduler", lane::name(outcome.arrangement)},
+  return {{"scheduler", replay::name(outcome.arrangement)},
           {"tasks", outcome.served.size()},
           {"mean_duration_s", figures.means.mean_duration_s},
           {"p95_duration_s", figures.means.p95_duration_s},
@@ -88,7 +88,7 @@ void print_table(const std::vector<Outcome>& outcomes) {
   for (const Outcome& outcome : outcomes) {
     const Figures figures = figures_of(outcome.served);
     fmt::print("{:<12} {:>6} {:>10.2f} {:>10.2f} {:>11.2f} {:>13.1f} {:>7.0f} {:>9.4f} {:>8.1f}\n",
-               lane::name(outcome.arrangement), outcome.served.size(),
+               replay::name(outcome.arrangement), outcome.served.size(),
                figures.means.mean_duration_s, figures.means.mean_queue_age_s,
                figures.p99_queue_age_s, figures.longest_wait, 100 * figures.share_local,
                figures.usd, figures.means.throughput_per_h);
@@ -108,9 +108,9 @@ Result<std::optional<double>> speed_of(const std::string& text) {
   return speed;
 }
 
-Result<std::vector<lane::ReplayTask>> tasks_to_replay(ApiClient& api, const ReplayFlags& flags,
-                                                      const daemon::RouterConfig& router) {
-  Result<std::vector<lane::TaskSpec>> tasks = lane::read_tasks_file(flags.file);
+Result<std::vector<replay::ReplayTask>> tasks_to_replay(ApiClient& api, const ReplayFlags& flags,
+                                                        const config::RouterConfig& router) {
+  Result<std::vector<tasks::TaskSpec>> tasks = tasks::read_tasks_file(flags.file);
   if (!tasks) return std::unexpected(std::move(tasks.error()));
   if (flags.service != "measured") {
     Result<GivenTimes> times = parse_given_times(flags.service);
@@ -132,7 +132,8 @@ Result<std::vector<lane::ReplayTask>> tasks_to_replay(ApiClient& api, const Repl
   return measured_tasks(api, run, *tasks);
 }
 
-std::vector<lane::Served> live(lane::Arranged arranged, double speed, std::string_view scheduler) {
+std::vector<replay::Served> live(replay::Arranged arranged, double speed,
+                                 std::string_view scheduler) {
   boost::asio::io_context io;
   ProgressLine line;
   const std::size_t tasks = arranged.tasks.size();
@@ -146,10 +147,10 @@ std::vector<lane::Served> live(lane::Arranged arranged, double speed, std::strin
       last_tenth = tenth;
     }
   };
-  std::vector<lane::Served> served;
+  std::vector<replay::Served> served;
   boost::asio::co_spawn(
-      io, lane::replay_live(std::move(arranged), speed, on_end),
-      [&served](const std::exception_ptr& failure, std::vector<lane::Served> all) {
+      io, replay::replay_live(std::move(arranged), speed, on_end),
+      [&served](const std::exception_ptr& failure, std::vector<replay::Served> all) {
         if (failure) std::rethrow_exception(failure);
         served = std::move(all);
       });
@@ -160,20 +161,20 @@ std::vector<lane::Served> live(lane::Arranged arranged, double speed, std::strin
 
 Result<> write_svg(const ReplayFlags& flags, const std::vector<Outcome>& outcomes) {
   constexpr std::size_t kSteps = 200;
-  std::vector<lane::NamedTimeline> compared;
+  std::vector<replay::NamedTimeline> compared;
   for (const Outcome& outcome : outcomes) {
-    compared.push_back({.name = std::string(lane::name(outcome.arrangement)),
-                        .timeline = lane::timeline_of(outcome.served, kSteps)});
+    compared.push_back({.name = std::string(replay::name(outcome.arrangement)),
+                        .timeline = replay::timeline_of(outcome.served, kSteps)});
   }
   std::ofstream out(flags.svg, std::ios::binary);
-  out << lane::to_svg(std::filesystem::path(flags.file).filename().string(), compared);
+  out << replay::to_svg(std::filesystem::path(flags.file).filename().string(), compared);
   out.close();
   if (out) return {};
   return fail(ErrorCode::kIo, fmt::format("cannot write {}", flags.svg));
 }
 
 int replay(const Context& context, const ReplayFlags& flags) {
-  Result<daemon::Config> config = context.config();
+  Result<config::Config> config = context.config();
   if (!config) return report_error(config.error());
   const Result<std::optional<double>> speed = speed_of(flags.speed);
   if (!speed) return report_error(speed.error());
@@ -182,22 +183,22 @@ int replay(const Context& context, const ReplayFlags& flags) {
   options.running_share = config->lanes.running_share;
   const lane::PerLane<int> workers{flags.local_workers.value_or(config->local.slots),
                                    flags.cloud_workers.value_or(config->lanes.cloud_slots)};
-  const daemon::RouterConfig router = config->router;
+  const config::RouterConfig router = config->router;
   Result<Session> session = Session::open(context, std::move(*config), {});
   if (!session) return report_error(session.error());
-  Result<std::vector<lane::ReplayTask>> tasks = tasks_to_replay(session->api(), flags, router);
+  Result<std::vector<replay::ReplayTask>> tasks = tasks_to_replay(session->api(), flags, router);
   if (!tasks) return report_error(tasks.error());
-  for (lane::ReplayTask& task : *tasks) task.arrives_s /= flags.load;
-  const std::vector<lane::SimulatedTask> work = lane::with_predictions(std::move(*tasks));
+  for (replay::ReplayTask& task : *tasks) task.arrives_s /= flags.load;
+  const std::vector<replay::SimulatedTask> work = replay::with_predictions(std::move(*tasks));
 
   std::vector<Outcome> outcomes;
   for (const std::string& name : flags.schedulers) {
-    const Result<lane::Arrangement> arrangement = lane::parse_arrangement(name);
+    const Result<replay::Arrangement> arrangement = replay::parse_arrangement(name);
     if (!arrangement) return report_error(arrangement.error());
-    lane::Arranged arranged = lane::arrange(*arrangement, work, workers, options);
-    std::vector<lane::Served> served =
+    replay::Arranged arranged = replay::arrange(*arrangement, work, workers, options);
+    std::vector<replay::Served> served =
         *speed ? live(std::move(arranged), **speed, name)
-               : lane::simulate(std::move(arranged.tasks), arranged.options);
+               : replay::simulate(std::move(arranged.tasks), arranged.options);
     outcomes.push_back({.arrangement = *arrangement, .served = std::move(served)});
   }
   if (!flags.svg.empty()) {
@@ -219,8 +220,8 @@ int replay(const Context& context, const ReplayFlags& flags) {
 
 void add_replay(CLI::App& app, Context& context) {
   auto flags = std::make_shared<ReplayFlags>();
-  for (const lane::Arrangement each : lane::kArrangements) {
-    flags->schedulers.emplace_back(lane::name(each));
+  for (const replay::Arrangement each : replay::kArrangements) {
+    flags->schedulers.emplace_back(replay::name(each));
   }
   CLI::App* command = app.add_subcommand(
       "replay", "What would other schedulers, workers or loads have made of a file of tasks?");

@@ -8,7 +8,7 @@
 #include <unordered_map>
 
 #include "base/json.h"
-#include "lane/arrivals.h"
+#include "replay/arrivals.h"
 
 namespace minimill::cli {
 namespace {
@@ -64,13 +64,13 @@ struct Estimated {
 };
 
 Result<std::vector<Estimated>> estimates_of(ApiClient& api,
-                                            const std::vector<lane::TaskSpec>& tasks) {
+                                            const std::vector<tasks::TaskSpec>& tasks) {
   constexpr std::size_t kAtOnce = 500;
   std::vector<Estimated> estimates;
   for (std::size_t from = 0; from < tasks.size(); from += kAtOnce) {
     json::array examples;
     for (std::size_t i = from; i < std::min(from + kAtOnce, tasks.size()); ++i) {
-      lane::Task task;
+      tasks::Task task;
       task.spec = tasks[i];
       examples.push_back(json::object{{"prompt", task.prompt()}});
     }
@@ -127,26 +127,26 @@ Result<std::optional<std::string>> newest_run_of(ApiClient& api, std::string_vie
   return std::nullopt;
 }
 
-Result<std::vector<lane::ReplayTask>> measured_tasks(ApiClient& api, const std::string& run,
-                                                     const std::vector<lane::TaskSpec>& tasks) {
+Result<std::vector<replay::ReplayTask>> measured_tasks(ApiClient& api, const std::string& run,
+                                                       const std::vector<tasks::TaskSpec>& tasks) {
   const auto measured = tasks_of(api, run);
   if (!measured) return std::unexpected(measured.error());
-  const std::vector<double> arrivals = lane::arrival_seconds(tasks);
-  std::vector<lane::ReplayTask> replayed;
+  const std::vector<double> arrivals = replay::arrival_seconds(tasks);
+  std::vector<replay::ReplayTask> replayed;
   for (std::size_t i = 0; i < tasks.size(); ++i) {
     const auto found = measured->find(tasks[i].id.value);
     if (found == measured->end() || text_of(found->second, "state") != "done") continue;
     const json::object& task = found->second;
     const double local_s = number_of(task, "local_s");
     const double cloud_s = number_of(task, "cloud_s");
-    lane::ReplayTask& each = replayed.emplace_back();
+    replay::ReplayTask& each = replayed.emplace_back();
     each.arrives_s = arrivals[i];
     each.operation = text_of(task, "operation");
     each.may_move = tasks[i].privacy == policy::Privacy::kAllow;
     each.usd = number_of(task, "cost_usd");
     // What the device tried in vain is part of what the task took in the cloud's lane.
-    each.lane = cloud_s > 0 ? route::Lane::kCloud : route::Lane::kLocal;
-    each.took_s[route::index(each.lane)] = local_s + cloud_s;
+    each.lane = cloud_s > 0 ? chat::Lane::kCloud : chat::Lane::kLocal;
+    each.took_s[chat::index(each.lane)] = local_s + cloud_s;
   }
   if (!replayed.empty()) return replayed;
   return fail(ErrorCode::kNotFound,
@@ -154,27 +154,27 @@ Result<std::vector<lane::ReplayTask>> measured_tasks(ApiClient& api, const std::
               "`minimill report --list` lists the runs there are");
 }
 
-Result<std::vector<lane::ReplayTask>> given_tasks(ApiClient& api, const GivenTimes& times,
-                                                  const daemon::RouterConfig& router,
-                                                  const std::vector<lane::TaskSpec>& tasks) {
+Result<std::vector<replay::ReplayTask>> given_tasks(ApiClient& api, const GivenTimes& times,
+                                                    const config::RouterConfig& router,
+                                                    const std::vector<tasks::TaskSpec>& tasks) {
   const Result<std::vector<Estimated>> estimates = estimates_of(api, tasks);
   if (!estimates) return std::unexpected(estimates.error());
-  const std::vector<double> arrivals = lane::arrival_seconds(tasks);
+  const std::vector<double> arrivals = replay::arrival_seconds(tasks);
   std::mt19937_64 random(times.seed);
   std::exponential_distribution<double> size(1);
-  std::vector<lane::ReplayTask> replayed;
+  std::vector<replay::ReplayTask> replayed;
   for (std::size_t i = 0; i < tasks.size(); ++i) {
     const bool local_only = tasks[i].privacy == policy::Privacy::kLocalOnly;
     const double bar = tasks[i].check.is_null() ? router.threshold : router.threshold_checked;
     const double drawn = times.exponential ? size(random) : 1;
-    lane::ReplayTask& each = replayed.emplace_back();
+    replay::ReplayTask& each = replayed.emplace_back();
     each.arrives_s = arrivals[i];
     each.operation = (*estimates)[i].operation;
     each.may_move = !local_only;
     if (local_only || (*estimates)[i].good_enough >= bar) {
       each.took_s = {times.local_s * drawn, times.cloud_s * drawn};
     } else {
-      each.lane = route::Lane::kCloud;
+      each.lane = chat::Lane::kCloud;
       each.took_s = {std::nullopt, times.hard_s * drawn};
     }
   }

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "cli/api_client.h"
-#include "daemon/config.h"
-#include "lane/replay.h"
-#include "lane/task.h"
+#include "config/config.h"
+#include "replay/replay.h"
+#include "tasks/task.h"
 
 namespace minimill::cli {
 
@@ -30,12 +30,12 @@ Result<GivenTimes> parse_given_times(std::string_view text);
 Result<std::optional<std::string>> newest_run_of(ApiClient& api, std::string_view name);
 
 /// As they were measured in `run`; those that it has not carried out are left out.
-Result<std::vector<lane::ReplayTask>> measured_tasks(ApiClient& api, const std::string& run,
-                                                     const std::vector<lane::TaskSpec>& tasks);
+Result<std::vector<replay::ReplayTask>> measured_tasks(ApiClient& api, const std::string& run,
+                                                       const std::vector<tasks::TaskSpec>& tasks);
 
 /// Lanes as the router would decide now, had it both: easy is what reaches the bar of `router`.
-Result<std::vector<lane::ReplayTask>> given_tasks(ApiClient& api, const GivenTimes& times,
-                                                  const daemon::RouterConfig& router,
-                                                  const std::vector<lane::TaskSpec>& tasks);
+Result<std::vector<replay::ReplayTask>> given_tasks(ApiClient& api, const GivenTimes& times,
+                                                    const config::RouterConfig& router,
+                                                    const std::vector<tasks::TaskSpec>& tasks);
 
 }  // namespace minimill::cli

@@ -29,7 +29,7 @@ int print_runs(const json::object& runs, bool as_json) {
 }
 
 int report(const Context& context, const ReportFlags& flags) {
-  Result<daemon::Config> config = context.config();
+  Result<config::Config> config = context.config();
   if (!config) return report_error(config.error());
   Result<Session> session = Session::open(context, std::move(*config), {});
   if (!session) return report_error(session.error());

@@ -23,7 +23,7 @@ struct RouterFlags {
 };
 
 Result<Session> open_session(const Context& context) {
-  Result<daemon::Config> config = context.config();
+  Result<config::Config> config = context.config();
   if (!config) return std::unexpected(std::move(config.error()));
   return Session::open(context, std::move(*config), {});
 }

@@ -12,10 +12,10 @@
 #include "cli/run_report.h"
 #include "cli/session.h"
 #include "cli/terminal.h"
-#include "lane/arrivals.h"
-#include "lane/task.h"
-#include "lane/task_graph.h"
 #include "models/store.h"
+#include "replay/arrivals.h"
+#include "tasks/task.h"
+#include "tasks/task_graph.h"
 
 namespace minimill::cli {
 namespace {
@@ -37,11 +37,11 @@ struct RunFlags {
 volatile std::sig_atomic_t g_stopped = 0;
 
 /// When each task falls due: its day's tasks after the day before, all `speed` times faster.
-std::vector<std::int64_t> due_times(const std::vector<lane::TaskSpec>& tasks, double speed,
+std::vector<std::int64_t> due_times(const std::vector<tasks::TaskSpec>& tasks, double speed,
                                     WallTime start) {
   constexpr double kMsPerSecond = 1000;
   std::vector<std::int64_t> due;
-  for (const double arrives_s : lane::arrival_seconds(tasks)) {
+  for (const double arrives_s : replay::arrival_seconds(tasks)) {
     due.push_back(unix_ms(start) + static_cast<std::int64_t>(arrives_s / speed * kMsPerSecond));
   }
   return due;
@@ -57,8 +57,8 @@ Result<std::string> fingerprint(const RunFlags& flags) {
 }
 
 /// Chooses who plays the cloud, for a daemon of our own: sim, or one of the configured providers.
-Result<> choose_cloud(const RunFlags& flags, const daemon::Environment& environment,
-                      daemon::Config& config) {
+Result<> choose_cloud(const RunFlags& flags, const config::Environment& environment,
+                      config::Config& config) {
   if (flags.cloud == "sim") {
     config.providers.clear();
     config.sim_cloud.enabled = true;
@@ -67,7 +67,7 @@ Result<> choose_cloud(const RunFlags& flags, const daemon::Environment& environm
   }
   if (flags.cloud.empty()) return {};
   const auto chosen =
-      std::ranges::find(config.providers, flags.cloud, &daemon::ProviderConfig::name);
+      std::ranges::find(config.providers, flags.cloud, &config::ProviderConfig::name);
   if (chosen == config.providers.end()) {
     return fail(ErrorCode::kNotFound, fmt::format("no provider '{}'", flags.cloud),
                 "add a [[provider]] of that name to the configuration, or use --cloud sim");
@@ -82,7 +82,7 @@ Result<> choose_cloud(const RunFlags& flags, const daemon::Environment& environm
 }
 
 /// A model whose answers mean nothing must not look as if they did.
-std::string warning_about(const daemon::Config& config) {
+std::string warning_about(const config::Config& config) {
   const models::Store store(config.data_dir / "models");
   const Result<models::Model> model = store.find(config.local.model);
   if (!model || !model->info.name.ends_with("-random")) return {};
@@ -122,7 +122,7 @@ Result<std::string> run_to_go_on_with(ApiClient& api, const RunFlags& flags,
 
 /// Hands the tasks over, in pieces; every piece is on disk when its call returns.
 Result<std::string> submit(ApiClient& api, const RunFlags& flags,
-                           const std::vector<lane::TaskSpec>& tasks, const std::string& print,
+                           const std::vector<tasks::TaskSpec>& tasks, const std::string& print,
                            const std::string& warning) {
   Result<json::object> status = api.get("/minimill/v1/status");
   if (!status) return std::unexpected(std::move(status.error()));
@@ -130,16 +130,16 @@ Result<std::string> submit(ApiClient& api, const RunFlags& flags,
   if (!run) return run;
   const SystemClock clock;
   const std::vector<std::int64_t> due = due_times(tasks, flags.speed, clock.wall() + kHeadStart);
-  std::vector<const lane::TaskSpec*> specs;
-  for (const lane::TaskSpec& task : tasks) specs.push_back(&task);
+  std::vector<const tasks::TaskSpec*> specs;
+  for (const tasks::TaskSpec& task : tasks) specs.push_back(&task);
   // No piece comes before one that it depends on.
-  Result<std::vector<std::size_t>> order = lane::dependency_order(specs);
+  Result<std::vector<std::size_t>> order = tasks::dependency_order(specs);
   if (!order) return std::unexpected(std::move(order.error()));
   for (std::size_t from = 0; from < tasks.size(); from += kTasksPerPost) {
     json::array piece;
     for (std::size_t n = from; n < std::min(tasks.size(), from + kTasksPerPost); ++n) {
       const std::size_t i = (*order)[n];
-      piece.push_back({{"due_ms", due[i]}, {"task", lane::to_json(tasks[i])}});
+      piece.push_back({{"due_ms", due[i]}, {"task", tasks::to_json(tasks[i])}});
     }
     const json::object body{{"name", std::filesystem::path(flags.file).filename().string()},
                             {"fingerprint", print},
@@ -181,12 +181,12 @@ Result<bool> watch(ApiClient& api, const std::string& run) {
 }
 
 int run(const Context& context, const RunFlags& flags) {
-  Result<std::vector<lane::TaskSpec>> tasks = lane::read_tasks_file(flags.file);
+  Result<std::vector<tasks::TaskSpec>> tasks = tasks::read_tasks_file(flags.file);
   if (!tasks) return report_error(tasks.error());
   if (flags.limit > 0 && tasks->size() > flags.limit) tasks->resize(flags.limit);
   Result<std::string> print = fingerprint(flags);
   if (!print) return report_error(print.error());
-  Result<daemon::Config> config = context.config();
+  Result<config::Config> config = context.config();
   if (!config) return report_error(config.error());
   if (Result<> chosen = choose_cloud(flags, context.environment, *config); !chosen) {
     return report_error(chosen.error());
@@ -223,7 +223,7 @@ void add_run(CLI::App& app, Context& context) {
       ->required()
       ->type_name("FILE");
   command->add_option("--limit", flags->limit, "Only the first N tasks; 0: all")
-      ->check(CLI::Range(std::size_t{0}, lane::kMaxTasksPerRun));
+      ->check(CLI::Range(std::size_t{0}, tasks::kMaxTasksPerRun));
   command->add_option("--speed", flags->speed, "How many times faster than in the file they arrive")
       ->check(CLI::Range(0.001, 1e9));
   command

@@ -96,7 +96,7 @@ void allow_many_files() {
 
 int serve(const Context& context, const ServeFlags& flags) {
   allow_many_files();
-  Result<daemon::Config> config = context.config();
+  Result<config::Config> config = context.config();
   if (!config) return report_error(config.error());
   if (!flags.listen.empty()) config->listen = flags.listen;
   if (flags.sim_cloud) config->sim_cloud.enabled = true;

@@ -7,8 +7,8 @@
 #include <thread>
 #include <utility>
 
+#include "config/data_folder.h"
 #include "daemon/daemon.h"
-#include "daemon/data_folder.h"
 
 namespace minimill::cli {
 
@@ -41,9 +41,9 @@ Session::~Session() {
   own_.reset();
 }
 
-Result<Session> Session::open(const Context& context, daemon::Config config,
+Result<Session> Session::open(const Context& context, config::Config config,
                               SessionOptions options) {
-  if (const auto addresses = daemon::find_daemon(config.data_dir);
+  if (const auto addresses = config::find_daemon(config.data_dir);
       addresses && !addresses->empty()) {
     return Session(nullptr, std::make_unique<ApiClient>(addresses->front()));
   }

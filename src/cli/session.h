@@ -17,7 +17,7 @@ struct SessionOptions {
 
 class Session {
  public:
-  static Result<Session> open(const Context& context, daemon::Config config,
+  static Result<Session> open(const Context& context, config::Config config,
                               SessionOptions options);
   Session(Session&&) noexcept;
   Session& operator=(Session&&) = delete;

@@ -3,7 +3,7 @@
 #include "cli/command.h"
 #include "cli/session.h"
 #include "cli/terminal.h"
-#include "daemon/data_folder.h"
+#include "config/data_folder.h"
 
 namespace minimill::cli {
 namespace {
@@ -34,9 +34,9 @@ void print_status(const json::object& status) {
 }
 
 int status(const Context& context, bool as_json) {
-  Result<daemon::Config> config = context.config();
+  Result<config::Config> config = context.config();
   if (!config) return report_error(config.error());
-  const auto addresses = daemon::find_daemon(config->data_dir);
+  const auto addresses = config::find_daemon(config->data_dir);
   if (!addresses || addresses->empty()) {
     return report_error({.code = ErrorCode::kUnavailable,
                          .message = "no daemon is running",

@@ -1,4 +1,4 @@
-#include "daemon/version.h"
+#include "base/version.h"
 
 #include <curl/curl.h>
 #include <fmt/format.h>
@@ -13,11 +13,11 @@ namespace minimill::cli {
 namespace {
 
 int version(const Context& context) {
-  fmt::print("minimill {}\n", daemon::kVersion);
+  fmt::print("minimill {}\n", kVersion);
   fmt::print("  sqlite {}, curl {}, boost {}.{}\n", sqlite3_libversion(),
              curl_version_info(CURLVERSION_NOW)->version, BOOST_VERSION / 100'000,
              BOOST_VERSION / 100 % 1000);
-  Result<daemon::Config> config = context.config();
+  Result<config::Config> config = context.config();
   if (!config) return report_error(config.error());
   const Result<std::filesystem::path> server =
       engine::find_llama_server(config->local.llama_server);

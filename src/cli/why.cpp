@@ -93,7 +93,7 @@ void print_outcomes(const json::array& outcomes) {
 }
 
 int why(const Context& context, const WhyFlags& flags) {
-  Result<daemon::Config> config = context.config();
+  Result<config::Config> config = context.config();
   if (!config) return report_error(config.error());
   Result<Session> session = Session::open(context, std::move(*config), {});
   if (!session) return report_error(session.error());

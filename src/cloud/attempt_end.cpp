@@ -1,6 +1,6 @@
 #include "cloud/attempt_end.h"
-#include "chat/token_estimate.h"
 
+#include "chat/token_estimate.h"
 
 namespace minimill::cloud {
 

@@ -1,8 +1,8 @@
 #include "cloud/measured_stream.h"
-#include "chat/token_estimate.h"
 
 #include <utility>
 
+#include "chat/token_estimate.h"
 
 namespace minimill::cloud {
 

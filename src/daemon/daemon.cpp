@@ -6,45 +6,45 @@
 #include <optional>
 #include <utility>
 
-#include "apps/app_store.h"
+#include "api/access.h"
+#include "api/anthropic_api.h"
+#include "api/batch_api.h"
+#include "api/budget_api.h"
+#include "api/chat_api.h"
+#include "api/embedding_service.h"
+#include "api/feedback_api.h"
+#include "api/json_response.h"
+#include "api/models_api.h"
+#include "api/ollama_api.h"
+#include "api/openai_api.h"
+#include "api/openapi.h"
+#include "api/outbox_api.h"
+#include "api/providers_api.h"
+#include "api/router_api.h"
+#include "api/routes.h"
+#include "api/status_api.h"
+#include "api/task_api.h"
+#include "api/wire_errors.h"
+#include "async/blocking_pool.h"
 #include "base/even_clock.h"
 #include "base/log.h"
-#include "daemon/access.h"
-#include "daemon/anthropic_api.h"
-#include "daemon/backends.h"
-#include "daemon/batch_api.h"
-#include "daemon/batch_runner.h"
-#include "daemon/budget_api.h"
-#include "daemon/chat_api.h"
-#include "daemon/clock_watch.h"
-#include "daemon/data_folder.h"
-#include "daemon/embedding_service.h"
-#include "daemon/engines.h"
-#include "daemon/feedback_api.h"
-#include "daemon/gateway.h"
-#include "daemon/job_planner.h"
-#include "daemon/json_response.h"
-#include "daemon/model_selector.h"
-#include "daemon/models_api.h"
-#include "daemon/offload.h"
-#include "daemon/ollama_api.h"
-#include "daemon/openai_api.h"
-#include "daemon/openapi.h"
-#include "daemon/outbox_api.h"
-#include "daemon/outbox_runner.h"
-#include "daemon/outcomes.h"
-#include "daemon/providers_api.h"
-#include "daemon/router_api.h"
-#include "daemon/routes.h"
-#include "daemon/shadow.h"
-#include "daemon/spending.h"
-#include "daemon/status_api.h"
-#include "daemon/task_api.h"
-#include "daemon/task_judge.h"
-#include "daemon/task_runner.h"
-#include "daemon/wire_errors.h"
+#include "config/data_folder.h"
+#include "learn/outcomes.h"
+#include "policy/app_store.h"
 #include "responses/response_store.h"
+#include "serve/backends.h"
+#include "serve/engines.h"
+#include "serve/gateway.h"
+#include "serve/job_planner.h"
+#include "serve/model_selector.h"
+#include "serve/shadow.h"
+#include "serve/spending.h"
 #include "simcloud/sim_cloud.h"
+#include "tasks/batch_runner.h"
+#include "tasks/clock_watch.h"
+#include "tasks/outbox_runner.h"
+#include "tasks/task_judge.h"
+#include "tasks/task_runner.h"
 
 namespace minimill::daemon {
 namespace {
@@ -64,13 +64,13 @@ Result<> check_address(std::string_view address, bool has_keys) {
 }
 
 /// Only this machine can reach us.
-bool is_private(const Config& config) {
+bool is_private(const config::Config& config) {
   return std::ranges::all_of(config.listen, [](const std::string& address) {
     return check_address(address, false).has_value();
   });
 }
 
-lane::SchedulerOptions scheduler_options(const Config& config) {
+lane::SchedulerOptions scheduler_options(const config::Config& config) {
   lane::SchedulerOptions options;
   options.slots = {config.local.slots, config.lanes.cloud_slots};
   options.max_interactive = static_cast<std::size_t>(config.lanes.max_queued);
@@ -81,8 +81,8 @@ lane::SchedulerOptions scheduler_options(const Config& config) {
   return options;
 }
 
-cloud::ProviderOptions provider_options(const ProviderConfig& config,
-                                        const Environment& environment) {
+cloud::ProviderOptions provider_options(const config::ProviderConfig& config,
+                                        const config::Environment& environment) {
   cloud::ProviderOptions options;
   options.name = config.name;
   options.protocol = config.protocol;
@@ -102,7 +102,7 @@ cloud::ProviderOptions sim_provider_options(const std::string& url) {
   return options;
 }
 
-cloud::PoolOptions pool_options(const CloudConfig& config) {
+cloud::PoolOptions pool_options(const config::CloudConfig& config) {
   cloud::PoolOptions options;
   options.preference = config.weights;
   options.quality_margin = config.quality_margin;
@@ -110,13 +110,13 @@ cloud::PoolOptions pool_options(const CloudConfig& config) {
   return options;
 }
 
-WatchOptions watch_options(const Config& config) {
+serve::WatchOptions watch_options(const config::Config& config) {
   return {.enabled = config.watch.enabled,
           .tokens = static_cast<std::size_t>(config.watch.tokens),
           .time = std::chrono::milliseconds{config.watch.ms}};
 }
 
-ShadowOptions shadow_options(const Config& config) {
+serve::ShadowOptions shadow_options(const config::Config& config) {
   return {.share = config.shadow.share,
           .usd_per_day = config.shadow.usd_per_day,
           .judge = config.shadow.judge};
@@ -129,14 +129,14 @@ const Clock& process_clock() {
 }
 
 Result<route::Router> load_router(ledger::Ledger& ledger, route::RouterOptions options) {
-  Result<std::optional<std::string>> state = ledger.load_state(kRouterState);
+  Result<std::optional<std::string>> state = ledger.load_state(tasks::kRouterState);
   if (!state) return std::unexpected(std::move(state.error()));
   if (!*state) return route::Router(options);
   Result<route::Router> router = route::Router::load(**state, options);
   if (router) return router;
   log::warn("what the router had learnt cannot be read ({}); it starts from its prior",
             router.error().message);
-  ledger.save_state(fmt::format("{}.unreadable", kRouterState), std::move(**state));
+  ledger.save_state(fmt::format("{}.unreadable", tasks::kRouterState), std::move(**state));
   return route::Router(options);
 }
 
@@ -146,10 +146,10 @@ Result<std::unique_ptr<sqlite::Writer>> open_writer(const std::filesystem::path&
   if (Result<> migrated = ledger::migrate_ledger(*db); !migrated) {
     return std::unexpected(std::move(migrated.error()));
   }
-  if (Result<> migrated = lane::migrate_tasks(*db); !migrated) {
+  if (Result<> migrated = tasks::migrate_tasks(*db); !migrated) {
     return std::unexpected(std::move(migrated.error()));
   }
-  if (Result<> migrated = lane::migrate_batches(*db); !migrated) {
+  if (Result<> migrated = tasks::migrate_batches(*db); !migrated) {
     return std::unexpected(std::move(migrated.error()));
   }
   return std::make_unique<sqlite::Writer>(std::move(*db));
@@ -158,36 +158,36 @@ Result<std::unique_ptr<sqlite::Writer>> open_writer(const std::filesystem::path&
 /// What is read from the database, each by a connection of its own.
 struct Readers {
   ledger::Ledger ledger;  // event loop
-  lane::TaskStore tasks;
-  lane::BatchStore batches;
+  tasks::TaskStore tasks;
+  tasks::BatchStore batches;
   ledger::Ledger offload_ledger;  // offload thread
-  lane::TaskStore offload_tasks;
-  lane::BatchStore offload_batches;
+  tasks::TaskStore offload_tasks;
+  tasks::BatchStore offload_batches;
   responses::ResponseStore responses;  // event loop; a file of its own
-  lane::Outbox outbox;                 // event loop
-  lane::Outbox offload_outbox;
+  tasks::Outbox outbox;                // event loop
+  tasks::Outbox offload_outbox;
 
-  static Result<Readers> open(const DataFolder& folder, const Clock& clock,
+  static Result<Readers> open(const config::DataFolder& folder, const Clock& clock,
                               sqlite::Writer& writer) {
     const std::filesystem::path path = folder.database();
     Result<ledger::Ledger> ledger = ledger::Ledger::open(path, writer);
     if (!ledger) return std::unexpected(std::move(ledger.error()));
-    Result<lane::TaskStore> tasks = lane::TaskStore::open(path, writer);
+    Result<tasks::TaskStore> tasks = tasks::TaskStore::open(path, writer);
     if (!tasks) return std::unexpected(std::move(tasks.error()));
-    Result<lane::BatchStore> batches = lane::BatchStore::open(path, writer);
+    Result<tasks::BatchStore> batches = tasks::BatchStore::open(path, writer);
     if (!batches) return std::unexpected(std::move(batches.error()));
     Result<ledger::Ledger> offload_ledger = ledger::Ledger::open(path, writer);
     if (!offload_ledger) return std::unexpected(std::move(offload_ledger.error()));
-    Result<lane::TaskStore> offload_tasks = lane::TaskStore::open(path, writer);
+    Result<tasks::TaskStore> offload_tasks = tasks::TaskStore::open(path, writer);
     if (!offload_tasks) return std::unexpected(std::move(offload_tasks.error()));
-    Result<lane::BatchStore> offload_batches = lane::BatchStore::open(path, writer);
+    Result<tasks::BatchStore> offload_batches = tasks::BatchStore::open(path, writer);
     if (!offload_batches) return std::unexpected(std::move(offload_batches.error()));
     Result<responses::ResponseStore> responses =
         responses::ResponseStore::open(folder.path() / "responses.db", clock);
     if (!responses) return std::unexpected(std::move(responses.error()));
-    Result<lane::Outbox> outbox = lane::Outbox::open(path, writer);
+    Result<tasks::Outbox> outbox = tasks::Outbox::open(path, writer);
     if (!outbox) return std::unexpected(std::move(outbox.error()));
-    Result<lane::Outbox> offload_outbox = lane::Outbox::open(path, writer);
+    Result<tasks::Outbox> offload_outbox = tasks::Outbox::open(path, writer);
     if (!offload_outbox) return std::unexpected(std::move(offload_outbox.error()));
     return Readers{
         std::move(*ledger),         std::move(*tasks),         std::move(*batches),
@@ -200,8 +200,8 @@ struct Readers {
 
 /// Everything, in the order it is built: a part may refer to those above it.
 struct Daemon::Parts {
-  Parts(asio::io_context& loop, DaemonOptions given, DataFolder held,
-        std::unique_ptr<sqlite::Writer> the_writer, Readers the_readers, apps::AppStore the_apps,
+  Parts(asio::io_context& loop, DaemonOptions given, config::DataFolder held,
+        std::unique_ptr<sqlite::Writer> the_writer, Readers the_readers, policy::AppStore the_apps,
         route::Router the_router, std::filesystem::path the_sockets)
       : io(loop),
         options(std::move(given)),
@@ -228,7 +228,7 @@ struct Daemon::Parts {
                     }),
         access(clock, options.config, !is_private(options.config), apps) {
     for (const auto& [model, price] : options.config.prices) prices.set(model, price);
-    for (const ProviderConfig& provider : options.config.providers) {
+    for (const config::ProviderConfig& provider : options.config.providers) {
       add_provider(provider_options(provider, options.environment));
     }
   }
@@ -249,24 +249,25 @@ struct Daemon::Parts {
     gateway.emplace(clock, ids, router, *selector, engines, *backends, lanes, readers.ledger,
                     outcomes, *shadow, *planner, spending, watch_options(options.config));
     judge.emplace(clock, options.config, outcomes, *selector, engines, spending, readers.ledger);
-    batches.emplace(BatchTools{.io = io,
-                               .clock = clock,
-                               .config = options.config.batch,
-                               .backends = *backends,
-                               .judge = *judge,
-                               .tasks = readers.tasks,
-                               .batches = readers.batches,
-                               .ledger = readers.ledger,
-                               .let_go = [this](const RunId& run,
-                                                const TaskId& id) { runner->let_go(run, id); }},
-                    ids, *selector, client);
+    batches.emplace(
+        tasks::BatchTools{
+            .io = io,
+            .clock = clock,
+            .config = options.config.batch,
+            .backends = *backends,
+            .judge = *judge,
+            .tasks = readers.tasks,
+            .batches = readers.batches,
+            .ledger = readers.ledger,
+            .let_go = [this](const RunId& run, const TaskId& id) { runner->let_go(run, id); }},
+        ids, *selector, client);
     runner.emplace(io, clock, ids, options.config, router, *judge, *batches, *selector, engines,
                    *backends, lanes, *planner, spending, readers.tasks, readers.ledger);
-    lanes.set_slots(route::Lane::kLocal, engines.default_slots());
-    engines.on_slots([this](int slots) { lanes.set_slots(route::Lane::kLocal, slots); });
+    lanes.set_slots(chat::Lane::kLocal, engines.default_slots());
+    engines.on_slots([this](int slots) { lanes.set_slots(chat::Lane::kLocal, slots); });
     spending.on_change([this] { runner->budgets_changed(); });
     outcomes.on_learnt([this] { runner->note_learnt(); });
-    readers.tasks.on_ended([this](const lane::Consequences& then) {
+    readers.tasks.on_ended([this](const tasks::Consequences& then) {
       if (then.unblocked) runner->ready_since(then.at);
       if (then.effects) outbox_runner.wake();
     });
@@ -294,12 +295,12 @@ struct Daemon::Parts {
     providers_api->add_to(routes);
     router_api->add_to(routes);
     budget_api->add_to(routes);
-    routes.add(
-        "GET", "/openapi.json", {"This document"},
-        [this](http::Request&, http::Responder& out, const PathParts&) -> asio::awaitable<void> {
-          const boost::json::value document = openapi_document(routes);
-          co_await send_json(kOk, document, out);
-        });
+    routes.add("GET", "/openapi.json", {"This document"},
+               [this](http::Request&, http::Responder& out,
+                      const api::PathParts&) -> asio::awaitable<void> {
+                 const boost::json::value document = api::openapi_document(routes);
+                 co_await api::send_json(kOk, document, out);
+               });
     task_api->add_to(routes);
     batch_api->add_to(routes);
     outbox_api->add_to(routes);
@@ -317,12 +318,12 @@ struct Daemon::Parts {
     if (request.path != kHealthPath) {
       if (const Result<> known = access.identify(request); !known) {
         http::Headers headers{{"content-type", "application/json"}, {"www-authenticate", "Bearer"}};
-        std::string body = write_error_for(request.path, known.error());
+        std::string body = api::write_error_for(request.path, known.error());
         co_await out.send(kUnauthorized, std::move(headers), std::move(body));
         co_return;
       }
     }
-    const Routes::Match match = routes.find(request.method, request.path);
+    const api::Routes::Match match = routes.find(request.method, request.path);
     if (match.handler != nullptr) {
       co_await (*match.handler)(request, out, match.parts);
       co_return;
@@ -330,7 +331,7 @@ struct Daemon::Parts {
     const Error error = no_route(request, match.allowed);
     http::Headers headers{{"content-type", "application/json"}};
     if (!match.allowed.empty()) headers.add("allow", match.allowed);
-    std::string body = write_error_for(request.path, error);
+    std::string body = api::write_error_for(request.path, error);
     const int status = match.allowed.empty() ? kNotFound : kMethodNotAllowed;
     co_await out.send(status, std::move(headers), std::move(body));
   }
@@ -354,50 +355,50 @@ struct Daemon::Parts {
   SystemClock system_clock;
   EvenClock clock{system_clock};
   DaemonOptions options;
-  DataFolder folder;
+  config::DataFolder folder;
   std::unique_ptr<sqlite::Writer> writer;
   Readers readers;
-  apps::AppStore apps;
+  policy::AppStore apps;
   std::filesystem::path sockets;
-  Offload offload;
+  async::BlockingPool offload;
   route::Router router;
   IdSource ids;
   http::Client client;
   cloud::PriceTable prices;
   cloud::Pool pool;
-  Engines engines;
+  serve::Engines engines;
   lane::Lanes lanes;
-  Outcomes outcomes;
-  Spending spending;
+  learn::Outcomes outcomes;
+  serve::Spending spending;
   std::unique_ptr<simcloud::SimCloud> sim_cloud;
   std::vector<std::unique_ptr<cloud::Provider>> providers;
-  std::optional<ModelSelector> selector;
-  std::optional<Backends> backends;
-  std::optional<JobPlanner> planner;
-  std::optional<Shadow> shadow;
-  std::optional<Gateway> gateway;
-  std::optional<TaskJudge> judge;
-  std::optional<BatchRunner> batches;
-  std::optional<TaskRunner> runner;
-  NotifyPolicy notify_policy;
-  OutboxRunner outbox_runner;
-  ClockWatch clock_watch;
-  Access access;
-  std::optional<ChatApi> chats;
-  std::optional<EmbeddingService> embeddings;
-  std::optional<OpenAiApi> openai;
-  std::optional<AnthropicApi> anthropic;
-  std::optional<OllamaApi> ollama;
-  std::optional<ModelsApi> models_api;
-  std::optional<FeedbackApi> feedback;
-  std::optional<ProvidersApi> providers_api;
-  std::optional<RouterApi> router_api;
-  std::optional<BudgetApi> budget_api;
-  std::optional<TaskApi> task_api;
-  std::optional<BatchApi> batch_api;
-  std::optional<OutboxApi> outbox_api;
-  std::optional<StatusApi> status_api;
-  Routes routes;
+  std::optional<serve::ModelSelector> selector;
+  std::optional<serve::Backends> backends;
+  std::optional<serve::JobPlanner> planner;
+  std::optional<serve::Shadow> shadow;
+  std::optional<serve::Gateway> gateway;
+  std::optional<tasks::TaskJudge> judge;
+  std::optional<tasks::BatchRunner> batches;
+  std::optional<tasks::TaskRunner> runner;
+  policy::NotifyPolicy notify_policy;
+  tasks::OutboxRunner outbox_runner;
+  tasks::ClockWatch clock_watch;
+  api::Access access;
+  std::optional<api::ChatApi> chats;
+  std::optional<api::EmbeddingService> embeddings;
+  std::optional<api::OpenAiApi> openai;
+  std::optional<api::AnthropicApi> anthropic;
+  std::optional<api::OllamaApi> ollama;
+  std::optional<api::ModelsApi> models_api;
+  std::optional<api::FeedbackApi> feedback;
+  std::optional<api::ProvidersApi> providers_api;
+  std::optional<api::RouterApi> router_api;
+  std::optional<api::BudgetApi> budget_api;
+  std::optional<api::TaskApi> task_api;
+  std::optional<api::BatchApi> batch_api;
+  std::optional<api::OutboxApi> outbox_api;
+  std::optional<api::StatusApi> status_api;
+  api::Routes routes;
   std::unique_ptr<http::Server> server;
   bool carrying_out = false;
 };
@@ -406,9 +407,9 @@ Daemon::Daemon(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Daemon::~Daemon() = default;
 
 Result<std::unique_ptr<Daemon>> Daemon::create(asio::io_context& io, DaemonOptions options) {
-  Result<DataFolder> folder = DataFolder::hold(options.config.data_dir);
+  Result<config::DataFolder> folder = config::DataFolder::hold(options.config.data_dir);
   if (!folder) return std::unexpected(std::move(folder.error()));
-  Result<apps::AppStore> apps = apps::AppStore::open(apps_file(folder->path()));
+  Result<policy::AppStore> apps = policy::AppStore::open(config::apps_file(folder->path()));
   if (!apps) return std::unexpected(std::move(apps.error()));
   for (const std::string& address : options.config.listen) {
     if (Result<> good = check_address(address, apps->has_keys()); !good) {
@@ -434,7 +435,7 @@ Result<std::unique_ptr<Daemon>> Daemon::create(asio::io_context& io, DaemonOptio
 
 asio::awaitable<Result<std::vector<std::string>>> Daemon::start() {
   Parts& parts = *parts_;
-  const SimCloudConfig& sim = parts.options.config.sim_cloud;
+  const config::SimCloudConfig& sim = parts.options.config.sim_cloud;
   if (sim.enabled) {
     simcloud::SimCloudOptions options;
     options.first_token = std::chrono::milliseconds{sim.first_token_ms};
@@ -462,7 +463,7 @@ asio::awaitable<Result<std::vector<std::string>>> Daemon::start() {
     Error error;
     error.code = status == 413 ? ErrorCode::kTooLarge : ErrorCode::kInvalidArgument;
     error.message = message;
-    return write_error_for(path, error);
+    return api::write_error_for(path, error);
   };
   parts.server = std::make_unique<http::Server>(parts.io, std::move(server_options),
                                                 std::move(handler), std::move(error_body));

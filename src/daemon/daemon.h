@@ -12,15 +12,15 @@
 #include <vector>
 
 #include "base/error.h"
-#include "daemon/config.h"
+#include "config/config.h"
 
 namespace minimill::daemon {
 
 namespace asio = boost::asio;
 
 struct DaemonOptions {
-  Config config;
-  Environment environment;
+  config::Config config;
+  config::Environment environment;
   std::filesystem::path program;  // this very binary: it guards llama-server
   bool carry_out_tasks = true;    // false: only answers, for looking at a folder nobody serves
 };

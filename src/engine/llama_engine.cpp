@@ -58,7 +58,8 @@ class Attempts {
 
   /// After a failed call: returns once another is worth its while, or the error for the app.
   asio::awaitable<Result<>> again(CallFailure failure) {
-    if (co_await cancelled()) co_return fail(ErrorCode::kCancelled, "the request was cancelled");
+    if (co_await async::cancelled())
+      co_return fail(ErrorCode::kCancelled, "the request was cancelled");
     if (failure.kind == CallFailure::Kind::kRefused) {
       co_return std::unexpected(std::move(failure.error));
     }
@@ -177,7 +178,8 @@ class LlamaStream final : public chat::ChatStream {
 asio::awaitable<Result<int>> LlamaEngine::Impl::ready(int stops_seen) {
   const int give_ups_seen = give_ups;
   while (true) {
-    if (co_await cancelled()) co_return fail(ErrorCode::kCancelled, "the request was cancelled");
+    if (co_await async::cancelled())
+      co_return fail(ErrorCode::kCancelled, "the request was cancelled");
     if (closing || stops != stops_seen) co_return std::unexpected(stopped_error());
     if (state == EngineState::kReady && alive()) co_return lives;
     const SteadyTime now = clock.steady();
@@ -199,7 +201,7 @@ asio::awaitable<void> LlamaEngine::Impl::death_of(int life) {
   const SteadyTime deadline = clock.steady() + kDeathNews;
   while (!closing && lives == life && state == EngineState::kReady && alive() &&
          clock.steady() < deadline) {
-    if (co_await cancelled()) co_return;
+    if (co_await async::cancelled()) co_return;
     co_await changed.wait_until(deadline);
   }
 }
@@ -313,7 +315,7 @@ asio::awaitable<void> LlamaEngine::stop() {
   impl->stop_wanted = true;
   impl->changed.notify();
   while (impl->supervised && impl->supervisions == supervision && !impl->closing) {
-    if (co_await cancelled()) co_return;
+    if (co_await async::cancelled()) co_return;
     co_await impl->changed.wait();
   }
 }

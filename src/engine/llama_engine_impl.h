@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/broadcast.h"
+#include "async/broadcast.h"
 #include "engine/guarded_process.h"
 #include "engine/llama_engine.h"
 #include "engine/openai_transport.h"
@@ -53,7 +53,7 @@ struct LlamaEngine::Impl : std::enable_shared_from_this<Impl> {
   const LlamaEngineOptions options;
 
   EngineState state = EngineState::kStopped;
-  Broadcast changed;  // any of what is below
+  async::Broadcast changed;  // any of what is below
   std::unique_ptr<GuardedProcess> process;
   std::string socket;
   std::int64_t context = 0;

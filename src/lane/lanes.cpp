@@ -57,7 +57,7 @@ struct Slot::State : std::enable_shared_from_this<Slot::State> {
   void dispatch() {
     if (closed) return;
     const SteadyTime now = std::chrono::steady_clock::now();
-    for (const route::Lane lane : {route::Lane::kLocal, route::Lane::kCloud}) {
+    for (const chat::Lane lane : {chat::Lane::kLocal, chat::Lane::kCloud}) {
       while (const auto next = scheduler.start_next(lane, scheduler_seconds(now))) {
         running.emplace(next->ticket, Running{lane, now});
         auto node = waiters.extract(next->ticket);
@@ -111,7 +111,7 @@ struct Slot::State : std::enable_shared_from_this<Slot::State> {
     scheduler.finish(ticket, now_s());
     if (const auto node = running.extract(ticket)) {
       const auto held = std::chrono::steady_clock::now() - node.mapped().since;
-      double& usual = usual_hold_s[route::index(node.mapped().lane)];
+      double& usual = usual_hold_s[chat::index(node.mapped().lane)];
       const double seconds = std::chrono::duration<double>(held).count();
       usual = usual == 0 ? seconds : usual + kForget * (seconds - usual);
     }
@@ -119,15 +119,15 @@ struct Slot::State : std::enable_shared_from_this<Slot::State> {
   }
 
   /// When a place in the lane's queue is likely to be free: as soon as the next of its slots is.
-  std::chrono::milliseconds retry_after(route::Lane lane) const {
-    const int slots = scheduler.options().slots[route::index(lane)];
-    const double seconds = usual_hold_s[route::index(lane)] / std::max(slots, 1);
+  std::chrono::milliseconds retry_after(chat::Lane lane) const {
+    const int slots = scheduler.options().slots[chat::index(lane)];
+    const double seconds = usual_hold_s[chat::index(lane)] / std::max(slots, 1);
     const auto wait = std::chrono::milliseconds{static_cast<std::int64_t>(seconds * 1000)};
     return std::clamp(wait, kShortestRetry, kLongestRetry);
   }
 
   struct Running {
-    route::Lane lane;
+    chat::Lane lane;
     SteadyTime since;
   };
 
@@ -239,18 +239,18 @@ void Lanes::turn_away() {
   }
 }
 
-void Lanes::set_slots(route::Lane lane, int slots) {
-  if (state_->scheduler.options().slots[route::index(lane)] == slots) return;
+void Lanes::set_slots(chat::Lane lane, int slots) {
+  if (state_->scheduler.options().slots[chat::index(lane)] == slots) return;
   state_->scheduler.set_slots(lane, slots);
   state_->dispatch();
 }
 
-std::size_t Lanes::waiting(route::Lane lane) const { return state_->scheduler.waiting(lane); }
-int Lanes::running(route::Lane lane) const { return state_->scheduler.running(lane); }
-int Lanes::slots(route::Lane lane) const {
-  return state_->scheduler.options().slots[route::index(lane)];
+std::size_t Lanes::waiting(chat::Lane lane) const { return state_->scheduler.waiting(lane); }
+int Lanes::running(chat::Lane lane) const { return state_->scheduler.running(lane); }
+int Lanes::slots(chat::Lane lane) const {
+  return state_->scheduler.options().slots[chat::index(lane)];
 }
-double Lanes::expected_wait_s(route::Lane lane, Priority priority) const {
+double Lanes::expected_wait_s(chat::Lane lane, Priority priority) const {
   return state_->scheduler.expected_wait_s(lane, priority, Slot::State::now_s());
 }
 

@@ -33,7 +33,7 @@ class Slot {
   /// How long the owner waited for it.
   std::chrono::nanoseconds waited() const { return waited_; }
   /// Where it is: the job's own lane, unless it was moved.
-  route::Lane lane() const { return lane_; }
+  chat::Lane lane() const { return lane_; }
   Move move() const { return move_; }
 
  private:
@@ -42,7 +42,7 @@ class Slot {
   std::weak_ptr<State> state_;
   TicketId ticket_ = 0;
   std::chrono::nanoseconds waited_{};
-  route::Lane lane_ = route::Lane::kLocal;
+  chat::Lane lane_ = chat::Lane::kLocal;
   Move move_ = Move::kNone;
 };
 
@@ -69,13 +69,13 @@ class Lanes {
   void turn_away();
 
   /// As many as the engines, or the providers, really take at once.
-  void set_slots(route::Lane lane, int slots);
+  void set_slots(chat::Lane lane, int slots);
 
-  std::size_t waiting(route::Lane lane) const;
-  int running(route::Lane lane) const;
-  int slots(route::Lane lane) const;
+  std::size_t waiting(chat::Lane lane) const;
+  int running(chat::Lane lane) const;
+  int slots(chat::Lane lane) const;
   /// How long a job that came now would wait, in seconds, by what is predicted.
-  double expected_wait_s(route::Lane lane, Priority priority) const;
+  double expected_wait_s(chat::Lane lane, Priority priority) const;
 
  private:
   std::shared_ptr<Slot::State> state_;

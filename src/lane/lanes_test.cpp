@@ -13,7 +13,7 @@
 namespace minimill::lane {
 namespace {
 
-using route::Lane;
+using chat::Lane;
 
 constexpr SchedulerOptions kOneSlot{.slots = {1, 1}};
 

@@ -15,9 +15,9 @@ constexpr int kBackground = static_cast<int>(Priority::kBackground);
 
 constexpr int index(Priority priority) { return static_cast<int>(priority); }
 
-const Estimate& estimate_in(const Job& job, route::Lane lane) {
+const Estimate& estimate_in(const Job& job, chat::Lane lane) {
   static const Estimate kUnknown;
-  const std::optional<Estimate>& estimate = job.in[route::index(lane)];
+  const std::optional<Estimate>& estimate = job.in[chat::index(lane)];
   return estimate ? *estimate : kUnknown;
 }
 
@@ -26,13 +26,13 @@ const Estimate& estimate_in(const Job& job, route::Lane lane) {
 Scheduler::Scheduler(SchedulerOptions options) : options_(options) {}
 
 Result<> Scheduler::enqueue(TicketId ticket, const Job& job, double now_s) {
-  LaneState& lane = lanes_[route::index(job.lane)];
+  LaneState& lane = lanes_[chat::index(job.lane)];
   const int kind = index(job.priority);
   const std::size_t most =
       job.priority == Priority::kInteractive ? options_.max_interactive : options_.max_background;
   if (lane.queues[kind].size() >= most) {
     return fail(ErrorCode::kRateLimited,
-                fmt::format("the {} lane's queue of {} is full", route::name(job.lane), most),
+                fmt::format("the {} lane's queue of {} is full", chat::name(job.lane), most),
                 "try again later, or raise [lanes] max_queued");
   }
   Waiting waiting{.job = job, .arrived_s = now_s, .entry = {}};
@@ -46,7 +46,7 @@ Result<> Scheduler::enqueue(TicketId ticket, const Job& job, double now_s) {
   }
   lane.queues[kind].push(job.app, waiting.entry);
   if (job.priority == Priority::kInteractive) lane.app_asked_s = now_s;
-  if (options_.balance && job.in[route::index(other(job.lane))]) {
+  if (options_.balance && job.in[chat::index(other(job.lane))]) {
     lane.movable[kind].emplace(now_s, ticket);
     if (job.deadline_s) lane.hurried[kind].emplace(*job.deadline_s, ticket);
   }
@@ -55,7 +55,7 @@ Result<> Scheduler::enqueue(TicketId ticket, const Job& job, double now_s) {
 }
 
 void Scheduler::remove(TicketId ticket, const Waiting& waiting) {
-  LaneState& lane = lanes_[route::index(waiting.job.lane)];
+  LaneState& lane = lanes_[chat::index(waiting.job.lane)];
   const int kind = index(waiting.job.priority);
   lane.movable[kind].erase({waiting.arrived_s, ticket});
   if (waiting.job.deadline_s) lane.hurried[kind].erase({*waiting.job.deadline_s, ticket});
@@ -100,21 +100,21 @@ double Scheduler::residual_s(const LaneState& lane, double now_s) const {
   return sum;
 }
 
-double Scheduler::expected_wait_s(route::Lane which, Priority priority, double now_s) const {
-  const LaneState& lane = lanes_[route::index(which)];
-  const int slots = std::max(options_.slots[route::index(which)], 1);
+double Scheduler::expected_wait_s(chat::Lane which, Priority priority, double now_s) const {
+  const LaneState& lane = lanes_[chat::index(which)];
+  const int slots = std::max(options_.slots[chat::index(which)], 1);
   if (has_slot(lane, slots, priority, now_s) && lane.queues[index(priority)].size() == 0) return 0;
   double work_s = residual_s(lane, now_s) + lane.queues[kInteractive].work_s();
   if (priority == Priority::kBackground) work_s += lane.queues[kBackground].work_s();
   return work_s / slots;
 }
 
-Move Scheduler::worth_moving(const Waiting& waiting, route::Lane to, double now_s) const {
+Move Scheduler::worth_moving(const Waiting& waiting, chat::Lane to, double now_s) const {
   const Job& job = waiting.job;
   const Estimate& here = estimate_in(job, job.lane);
   const Estimate& there = estimate_in(job, to);
-  const LaneState& lane = lanes_[route::index(job.lane)];
-  const int slots = std::max(options_.slots[route::index(job.lane)], 1);
+  const LaneState& lane = lanes_[chat::index(job.lane)];
+  const int slots = std::max(options_.slots[chat::index(job.lane)], 1);
   if (job.deadline_s) {
     const double soonest = now_s + residual_s(lane, now_s) / slots + here.service_s;
     if (soonest > *job.deadline_s && now_s + there.service_s <= *job.deadline_s) {
@@ -132,10 +132,10 @@ Move Scheduler::worth_moving(const Waiting& waiting, route::Lane to, double now_
   return saved_s > cost_s ? Move::kBacklog : Move::kNone;
 }
 
-std::optional<Scheduler::Start> Scheduler::from_other_lane(route::Lane lane, double now_s) const {
-  const LaneState& here = lanes_[route::index(lane)];
-  const LaneState& there = lanes_[route::index(other(lane))];
-  const int slots = options_.slots[route::index(lane)];
+std::optional<Scheduler::Start> Scheduler::from_other_lane(chat::Lane lane, double now_s) const {
+  const LaneState& here = lanes_[chat::index(lane)];
+  const LaneState& there = lanes_[chat::index(other(lane))];
+  const int slots = options_.slots[chat::index(lane)];
   for (const Priority priority : {Priority::kInteractive, Priority::kBackground}) {
     if (!has_slot(here, slots, priority, now_s)) continue;
     for (const auto* candidates :
@@ -149,12 +149,12 @@ std::optional<Scheduler::Start> Scheduler::from_other_lane(route::Lane lane, dou
   return std::nullopt;
 }
 
-void Scheduler::start(TicketId ticket, route::Lane lane, double now_s) {
+void Scheduler::start(TicketId ticket, chat::Lane lane, double now_s) {
   auto node = waiting_.extract(ticket);
   Waiting& waiting = node.mapped();
   const int kind = index(waiting.job.priority);
   remove(ticket, waiting);
-  FairQueue& queue = lanes_[route::index(waiting.job.lane)].queues[kind];
+  FairQueue& queue = lanes_[chat::index(waiting.job.lane)].queues[kind];
   const bool moved = lane != waiting.job.lane;
   moved ? queue.erase(waiting.job.app, waiting.entry) : queue.serve(waiting.job.app, waiting.entry);
   const auto added = running_.emplace(
@@ -165,15 +165,15 @@ void Scheduler::start(TicketId ticket, route::Lane lane, double now_s) {
               .predicted_s = std::max(estimate_in(waiting.job, lane).service_s, kShortest_s),
               .started_s = now_s,
               .moved = moved});
-  LaneState& state = lanes_[route::index(lane)];
+  LaneState& state = lanes_[chat::index(lane)];
   ++state.running;
   ++state.running_of[kind];
   state.jobs.emplace(ticket, &added.first->second);
 }
 
-std::optional<Scheduler::Start> Scheduler::start_next(route::Lane lane, double now_s) {
-  const LaneState& state = lanes_[route::index(lane)];
-  const int slots = options_.slots[route::index(lane)];
+std::optional<Scheduler::Start> Scheduler::start_next(chat::Lane lane, double now_s) {
+  const LaneState& state = lanes_[chat::index(lane)];
+  const int slots = options_.slots[chat::index(lane)];
   if (state.running >= slots) return std::nullopt;
   std::optional<Start> next;
   if (const std::optional<TicketId> ticket = own(state, slots, now_s)) {
@@ -196,10 +196,10 @@ std::optional<double> Scheduler::review_at(double now_s) const {
   constexpr double kSoonest_s = 0.05;
   constexpr double kLatest_s = 5;
   std::optional<double> at;
-  for (const route::Lane lane : {route::Lane::kLocal, route::Lane::kCloud}) {
-    const LaneState& target = lanes_[route::index(other(lane))];
-    if (target.running >= options_.slots[route::index(other(lane))]) continue;
-    for (const auto& movable : lanes_[route::index(lane)].movable) {
+  for (const chat::Lane lane : {chat::Lane::kLocal, chat::Lane::kCloud}) {
+    const LaneState& target = lanes_[chat::index(other(lane))];
+    if (target.running >= options_.slots[chat::index(other(lane))]) continue;
+    for (const auto& movable : lanes_[chat::index(lane)].movable) {
       if (movable.empty()) continue;
       const Job& job = waiting_.at(movable.begin()->second).job;
       const double step =
@@ -214,7 +214,7 @@ void Scheduler::finish(TicketId ticket, double now_s) {
   const auto found = running_.find(ticket);
   if (found == running_.end()) return;
   const Running& job = found->second;
-  LaneState& lane = lanes_[route::index(job.lane)];
+  LaneState& lane = lanes_[chat::index(job.lane)];
   const int kind = index(job.priority);
   // A lane that was free for who came from the other one charges nobody for it.
   if (!job.moved) {
@@ -230,14 +230,14 @@ bool Scheduler::withdraw(TicketId ticket) {
   const auto found = waiting_.find(ticket);
   if (found == waiting_.end()) return false;
   remove(ticket, found->second);
-  lanes_[route::index(found->second.job.lane)].queues[index(found->second.job.priority)].erase(
+  lanes_[chat::index(found->second.job.lane)].queues[index(found->second.job.priority)].erase(
       found->second.job.app, found->second.entry);
   waiting_.erase(found);
   return true;
 }
 
-std::size_t Scheduler::waiting(route::Lane lane) const {
-  const LaneState& state = lanes_[route::index(lane)];
+std::size_t Scheduler::waiting(chat::Lane lane) const {
+  const LaneState& state = lanes_[chat::index(lane)];
   return state.queues[kInteractive].size() + state.queues[kBackground].size();
 }
 

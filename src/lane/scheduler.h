@@ -26,8 +26,8 @@
 #include <unordered_map>
 
 #include "base/error.h"
+#include "chat/decision.h"
 #include "lane/fair_queue.h"
-#include "route/decision.h"
 
 namespace minimill::lane {
 
@@ -35,10 +35,10 @@ enum class Priority { kInteractive, kBackground };
 inline constexpr int kPriorities = 2;
 
 template <class T>
-using PerLane = std::array<T, route::kLaneCount>;
+using PerLane = std::array<T, chat::kLaneCount>;
 
-constexpr route::Lane other(route::Lane lane) {
-  return lane == route::Lane::kLocal ? route::Lane::kCloud : route::Lane::kLocal;
+constexpr chat::Lane other(chat::Lane lane) {
+  return lane == chat::Lane::kLocal ? chat::Lane::kCloud : chat::Lane::kLocal;
 }
 
 /// What carrying a job out in a lane is expected to take.
@@ -48,7 +48,7 @@ struct Estimate {
 };
 
 struct Job {
-  route::Lane lane = route::Lane::kLocal;  // where it belongs
+  chat::Lane lane = chat::Lane::kLocal;  // where it belongs
   Priority priority = Priority::kBackground;
   std::string app;                      // lanes are shared fairly between apps
   PerLane<std::optional<Estimate>> in;  // where it may run: in `lane` always, elsewhere if set
@@ -67,7 +67,8 @@ struct SchedulerOptions {
   Order order = Order::kStretch;
   bool balance = true;  // jobs may change lanes
   double stretch = 10;  // times its predicted time after which a job is due
-  std::array<double, kPriorities> usd_per_h{10, 0.2};  // what waiting costs: interactive, background
+  std::array<double, kPriorities> usd_per_h{10,
+                                            0.2};  // what waiting costs: interactive, background
   /// What a second in service costs, as a share of what a second of waiting does.
   double running_share = 0.2;
   /// A lane of two slots keeps one for apps for so long after one has asked; a larger one always.
@@ -88,7 +89,7 @@ class Scheduler {
   };
   /// Whom to start now in the lane, if it has a free slot and somebody may take it. Ask for both
   /// lanes after anything has happened. The slot is taken.
-  std::optional<Start> start_next(route::Lane lane, double now_s);
+  std::optional<Start> start_next(chat::Lane lane, double now_s);
   /// When to ask again though nothing happens: waiting may have become dearer than moving.
   std::optional<double> review_at(double now_s) const;
 
@@ -97,12 +98,12 @@ class Scheduler {
   /// A waiting ticket leaves. False where it is not waiting.
   bool withdraw(TicketId ticket);
   /// As many as the engines, or the providers, really take at once. What runs goes on.
-  void set_slots(route::Lane lane, int slots) { options_.slots[route::index(lane)] = slots; }
+  void set_slots(chat::Lane lane, int slots) { options_.slots[chat::index(lane)] = slots; }
 
-  std::size_t waiting(route::Lane lane) const;
-  int running(route::Lane lane) const { return lanes_[route::index(lane)].running; }
+  std::size_t waiting(chat::Lane lane) const;
+  int running(chat::Lane lane) const { return lanes_[chat::index(lane)].running; }
   /// How long a job that came now would wait in the lane, by what is predicted.
-  double expected_wait_s(route::Lane lane, Priority priority, double now_s) const;
+  double expected_wait_s(chat::Lane lane, Priority priority, double now_s) const;
   const SchedulerOptions& options() const { return options_; }
 
  private:
@@ -112,7 +113,7 @@ class Scheduler {
     FairQueue::Entry entry;
   };
   struct Running {
-    route::Lane lane = route::Lane::kLocal;
+    chat::Lane lane = chat::Lane::kLocal;
     Priority priority = Priority::kBackground;
     std::string app;
     double predicted_s = 0;
@@ -133,11 +134,11 @@ class Scheduler {
 
   bool has_slot(const LaneState& lane, int slots, Priority priority, double now_s) const;
   std::optional<TicketId> own(const LaneState& lane, int slots, double now_s) const;
-  std::optional<Start> from_other_lane(route::Lane lane, double now_s) const;
-  Move worth_moving(const Waiting& waiting, route::Lane to, double now_s) const;
+  std::optional<Start> from_other_lane(chat::Lane lane, double now_s) const;
+  Move worth_moving(const Waiting& waiting, chat::Lane to, double now_s) const;
   double residual_s(const LaneState& lane, double now_s) const;
   void remove(TicketId ticket, const Waiting& waiting);
-  void start(TicketId ticket, route::Lane lane, double now_s);
+  void start(TicketId ticket, chat::Lane lane, double now_s);
 
   SchedulerOptions options_;
   PerLane<LaneState> lanes_;

@@ -9,19 +9,19 @@
 namespace minimill::lane {
 namespace {
 
-using route::Lane;
+using chat::Lane;
 
 Job job_in(Lane lane, Priority priority = Priority::kBackground, double service_s = 1) {
   Job job;
   job.lane = lane;
   job.priority = priority;
-  job.in[route::index(lane)] = Estimate{.service_s = service_s};
+  job.in[chat::index(lane)] = Estimate{.service_s = service_s};
   return job;
 }
 
 Job movable_job(double local_s, double cloud_s, double usd = 0) {
   Job job = job_in(Lane::kLocal, Priority::kBackground, local_s);
-  job.in[route::index(Lane::kCloud)] = Estimate{.service_s = cloud_s, .usd = usd};
+  job.in[chat::index(Lane::kCloud)] = Estimate{.service_s = cloud_s, .usd = usd};
   return job;
 }
 

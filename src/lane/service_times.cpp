@@ -17,19 +17,19 @@ constexpr double kMostCovariance = 1e4;
 constexpr std::size_t kMostKept = 1024;  // models, operations
 
 /// a, b per 1,000 tokens, c per 100 tokens: a small model on a laptop, a large one far away.
-constexpr std::array<std::array<double, 3>, route::kLaneCount> kFirst{{{0.1, 0.6, 2.5},
-                                                                       {0.8, 0.1, 1.3}}};
+constexpr std::array<std::array<double, 3>, chat::kLaneCount> kFirst{
+    {{0.1, 0.6, 2.5}, {0.8, 0.1, 1.3}}};
 
 template <class Map>
 void forget_oldest(Map& map) {
   if (map.size() <= kMostKept) return;
-  map.erase(std::ranges::min_element(
-      map, {}, [](const auto& each) { return each.second.learnt_at; }));
+  map.erase(
+      std::ranges::min_element(map, {}, [](const auto& each) { return each.second.learnt_at; }));
 }
 
 }  // namespace
 
-ServiceTimes::Speed::Speed(route::Lane lane) : weights_(kFirst[route::index(lane)]) {
+ServiceTimes::Speed::Speed(chat::Lane lane) : weights_(kFirst[chat::index(lane)]) {
   for (std::size_t i = 0; i < kTerms; ++i) covariance_[i][i] = 1;
 }
 
@@ -71,12 +71,12 @@ ServiceTimes::Vector ServiceTimes::sizes(double prompt_tokens, double answer_tok
   return {1, prompt_tokens / 1000, answer_tokens / 100};
 }
 
-const ServiceTimes::Speed* ServiceTimes::speed_of(route::Lane lane, std::string_view model) const {
+const ServiceTimes::Speed* ServiceTimes::speed_of(chat::Lane lane, std::string_view model) const {
   const auto found = speeds_.find({lane, std::string(model)});
   return found == speeds_.end() ? nullptr : &found->second;
 }
 
-const ServiceTimes::History* ServiceTimes::history_of(route::Lane lane,
+const ServiceTimes::History* ServiceTimes::history_of(chat::Lane lane,
                                                       std::string_view operation) const {
   const auto found = operations_.find({lane, std::string(operation)});
   return operation.empty() || found == operations_.end() ? nullptr : &found->second;
@@ -94,7 +94,7 @@ void ServiceTimes::learn(const ServiceSample& sample) {
   const double factor =
       std::clamp(sample.seconds / speed.seconds(sizes), 1 / kMostFactor, kMostFactor);
   speed.learn(sizes, sample.seconds);
-  lanes_[route::index(sample.lane)].learn(tokens, 1);
+  lanes_[chat::index(sample.lane)].learn(tokens, 1);
   if (sample.operation.empty()) return;
   History& history = operations_[{sample.lane, std::string(sample.operation)}];
   history.learn(tokens, factor);
@@ -102,12 +102,12 @@ void ServiceTimes::learn(const ServiceSample& sample) {
   forget_oldest(operations_);
 }
 
-ServicePrediction ServiceTimes::predict(route::Lane lane, std::string_view model,
+ServicePrediction ServiceTimes::predict(chat::Lane lane, std::string_view model,
                                         std::string_view operation, std::int64_t prompt_tokens,
                                         std::int64_t max_tokens) const {
-  const History& all = lanes_[route::index(lane)];
-  double tokens = (all.count * all.answer_tokens + kShrink * kFirstAnswerTokens) /
-                  (all.count + kShrink);
+  const History& all = lanes_[chat::index(lane)];
+  double tokens =
+      (all.count * all.answer_tokens + kShrink * kFirstAnswerTokens) / (all.count + kShrink);
   double log_factor = 0;
   if (const History* own = history_of(lane, operation)) {
     tokens = (own->count * own->answer_tokens + kShrink * tokens) / (own->count + kShrink);

@@ -8,7 +8,7 @@
 namespace minimill::lane {
 namespace {
 
-using route::Lane;
+using chat::Lane;
 
 /// A model that reads 2,000 tokens a second and writes 50.
 ServiceSample sample(std::int64_t prompt, std::int64_t answer, std::string_view operation = "") {
@@ -88,8 +88,9 @@ TEST(ServiceTimes, AnyHistoryGivesATimeThatCanBe) {
                  .answer_tokens = static_cast<std::int64_t>(random() % 20'000),
                  .seconds = static_cast<double>(random() % 100'000) / 100});
     const double predicted =
-        times.predict(Lane::kLocal, std::to_string(random() % 3000), std::to_string(random() % 5000),
-                      static_cast<std::int64_t>(random() % 1'000'000), 0)
+        times
+            .predict(Lane::kLocal, std::to_string(random() % 3000), std::to_string(random() % 5000),
+                     static_cast<std::int64_t>(random() % 1'000'000), 0)
             .seconds;
     ASSERT_GT(predicted, 0);
     ASSERT_LE(predicted, 86'400);

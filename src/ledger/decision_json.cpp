@@ -6,9 +6,9 @@
 
 namespace minimill::ledger {
 
-std::string reasons_to_text(const std::vector<route::Reason>& reasons) {
+std::string reasons_to_text(const std::vector<chat::Reason>& reasons) {
   std::string text = "[";
-  for (const route::Reason& reason : reasons) {
+  for (const chat::Reason& reason : reasons) {
     if (text.size() > 1) text += ',';
     text += '[';
     append_json_string(text, reason.layer);
@@ -20,8 +20,8 @@ std::string reasons_to_text(const std::vector<route::Reason>& reasons) {
   return text;
 }
 
-std::vector<route::Reason> reasons_from_text(std::string_view text) {
-  std::vector<route::Reason> reasons;
+std::vector<chat::Reason> reasons_from_text(std::string_view text) {
+  std::vector<chat::Reason> reasons;
   const Result<json::value> parsed = parse_json(text);
   if (!parsed || !parsed->is_array()) return reasons;
   constexpr std::size_t kParts = 3;

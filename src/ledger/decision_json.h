@@ -6,12 +6,12 @@
 #include <string_view>
 #include <vector>
 
-#include "route/decision.h"
+#include "chat/decision.h"
 
 namespace minimill::ledger {
 
-std::string reasons_to_text(const std::vector<route::Reason>& reasons);
+std::string reasons_to_text(const std::vector<chat::Reason>& reasons);
 /// Text that is none of ours gives no reasons.
-std::vector<route::Reason> reasons_from_text(std::string_view text);
+std::vector<chat::Reason> reasons_from_text(std::string_view text);
 
 }  // namespace minimill::ledger

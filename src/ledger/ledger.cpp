@@ -59,7 +59,7 @@ Result<> insert(Database& db, const RequestRecord& record) {
   const auto text_or_null = [](const std::string& text) {
     return text.empty() ? std::optional<std::string_view>{} : std::string_view(text);
   };
-  const route::Decision& decision = record.decision;
+  const chat::Decision& decision = record.decision;
   (*request)
       ->bind(1, record.id.value)
       .bind(2, unix_ms(record.at))
@@ -69,7 +69,7 @@ Result<> insert(Database& db, const RequestRecord& record) {
       .bind(6, record.model_asked)
       .bind(7, record.stream)
       .bind(8, record.privacy)
-      .bind(9, route::index(decision.lane))
+      .bind(9, chat::index(decision.lane))
       .bind(10, decision.model)
       .bind(11, decision.operation)
       .bind(12, decision.p_local_ok)
@@ -88,7 +88,7 @@ Result<> insert(Database& db, const RequestRecord& record) {
     (*row)
         ->bind(1, record.id.value)
         .bind(2, static_cast<std::int64_t>(i))
-        .bind(3, route::index(attempt.lane))
+        .bind(3, chat::index(attempt.lane))
         .bind(4, attempt.backend)
         .bind(5, attempt.model)
         .bind(6, attempt.queued_ms)
@@ -121,8 +121,8 @@ Result<> insert(Database& db, const Outcome& outcome) {
   return (*row)->run();
 }
 
-route::Lane lane_of(std::int64_t number) {
-  return number == route::index(route::Lane::kCloud) ? route::Lane::kCloud : route::Lane::kLocal;
+chat::Lane lane_of(std::int64_t number) {
+  return number == chat::index(chat::Lane::kCloud) ? chat::Lane::kCloud : chat::Lane::kLocal;
 }
 
 RequestRecord read_request(const Statement& row) {

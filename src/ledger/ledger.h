@@ -18,7 +18,7 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "chat/chat_event.h"
-#include "route/decision.h"
+#include "chat/decision.h"
 #include "sqlite/writer.h"
 
 namespace minimill::ledger {
@@ -26,7 +26,7 @@ namespace minimill::ledger {
 Result<> migrate_ledger(sqlite::Database& db);
 
 struct Attempt {
-  route::Lane lane = route::Lane::kLocal;
+  chat::Lane lane = chat::Lane::kLocal;
   std::string backend;  // engine or provider name
   std::string model;
   double queued_ms = 0;
@@ -54,7 +54,7 @@ struct RequestRecord {
   std::string model_asked;
   bool stream = false;
   std::string privacy;
-  route::Decision decision;
+  chat::Decision decision;
   std::vector<Attempt> attempts;
   int status = 0;  // HTTP status the app got; 0 for tasks
 };

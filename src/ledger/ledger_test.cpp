@@ -18,11 +18,11 @@ TEST(Ledger, RecordedRequestIsFoundWithItsAttemptsAndOutcomes) {
   record.at = from_unix_ms(5);
   record.task = {"task_1"};
   record.run = {"run_1"};
-  record.decision.lane = route::Lane::kCloud;
+  record.decision.lane = chat::Lane::kCloud;
   record.decision.reasons = {{.layer = "difficulty", .text = "it is \"long\"", .weight = -0.5}};
   record.attempts.emplace_back().model = "m";
   record.attempts.back().cost_usd = 0.25;
-  const route::Decision decision = record.decision;
+  const chat::Decision decision = record.decision;
 
   ledger.record(std::move(record));
   ledger.record(Outcome{

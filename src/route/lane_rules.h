@@ -7,16 +7,17 @@
 #include <vector>
 
 #include "base/error.h"
-#include "route/decision.h"
+#include "chat/decision.h"
 #include "route/route_input.h"
 
 namespace minimill::route {
 
 /// What rules alone decide, with the reason appended; nullopt where the lane is to be weighed.
 /// kUnavailable or kForbidden where no permitted lane can serve the work.
-Result<std::optional<Lane>> lane_by_rule(const RouteInput& input, std::vector<Reason>& reasons);
+Result<std::optional<chat::Lane>> lane_by_rule(const RouteInput& input,
+                                               std::vector<chat::Reason>& reasons);
 
 /// A reason that decided without weighing.
-Reason rule(std::string layer, std::string text);
+chat::Reason rule(std::string layer, std::string text);
 
 }  // namespace minimill::route

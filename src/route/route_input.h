@@ -8,8 +8,8 @@
 
 #include "base/error.h"
 #include "chat/chat_request.h"
+#include "chat/decision.h"
 #include "policy/privacy.h"
-#include "route/decision.h"
 
 namespace minimill::route {
 
@@ -25,7 +25,7 @@ struct RouteInput {
   bool wants_json = false;
   bool verifiable = false;  // a check will tell whether the answer is right
   policy::Privacy privacy = policy::Privacy::kAllow;
-  std::optional<Lane> forced;  // the app named a lane or a model
+  std::optional<chat::Lane> forced;  // the app named a lane or a model
   bool local_available = true;
   bool cloud_available = true;
   std::int64_t local_context_tokens = 0;  // 0: unknown

@@ -170,7 +170,7 @@ struct Router::Impl {
   }
 
   /// The set bar, lower where the budget gets tight: at the hard limit it is half as high.
-  double pressed_bar(const RouteInput& input, std::vector<Reason>& reasons) const {
+  double pressed_bar(const RouteInput& input, std::vector<chat::Reason>& reasons) const {
     constexpr double kMostPressed = 0.5;
     const double bar = input.verifiable ? options.threshold_checked : options.threshold;
     if (input.pressure <= 0) return bar;
@@ -183,7 +183,7 @@ struct Router::Impl {
 
   /// Sets the bar, with the reason where a promise does it.
   double bar(const RouteInput& input, std::string_view operation,
-             std::vector<Reason>& reasons) const {
+             std::vector<chat::Reason>& reasons) const {
     if (input.threshold) return *input.threshold;
     const QualityBound* bound = bound_for(input, operation);
     if (bound == nullptr) return pressed_bar(input, reasons);
@@ -219,11 +219,11 @@ struct Router::Impl {
     for (const QualityBound& bound : options.bounds) bars.push_back(bar_of(bound));
   }
 
-  Result<Decision> decide(const RouteInput& input, const View& view) const;
+  Result<chat::Decision> decide(const RouteInput& input, const View& view) const;
   /// Sets the view's operation.
   std::string recognise(const RouteInput& input, View& view);
   void explain(const View& view, const Weighed& weighed, std::string_view model,
-               std::vector<Reason>& reasons) const;
+               std::vector<chat::Reason>& reasons) const;
 
   LocalModel* model_to_teach(const std::string& name) {
     if (name.empty()) return nullptr;
@@ -250,7 +250,7 @@ struct Router::Impl {
 };
 
 void Router::Impl::explain(const View& view, const Weighed& weighed, std::string_view model,
-                           std::vector<Reason>& reasons) const {
+                           std::vector<chat::Reason>& reasons) const {
   const auto add = [&reasons](std::string layer, std::string text, double weight) {
     if (std::abs(weight) < kLeastWeight) return;
     reasons.push_back({.layer = std::move(layer), .text = std::move(text), .weight = weight});
@@ -316,23 +316,23 @@ Estimate Router::estimate(const RouteInput& input) const {
   return impl_->weigh(input, impl_->view(input)).estimate;
 }
 
-Result<Decision> Router::decide(const RouteInput& input) const {
+Result<chat::Decision> Router::decide(const RouteInput& input) const {
   return impl_->decide(input, impl_->view(input));
 }
 
-Result<Decision> Router::meet(const RouteInput& input) {
+Result<chat::Decision> Router::meet(const RouteInput& input) {
   Impl::View view = impl_->view(input);
   impl_->recognise(input, view);
   return impl_->decide(input, view);
 }
 
-Result<Decision> Router::Impl::decide(const RouteInput& input, const View& view) const {
-  std::vector<Reason> rules;
-  Result<std::optional<Lane>> ruled = lane_by_rule(input, rules);
+Result<chat::Decision> Router::Impl::decide(const RouteInput& input, const View& view) const {
+  std::vector<chat::Reason> rules;
+  Result<std::optional<chat::Lane>> ruled = lane_by_rule(input, rules);
   if (!ruled) return std::unexpected(std::move(ruled.error()));
 
   const Weighed weighed = weigh(input, view);
-  Decision decision;
+  chat::Decision decision;
   const Operation* operation = nullptr;
   if (view.operation) {
     operation = &learnt.operations.at(*view.operation);
@@ -343,10 +343,10 @@ Result<Decision> Router::Impl::decide(const RouteInput& input, const View& view)
   if (*ruled) {
     decision.lane = **ruled;
     const bool hard = decision.p_local_ok < decision.threshold;
-    if (input.cloud_closed && !input.forced && hard && decision.lane == Lane::kLocal &&
+    if (input.cloud_closed && !input.forced && hard && decision.lane == chat::Lane::kLocal &&
         input.privacy == policy::Privacy::kAllow) {
       if (!input.accepts_degraded) return std::unexpected(*input.cloud_closed);
-      rules.insert(rules.begin(), rule(std::string(kDegraded),
+      rules.insert(rules.begin(), rule(std::string(chat::kDegraded),
                                        "it is hard, and is left to the device only because nothing "
                                        "may be spent on the cloud now"));
     }
@@ -371,14 +371,14 @@ Result<Decision> Router::Impl::decide(const RouteInput& input, const View& view)
                            "on the device, where its check tells whether that got better",
                            operation->since_tried)));
     }
-    decision.lane = local ? Lane::kLocal : Lane::kCloud;
+    decision.lane = local ? chat::Lane::kLocal : chat::Lane::kCloud;
   }
-  std::vector<Reason> reasons;
+  std::vector<chat::Reason> reasons;
   explain(view, weighed, input.model, reasons);
   std::ranges::stable_sort(reasons, std::ranges::greater{},
-                           [](const Reason& reason) { return std::abs(reason.weight); });
+                           [](const chat::Reason& reason) { return std::abs(reason.weight); });
   decision.reasons = std::move(rules);
-  for (Reason& reason : reasons) {
+  for (chat::Reason& reason : reasons) {
     if (decision.reasons.size() >= kMaxReasons) break;
     decision.reasons.push_back(std::move(reason));
   }

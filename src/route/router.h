@@ -25,7 +25,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "route/decision.h"
+#include "chat/decision.h"
 #include "route/operations.h"
 #include "route/outcome_trust.h"
 #include "route/reliability.h"
@@ -76,10 +76,10 @@ class Router {
   Router& operator=(Router&&) noexcept;
 
   /// kUnavailable or kForbidden where no permitted lane can serve the work, with what to do.
-  Result<Decision> decide(const RouteInput& input) const;
+  Result<chat::Decision> decide(const RouteInput& input) const;
   Estimate estimate(const RouteInput& input) const;
   /// recognise() and then decide(), reading the text once.
-  Result<Decision> meet(const RouteInput& input);
+  Result<chat::Decision> meet(const RouteInput& input);
 
   /// Which operation the work is, and remembers it as one: titled work is that of its title;
   /// untitled work is recognised, or, where several alike are of no known operation, makes a new

@@ -31,11 +31,11 @@ const RouteInput kHard =
 TEST(Router, EasyStaysAndHardGoesOutAndBothSayWhy) {
   const Router router;
 
-  const Decision easy = router.decide(kEasy).value();
-  const Decision hard = router.decide(kHard).value();
+  const chat::Decision easy = router.decide(kEasy).value();
+  const chat::Decision hard = router.decide(kHard).value();
 
-  EXPECT_EQ(easy.lane, Lane::kLocal);
-  EXPECT_EQ(hard.lane, Lane::kCloud);
+  EXPECT_EQ(easy.lane, chat::Lane::kLocal);
+  EXPECT_EQ(hard.lane, chat::Lane::kCloud);
   EXPECT_FALSE(easy.reasons.empty());
   EXPECT_EQ(hard.reasons.front().text, "it asks for reasoning, step by step");
   EXPECT_LT(hard.reasons.front().weight, 0);
@@ -55,8 +55,8 @@ TEST(Router, PrivacyIsNeverOutweighed) {
   RouteInput input = kHard;
   input.privacy = policy::Privacy::kLocalOnly;
 
-  EXPECT_EQ(router.decide(input)->lane, Lane::kLocal);
-  input.forced = Lane::kCloud;
+  EXPECT_EQ(router.decide(input)->lane, chat::Lane::kLocal);
+  input.forced = chat::Lane::kCloud;
   EXPECT_EQ(router.decide(input).error().code, ErrorCode::kForbidden);
   input.forced.reset();
   input.local_available = false;
@@ -67,18 +67,18 @@ TEST(Router, FailuresSendAnOperationOutAndSuccessesBringItBack) {
   Router router;
   const RouteInput input =
       task("Tag this note", "Copy one of: a, b. Answer with only the tag. Note: x");
-  ASSERT_EQ(router.decide(input)->lane, Lane::kLocal);
+  ASSERT_EQ(router.decide(input)->lane, chat::Lane::kLocal);
   const std::string operation = router.recognise(input);
   EXPECT_EQ(operation, "tag-this-note");
 
   int failures = 0;
-  while (router.decide(input)->lane == Lane::kLocal && failures < 20) {
+  while (router.decide(input)->lane == chat::Lane::kLocal && failures < 20) {
     router.learn(input, operation, false);
     ++failures;
   }
   EXPECT_LE(failures, 5);
   int successes = 0;
-  while (router.decide(input)->lane == Lane::kCloud && successes < 60) {
+  while (router.decide(input)->lane == chat::Lane::kCloud && successes < 60) {
     router.learn(input, operation, true);
     ++successes;
   }
@@ -89,10 +89,10 @@ TEST(Router, WrittenOffOperationIsTriedAgainNowAndThen) {
   Router router;
   const RouteInput input = task("Tag this note", "Copy one of: a, b. Note: x");
   const std::string operation = router.recognise(input);
-  while (router.decide(input)->lane == Lane::kLocal) router.learn(input, operation, false);
+  while (router.decide(input)->lane == chat::Lane::kLocal) router.learn(input, operation, false);
 
   int waited = 0;
-  while (router.decide(input)->lane == Lane::kCloud && waited < 100) {
+  while (router.decide(input)->lane == chat::Lane::kCloud && waited < 100) {
     router.recognise(input);
     ++waited;
   }
@@ -115,16 +115,16 @@ TEST(Router, OneOfManyWaitingWorksIsTriedAndNotAllOfThem) {
   }
 
   const auto tried = std::ranges::count_if(waiting, [&router](const RouteInput& each) {
-    return router.decide(each)->lane == Lane::kLocal;
+    return router.decide(each)->lane == chat::Lane::kLocal;
   });
   EXPECT_EQ(tried, 1);
 }
 
 TEST(Router, ShortTextIsCalledShortAndALongOneLong) {
   const auto says = [](const std::string& what, std::string_view reason) {
-    const Decision decision = Router().decide(text(what)).value();
+    const chat::Decision decision = Router().decide(text(what)).value();
     return std::ranges::any_of(decision.reasons,
-                               [reason](const Reason& each) { return each.text == reason; });
+                               [reason](const chat::Reason& each) { return each.text == reason; });
   };
   EXPECT_FALSE(says("Say hello.", "it is long"));
   EXPECT_FALSE(says("Say hello.", "it has many lines"));
@@ -136,8 +136,8 @@ TEST(Router, ShortTextIsCalledShortAndALongOneLong) {
 TEST(Router, WhatDoesNotFitTheLocalContextGoesOut) {
   RouteInput input = text(std::string(100'000, 'x'));
   input.local_context_tokens = 4096;
-  const Decision decision = Router().decide(input).value();
-  EXPECT_EQ(decision.lane, Lane::kCloud);
+  const chat::Decision decision = Router().decide(input).value();
+  EXPECT_EQ(decision.lane, chat::Lane::kCloud);
   EXPECT_EQ(decision.reasons.front().layer, "capacity");
 }
 
@@ -190,7 +190,7 @@ TEST(Router, ReplayingTheSameEventsGivesTheSameDecisions) {
     events.push_back({.input = std::move(input), .operation = "tag-this-note", .ok = i % 4 != 0});
   }
   const auto replayed = [&events](Router router) {
-    std::vector<Decision> decisions;
+    std::vector<chat::Decision> decisions;
     for (const Event& event : events) {
       router.recognise(event.input);
       decisions.push_back(router.decide(event.input).value());
@@ -219,35 +219,35 @@ RouterOptions bounded(std::string operation = {}, std::string app = {}) {
 
 TEST(QualityBound, SendsEverythingOutWhileEvidenceIsTooThinAndThenWhatItAllows) {
   Router router(bounded());
-  EXPECT_EQ(router.decide(kEasy)->lane, Lane::kCloud);
+  EXPECT_EQ(router.decide(kEasy)->lane, chat::Lane::kCloud);
   EXPECT_EQ(router.decide(kEasy)->reasons.front().layer, "bound");
   EXPECT_EQ(router.bounds().at(0).missing, 59U);
 
   for (int i = 0; i < 60; ++i) router.audit(kEasy, "", false);
 
   EXPECT_EQ(router.bounds().at(0).missing, 0U);
-  EXPECT_EQ(router.decide(kEasy)->lane, Lane::kLocal);
+  EXPECT_EQ(router.decide(kEasy)->lane, chat::Lane::kLocal);
 }
 
 TEST(QualityBound, IsKeptForTheAppOrOperationItWasPromisedTo) {
   Router router(bounded({}, "mail"));
   RouteInput mail = kEasy;
   mail.app = "mail";
-  EXPECT_EQ(router.decide(mail)->lane, Lane::kCloud);
-  EXPECT_EQ(router.decide(kEasy)->lane, Lane::kLocal);
+  EXPECT_EQ(router.decide(mail)->lane, chat::Lane::kCloud);
+  EXPECT_EQ(router.decide(kEasy)->lane, chat::Lane::kLocal);
 
   Router other(bounded("tag-this-note"));
   const RouteInput tag = task("Tag this note", "Copy one of: a, b. Answer with only the tag.");
   other.recognise(tag);
-  EXPECT_EQ(other.decide(tag)->lane, Lane::kCloud);
-  EXPECT_EQ(other.decide(kEasy)->lane, Lane::kLocal);
+  EXPECT_EQ(other.decide(tag)->lane, chat::Lane::kCloud);
+  EXPECT_EQ(other.decide(kEasy)->lane, chat::Lane::kLocal);
 }
 
 TEST(QualityBound, NeverOutweighsPrivacy) {
   Router router(bounded());
   RouteInput input = kEasy;
   input.privacy = policy::Privacy::kLocalOnly;
-  EXPECT_EQ(router.decide(input)->lane, Lane::kLocal);
+  EXPECT_EQ(router.decide(input)->lane, chat::Lane::kLocal);
 }
 
 TEST(QualityBound, EvidenceSurvivesARestart) {
@@ -255,7 +255,7 @@ TEST(QualityBound, EvidenceSurvivesARestart) {
   for (int i = 0; i < 60; ++i) router.audit(kEasy, "", false);
   const Router again = Router::load(router.save(), bounded()).value();
   EXPECT_EQ(again.bounds().at(0).audits, 60U);
-  EXPECT_EQ(again.decide(kEasy)->lane, Lane::kLocal);
+  EXPECT_EQ(again.decide(kEasy)->lane, chat::Lane::kLocal);
 }
 
 TEST(Drift, SendsAnOperationOutThatStoppedWorkingAndSaysSo) {
@@ -263,13 +263,13 @@ TEST(Drift, SendsAnOperationOutThatStoppedWorkingAndSaysSo) {
   const RouteInput input = task("Tag this note", "Copy one of: a, b. Answer with only the tag.");
   const std::string operation = router.recognise(input);
   for (int i = 0; i < 60; ++i) router.learn(input, operation, true);
-  ASSERT_EQ(router.decide(input)->lane, Lane::kLocal);
+  ASSERT_EQ(router.decide(input)->lane, chat::Lane::kLocal);
 
   int failures = 1;
   while (!router.learn(input, operation, false)) ++failures;
 
   EXPECT_LE(failures, 8);
-  EXPECT_EQ(router.decide(input)->lane, Lane::kCloud);
+  EXPECT_EQ(router.decide(input)->lane, chat::Lane::kCloud);
 }
 
 TEST(Drift, OfOneOperationSaysNothingOfTheOthers) {
@@ -284,7 +284,7 @@ TEST(Drift, OfOneOperationSaysNothingOfTheOthers) {
   }
   RouteInput unchecked = copy;
   unchecked.verifiable = false;
-  EXPECT_EQ(router.decide(unchecked)->lane, Lane::kLocal);
+  EXPECT_EQ(router.decide(unchecked)->lane, chat::Lane::kLocal);
 }
 
 TEST(LocalModels, ANewOneStartsFromWhatTheOthersTaught) {
@@ -372,7 +372,7 @@ TEST(Padding, RepeatingACueMovesTheEstimateNoFurtherThanSayingItAFewTimes) {
   for (int i = 0; i < 5; ++i) few.text += " Answer with only the word.";
   for (int i = 0; i < 500; ++i) many.text += " Answer with only the word.";
   EXPECT_LE(router.estimate(many).local, router.estimate(few).local + 0.15);
-  EXPECT_EQ(router.decide(many)->lane, Lane::kCloud);
+  EXPECT_EQ(router.decide(many)->lane, chat::Lane::kCloud);
 }
 
 TEST(Prior, ShippedNumbersAreWhatTheToolGives) {

@@ -3,7 +3,7 @@
 #include <numeric>
 
 #include "base/json.h"
-#include "lane/json_schema.h"
+#include "check/json_schema.h"
 #include "simcloud/embedding.h"
 #include "simcloud/named_time.h"
 #include "simcloud/sample_json.h"
@@ -80,7 +80,7 @@ TEST(SampleJson, FitsItsSchema) {
           R"({"type": "object", "properties": {"next": {"$ref": "#"}, "n": {"type": "boolean"}}})",
           R"({"type": "string", "minLength": 20, "maxLength": 22})"}) {
     const boost::json::object schema = parse_json_object(text).value();
-    const auto checked = lane::JsonSchema::parse(schema);
+    const auto checked = check::JsonSchema::parse(schema);
     ASSERT_TRUE(checked.has_value()) << checked.error().to_string();
     const boost::json::value sample = sample_of(schema);
     const Result<> fits = checked->validate(sample);

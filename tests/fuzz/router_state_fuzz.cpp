@@ -20,7 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   route::RouteInput input;
   input.text = "Copy the number from this note: 17";
   input.model = "small";
-  const Result<route::Decision> decision = router->decide(input);
+  const Result<chat::Decision> decision = router->decide(input);
   if (!decision || !(decision->p_local_ok >= 0 && decision->p_local_ok <= 1)) std::abort();
   const std::string operation = router->recognise(input);
   router->learn(input, operation, false);

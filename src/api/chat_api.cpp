@@ -1,0 +1,215 @@
+#include "api/chat_api.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "api/serving_headers.h"
+#include "base/log.h"
+#include "protocol/http_status.h"
+
+namespace minimill::api {
+namespace {
+
+constexpr int kOk = 200;
+
+/// Several answers are asked for one after the other where the backend gives only one at a time.
+bool emulates_choices(const serve::Serving& serving) {
+  return std::ranges::find(serving.emulated, "n") != serving.emulated.end();
+}
+
+/// The ask for the `index`-th answer: where the first came from, and with another seed, as the same
+/// would give the same.
+serve::Ask next_choice(const serve::Ask& first, const serve::Serving& serving, std::int64_t index) {
+  serve::Ask ask = first;
+  ask.choice = serve::ModelChoice{.lane = serving.lane, .model = serving.model, .quality = {}};
+  if (ask.request.sampling.seed) {
+    *ask.request.sampling.seed += index;
+    if (ask.request.body.contains("seed")) ask.request.body["seed"] = *ask.request.sampling.seed;
+  }
+  return ask;
+}
+
+/// Writes a stream's events as they come.
+class Relay {
+ public:
+  Relay(Exchange& exchange, http::Responder& out) : exchange_(exchange), out_(out) {}
+
+  /// From `event`, already taken, to the stream's end. An error of the stream goes to `failure()`;
+  /// the returned one says that the client is gone.
+  asio::awaitable<Result<>> run(chat::ChatStream& stream, std::optional<chat::ChatEvent> event) {
+    while (event) {
+      frames_.clear();
+      take(*event);
+      if (!frames_.empty()) {
+        Result<> written = co_await out_.write(frames_);
+        if (!written) co_return written;
+      }
+      Result<std::optional<chat::ChatEvent>> next = co_await stream.next();
+      if (!next) {
+        failure_ = std::move(next.error());
+        co_return Result<>{};
+      }
+      event = std::move(*next);
+    }
+    co_return Result<>{};
+  }
+
+  const std::optional<Error>& failure() const { return failure_; }
+  void fail_with(Error error) { failure_ = std::move(error); }
+
+  /// The stream's last frames.
+  asio::awaitable<Result<>> end() {
+    frames_.clear();
+    if (failure_) {
+      exchange_.fail(*failure_, frames_);
+    } else if (!untouched_) {
+      exchange_.finish(frames_);
+      Result<> kept = co_await exchange_.keep();
+      if (!kept) log::error("a response could not be stored: {}", kept.error().to_string());
+    }
+    Result<> sent;
+    if (!frames_.empty()) sent = co_await out_.write(frames_);
+    if (sent) sent = co_await out_.finish();
+    co_return sent;
+  }
+
+ private:
+  void take(const chat::ChatEvent& event) {
+    if (const auto* frame = std::get_if<chat::Frame>(&event)) {
+      untouched_ = true;
+      frames_ += frame->bytes;
+    } else if (!untouched_) {
+      exchange_.write(event, frames_);
+    }
+  }
+
+  Exchange& exchange_;
+  http::Responder& out_;
+  std::string frames_;
+  bool untouched_ = false;  // the backend's own frames are passed on
+  std::optional<Error> failure_;
+};
+
+}  // namespace
+
+asio::awaitable<void> send_error(const Error& error, std::string body, http::Responder& out) {
+  http::Headers headers{{"content-type", "application/json"}};
+  add_retry_after(error, headers);
+  co_await out.send(protocol::http_status(error), std::move(headers), std::move(body));
+}
+
+ChatApi::ChatApi(serve::Gateway& gateway, const serve::ModelSelector& selector, Access& access)
+    : gateway_(gateway), selector_(selector), access_(access) {}
+
+RouteHandler ChatApi::route(std::function<std::unique_ptr<Exchange>()> make) {
+  return [this, make = std::move(make)](http::Request& request, http::Responder& out,
+                                        const PathParts&) -> asio::awaitable<void> {
+    const std::unique_ptr<Exchange> exchange = make();
+    co_await serve(request, out, *exchange);
+  };
+}
+
+Result<serve::Ask> ChatApi::read(const http::Request& request, Exchange& exchange) const {
+  serve::Ask ask = access_.new_ask(request);
+  Result<chat::ChatRequest> parsed = exchange.read(request);
+  if (!parsed) return std::unexpected(std::move(parsed.error()));
+  ask.request = std::move(*parsed);
+  if (Result<> read = read_ask_headers(request.headers, ask); !read) {
+    return std::unexpected(std::move(read.error()));
+  }
+  Result<serve::ModelChoice> choice = selector_.resolve(ask.request.model);
+  if (!choice) return std::unexpected(std::move(choice.error()));
+  ask.choice = std::move(*choice);
+  ask.threshold = ask.choice.quality;
+  if (Result<> admitted = access_.admit(ask); !admitted) {
+    return std::unexpected(std::move(admitted.error()));
+  }
+  return ask;
+}
+
+asio::awaitable<void> ChatApi::serve(http::Request& request, http::Responder& out,
+                                     Exchange& exchange) {
+  Result<serve::Ask> ask = read(request, exchange);
+  Result<> answered;
+  if (!ask) {
+    answered = std::unexpected(std::move(ask.error()));
+  } else if (ask->request.stream) {
+    answered = co_await respond_streaming(std::move(*ask), exchange, out);
+  } else {
+    answered = co_await respond(std::move(*ask), exchange, out);
+  }
+  if (answered || out.started()) co_return;
+  std::string body = exchange.error(answered.error());
+  co_await send_error(answered.error(), std::move(body), out);
+}
+
+asio::awaitable<Result<>> ChatApi::respond(serve::Ask ask, Exchange& exchange,
+                                           http::Responder& out) {
+  const std::int64_t choices = ask.request.choices;
+  std::optional<serve::Ask> first;
+  if (choices > 1) first = ask;
+  Result<serve::Served> served = co_await gateway_.complete(std::move(ask));
+  if (!served) co_return std::unexpected(std::move(served.error()));
+  const std::int64_t more = first && emulates_choices(served->serving) ? choices : 1;
+  for (std::int64_t i = 1; i < more; ++i) {
+    serve::Ask again = next_choice(*first, served->serving, i);
+    Result<serve::Served> next = co_await gateway_.complete(std::move(again));
+    if (!next) co_return std::unexpected(std::move(next.error()));
+    served->answers.push_back(std::move(next->answers.front()));
+    served->cost_usd += next->cost_usd;
+  }
+  std::string body = exchange.answer(*served);
+  Result<> kept = co_await exchange.keep();
+  if (!kept) co_return kept;
+  http::Headers headers = serving_headers(served->serving, "application/json");
+  headers.add("x-minimill-cost", fmt::format("{:.6f}", served->cost_usd));
+  co_return co_await out.send(kOk, std::move(headers), std::move(body));
+}
+
+asio::awaitable<Result<>> ChatApi::respond_streaming(serve::Ask ask, Exchange& exchange,
+                                                     http::Responder& out) {
+  const std::int64_t choices = ask.request.choices;
+  std::optional<serve::Ask> first;
+  if (choices > 1) first = ask;
+  Result<serve::ServedStream> served = co_await gateway_.stream(std::move(ask));
+  if (!served) co_return std::unexpected(std::move(served.error()));
+
+  // The first event decides between an answer and the protocol's error with its status.
+  Result<std::optional<chat::ChatEvent>> event = co_await served->stream->next();
+  if (!event) co_return std::unexpected(std::move(event.error()));
+  http::Headers headers = serving_headers(served->serving, exchange.stream_type());
+  headers.add("cache-control", "no-cache");
+  Result<> sent = co_await out.start(kOk, std::move(headers));
+  if (!sent) co_return sent;
+
+  const std::string& named = served->stream->model();
+  std::string head;
+  exchange.begin(served->serving, named.empty() ? served->serving.model : named, head);
+  if (!head.empty()) sent = co_await out.write(head);
+  if (!sent) co_return sent;
+
+  Relay relay(exchange, out);
+  sent = co_await relay.run(*served->stream, std::move(*event));
+  const std::int64_t more = first && emulates_choices(served->serving) ? choices : 1;
+  for (std::int64_t i = 1; i < more && sent && !relay.failure(); ++i) {
+    exchange.next_choice();
+    serve::Ask again = next_choice(*first, served->serving, i);
+    Result<serve::ServedStream> next = co_await gateway_.stream(std::move(again));
+    if (!next) {
+      relay.fail_with(std::move(next.error()));
+      break;
+    }
+    Result<std::optional<chat::ChatEvent>> begun = co_await next->stream->next();
+    if (!begun) {
+      relay.fail_with(std::move(begun.error()));
+      break;
+    }
+    sent = co_await relay.run(*next->stream, std::move(*begun));
+  }
+  if (sent) sent = co_await relay.end();
+  co_return sent;
+}
+
+}  // namespace minimill::api

@@ -1,0 +1,44 @@
+#pragma once
+
+// What the router would do, what it knows, and its state as a file.
+//   POST /v1/route                       a chat, decided and not carried out
+//   GET  /minimill/v1/router             what it has learnt
+//   POST /minimill/v1/router/train       {"examples": […]}: learn from them
+//   POST /minimill/v1/router/estimate    {"examples": […]}: its estimates, learning nothing
+//   GET, PUT /minimill/v1/router/state   all of it, as bytes
+
+#include <functional>
+
+#include "api/chat_api.h"
+#include "api/routes.h"
+#include "route/router.h"
+
+namespace minimill::api {
+
+class RouterApi {
+ public:
+  /// `learnt` is called when the state is to be saved.
+  RouterApi(const Clock& clock, ChatApi& chats, serve::Gateway& gateway, const Access& access,
+            route::Router& router, std::function<void()> learnt);
+
+  void add_to(Routes& routes);
+
+ private:
+  asio::awaitable<void> route(http::Request& request, http::Responder& out);
+  /// The handler, for whom may teach.
+  RouteHandler for_owner(
+      std::function<asio::awaitable<void>(const http::Request&, http::Responder&)> handler);
+  asio::awaitable<void> show(http::Responder& out);
+  asio::awaitable<void> get_state(http::Responder& out);
+  asio::awaitable<void> examples(const http::Request& request, http::Responder& out, bool train);
+  asio::awaitable<void> put_state(const http::Request& request, http::Responder& out);
+
+  const Clock& clock_;
+  ChatApi& chats_;
+  serve::Gateway& gateway_;
+  const Access& access_;
+  route::Router& router_;
+  std::function<void()> learnt_;
+};
+
+}  // namespace minimill::api

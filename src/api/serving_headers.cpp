@@ -1,0 +1,113 @@
+#include "api/serving_headers.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+namespace minimill::api {
+namespace {
+
+constexpr double kMaxCostUsd = 1e6;
+constexpr double kMaxDeadlineMs = 86'400'000;
+constexpr std::size_t kMaxTraceBytes = 128;
+constexpr std::size_t kMaxReasonBytes = 200;
+
+/// The whole of `text` as a number in [low, high].
+Result<double> number(std::string_view header, std::string_view text, double low, double high) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool whole = error == std::errc{} && end == text.data() + text.size();
+  if (!whole || !std::isfinite(value) || value < low || value > high) {
+    return fail_field(std::string(header),
+                      fmt::format("must be a number from {} to {}", low, high));
+  }
+  return value;
+}
+
+bool is_visible(char c) { return c > ' ' && c < '\x7f'; }
+
+/// Header values are ASCII: what is not becomes "?", and the rest is cut.
+std::string header_text(std::string_view text) {
+  std::string out(text.substr(0, kMaxReasonBytes));
+  std::ranges::replace_if(out, [](char c) { return !is_visible(c) && c != ' '; }, '?');
+  return out;
+}
+
+}  // namespace
+
+Result<> read_ask_headers(const http::Headers& headers, serve::Ask& ask) {
+  constexpr std::string_view kPrivacy = "x-minimill-privacy";
+  constexpr std::string_view kMaxCost = "x-minimill-max-cost";
+  constexpr std::string_view kDeadline = "x-minimill-deadline-ms";
+  constexpr std::string_view kTrace = "x-minimill-trace";
+  constexpr std::string_view kDegraded = "x-minimill-degraded";
+  if (headers.has(kDegraded)) {
+    const std::string_view accepts = headers.get(kDegraded);
+    if (accepts != "accept" && accepts != "refuse") {
+      return fail_field(std::string(kDegraded), "must be 'accept' or 'refuse'");
+    }
+    ask.accepts_degraded = accepts == "accept";
+  }
+  if (headers.has(kPrivacy)) {
+    Result<policy::Privacy> privacy = policy::parse_privacy(headers.get(kPrivacy), kPrivacy);
+    if (!privacy) return std::unexpected(std::move(privacy.error()));
+    ask.privacy = *privacy;
+  }
+  if (headers.has(kMaxCost)) {
+    Result<double> usd = number(kMaxCost, headers.get(kMaxCost), 0, kMaxCostUsd);
+    if (!usd) return std::unexpected(std::move(usd.error()));
+    ask.max_cost_usd = *usd;
+  }
+  if (headers.has(kDeadline)) {
+    Result<double> ms = number(kDeadline, headers.get(kDeadline), 1, kMaxDeadlineMs);
+    if (!ms) return std::unexpected(std::move(ms.error()));
+    ask.request.deadline = std::chrono::steady_clock::now() +
+                           std::chrono::milliseconds{static_cast<std::int64_t>(*ms)};
+  }
+  if (headers.has(kTrace)) {
+    const std::string_view trace = headers.get(kTrace);
+    if (trace.empty() || trace.size() > kMaxTraceBytes || !std::ranges::all_of(trace, is_visible)) {
+      return fail_field(std::string(kTrace), "must be 1 to 128 visible ASCII characters");
+    }
+    ask.trace = trace;
+  }
+  return {};
+}
+
+http::Headers serving_headers(const serve::Serving& serving, std::string_view content_type) {
+  http::Headers headers{
+      {"content-type", std::string(content_type)},
+      {"x-minimill-request-id", serving.id.value},
+      {"x-minimill-lane", std::string(chat::name(serving.lane))},
+      {"x-minimill-model", header_text(serving.model)},
+      {"x-minimill-probability", fmt::format("{:.3f}", serving.decision.p_local_ok)},
+      {"x-minimill-queued-ms", fmt::format("{:.0f}", serving.queued_ms)}};
+  if (!serving.escalated.empty()) {
+    headers.add("x-minimill-reason", header_text(serving.escalated));
+  } else if (!serving.decision.reasons.empty()) {
+    headers.add("x-minimill-reason", header_text(serving.decision.reasons.front().text));
+  }
+  if (const std::string_view degraded = chat::degraded(serving.decision); !degraded.empty()) {
+    headers.add("x-minimill-degraded", header_text(degraded));
+  }
+  if (!serving.emulated.empty()) {
+    headers.add("x-minimill-emulated",
+                header_text(fmt::format("{}", fmt::join(serving.emulated, ", "))));
+  }
+  if (!serving.left_out.empty()) {
+    headers.add("x-minimill-left-out",
+                header_text(fmt::format("{}", fmt::join(serving.left_out, ", "))));
+  }
+  return headers;
+}
+
+void add_retry_after(const Error& error, http::Headers& headers) {
+  if (!error.retry_after) return;
+  const double seconds = std::chrono::duration<double>(*error.retry_after).count();
+  headers.add("retry-after", fmt::format("{}", static_cast<std::int64_t>(std::ceil(seconds))));
+}
+
+}  // namespace minimill::api

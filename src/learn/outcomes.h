@@ -1,0 +1,60 @@
+#pragma once
+
+// What becomes known of answers, by whatever way, on its way to the router and into the ledger.
+// Where two ways speak about the same answer, the stronger one also tells how far the weaker one is
+// to be believed. Event-loop thread only.
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "learn/recent_answers.h"
+#include "ledger/ledger.h"
+#include "route/router.h"
+
+namespace minimill::learn {
+
+class Outcomes {
+ public:
+  Outcomes(const Clock& clock, route::Router& router, ledger::Ledger& ledger);
+
+  /// Called when the router has learnt something that is to be saved.
+  void on_learnt(std::function<void()> learnt) { learnt_ = std::move(learnt); }
+
+  /// An answer was given; it may be judged later.
+  void remember(const RequestId& id, RecentAnswer answer);
+
+  /// A local answer turned out so: recorded, and the router learns from it.
+  void local(const RequestId& id, const route::RouteInput& input, std::string_view operation,
+             route::OutcomeKind kind, bool ok, std::string detail);
+  /// The same of the cloud's answer.
+  void cloud(const RequestId& id, const route::RouteInput& input, std::string_view operation,
+             route::OutcomeKind kind, bool ok, std::string detail);
+  /// A local answer gave no cause for complaint: the router learns that, and nothing is recorded.
+  void fine(const route::RouteInput& input, std::string_view operation, route::OutcomeKind kind) {
+    teach(input, operation, kind, true);
+  }
+  /// The answers of both lanes to a request picked at random were held against each other. `ok`:
+  /// the local one was no worse.
+  void compared(const RequestId& id, const route::RouteInput& input, std::string_view operation,
+                route::OutcomeKind kind, bool ok, std::string detail);
+  /// Someone speaks about a remembered answer, who records that himself. False where the router can
+  /// learn nothing from it: not remembered, not local, or that kind has spoken before.
+  bool said(std::string_view id, route::OutcomeKind kind, bool ok);
+  /// The app asks the cloud, by name, what it has just had from the device.
+  void asked_cloud(std::string_view app, std::string_view text);
+
+ private:
+  void record(const RequestId& id, route::OutcomeKind kind, bool ok, std::string detail);
+  void teach(const route::RouteInput& input, std::string_view operation, route::OutcomeKind kind,
+             bool ok);
+
+  const Clock& clock_;
+  route::Router& router_;
+  ledger::Ledger& ledger_;
+  RecentAnswers recent_;
+  std::function<void()> learnt_ = [] {};
+};
+
+}  // namespace minimill::learn

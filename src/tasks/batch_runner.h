@@ -1,0 +1,89 @@
+#pragma once
+
+// The batch lane: tasks for the cloud that can wait go through a provider's batch API, at a
+// discount.
+//
+// Such tasks are gathered for a while; then batch and leases are put on disk in one, and only then
+// sent, under a name of our own. After a crash a batch that may be at the provider is looked for
+// there by that name before it is sent again, so that nothing is paid twice. What is answered is
+// judged as any answer of the cloud; what fails, expires, or would come too late goes back to the
+// ordinary lanes: a task is in a batch once. docs/batch.md tells more.
+//
+// One coroutine gathers, one tends each open batch; all end with stop(). Event-loop thread only.
+
+#include <boost/asio/awaitable.hpp>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "async/notifier.h"
+#include "async/task_set.h"
+#include "base/clock.h"
+#include "base/ids.h"
+#include "chat/decision.h"
+#include "http/client.h"
+#include "serve/model_selector.h"
+#include "tasks/batch_store.h"
+#include "tasks/batch_tender.h"
+#include "tasks/task.h"
+
+namespace minimill::tasks {
+
+namespace asio = boost::asio;
+
+class BatchRunner {
+ public:
+  static constexpr std::size_t kMaxOpen = 64;  // batches at providers; beyond: the ordinary lanes
+  static constexpr std::size_t kMaxBatchBytes = std::size_t{16} << 20;  // of prompts in one batch
+
+  /// `tools.let_go` is also called when a task that was added is on disk in a batch.
+  BatchRunner(BatchTools tools, IdSource& ids, const serve::ModelSelector& selector,
+              http::Client& client);
+
+  /// Goes on with what a dead daemon left open.
+  void start();
+  /// Cancels what is under way and waits for it; the next daemon goes on with it.
+  asio::awaitable<void> stop() { return work_.stop(); }
+
+  /// Is this one for a batch? The default cloud model's provider must have a batch API we may use,
+  /// and the task must be able to wait min_wait_s from now.
+  /// One that was tried elsewhere is taken too, one that was in a batch before is not.
+  bool takes(const tasks::Task& task, const chat::Decision& decision) const;
+  void add(const tasks::Task& task, chat::Decision decision);
+  std::size_t gathered() const { return gathered_.size(); }
+
+  /// What is answered by then is still used; the rest goes to the ordinary lanes.
+  asio::awaitable<Result<>> cancel(BatchId id);
+
+ private:
+  struct Gathered {
+    tasks::BatchTask task;
+    std::size_t bytes = 0;  // of its prompt
+  };
+
+  asio::awaitable<void> gather();
+  asio::awaitable<Result<>> resume();
+  asio::awaitable<void> flush();
+  std::vector<tasks::BatchTask> next_batch();
+  void tend_in_background(tasks::Batch batch, bool resumed);
+  asio::awaitable<void> tend(BatchId id, std::shared_ptr<BatchTender> tender);
+  const cloud::Provider* usable_provider(const std::string& model) const;
+  const cloud::Provider* provider_named(const std::string& name) const;
+
+  BatchTools tools_;
+  IdSource& ids_;
+  const serve::ModelSelector& selector_;
+  http::Client& client_;
+
+  std::deque<Gathered> gathered_;
+  std::string gathered_for_;  // the model
+  std::size_t gathered_bytes_ = 0;
+  SteadyTime gathered_since_{};
+  async::Notifier gather_wake_;
+  std::map<BatchId, std::shared_ptr<BatchTender>> under_way_;  // shared with its coroutine
+  async::TaskSet work_;
+};
+
+}  // namespace minimill::tasks

@@ -1,0 +1,66 @@
+#include "tasks/task_row.h"
+
+#include <optional>
+#include <utility>
+
+namespace minimill::tasks {
+namespace {
+
+std::optional<WallTime> time_of(std::optional<std::int64_t> ms) {
+  if (!ms) return std::nullopt;
+  return from_unix_ms(*ms);
+}
+
+std::optional<bool> flag_of(std::optional<std::int64_t> value) {
+  if (!value) return std::nullopt;
+  return *value != 0;
+}
+
+}  // namespace
+
+Result<Task> read_task(const sqlite::Statement& row) {
+  Result<TaskSpec> spec = parse_task(row.text(0), "stored task");
+  if (!spec) return std::unexpected(std::move(spec.error()));
+  Task task;
+  task.spec = std::move(*spec);
+  task.run = {std::string(row.text(1))};
+  task.state = static_cast<TaskState>(row.integer(2));
+  task.due = from_unix_ms(row.integer(3));
+  if (row.integer(4) != row.integer(3)) task.not_before = from_unix_ms(row.integer(4));
+  task.started = time_of(row.optional_integer(5));
+  task.finished = time_of(row.optional_integer(6));
+  task.attempts = static_cast<int>(row.integer(7));
+  task.request = {std::string(row.text(8))};
+  task.lane =
+      row.integer(9) == chat::index(chat::Lane::kLocal) ? chat::Lane::kLocal : chat::Lane::kCloud;
+  task.batched = row.integer(9) == kBatchLane;
+  task.escalated = row.integer(10) != 0;
+  task.local_passed = flag_of(row.optional_integer(11));
+  task.cloud_passed = flag_of(row.optional_integer(12));
+  task.local_s = row.real(13);
+  task.cloud_s = row.real(14);
+  task.prompt_tokens = row.integer(15);
+  task.completion_tokens = row.integer(16);
+  task.cost_usd = row.real(17);
+  task.all_cloud_cost_usd = row.real(18);
+  task.operation = row.text(19);
+  task.model = row.text(20);
+  task.answer = row.text(21);
+  task.error = row.text(22);
+  task.blocked_by = static_cast<int>(row.integer(23));
+  return task;
+}
+
+Result<std::vector<Task>> read_tasks(sqlite::Statement& rows) {
+  std::vector<Task> tasks;
+  while (true) {
+    Result<bool> there = rows.step();
+    if (!there) return std::unexpected(std::move(there.error()));
+    if (!*there) return tasks;
+    Result<Task> task = read_task(rows);
+    if (!task) return std::unexpected(std::move(task.error()));
+    tasks.push_back(std::move(*task));
+  }
+}
+
+}  // namespace minimill::tasks

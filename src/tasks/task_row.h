@@ -1,0 +1,34 @@
+#pragma once
+
+// A row of the table of tasks as a Task: shared by the store and by what runs inside its
+// transactions.
+
+#include <string_view>
+#include <vector>
+
+#include "sqlite/database.h"
+#include "tasks/task.h"
+
+namespace minimill::tasks {
+
+/// What read_task() reads, in its order.
+inline constexpr std::string_view kTaskColumns =
+    "spec, run, state, due_ms, ready_ms, started_ms, finished_ms, attempts, request, lane, "
+    "escalated, local_passed, cloud_passed, local_s, cloud_s, prompt_tokens, completion_tokens, "
+    "cost_usd, all_cloud_cost_usd, operation, model, answer, error, blockers";
+
+/// `row` has been stepped to a row.
+Result<Task> read_task(const sqlite::Statement& row);
+/// Steps through all rows.
+Result<std::vector<Task>> read_tasks(sqlite::Statement& rows);
+
+/// The column `lane`: a route::Lane, or that of tasks which go through a batch.
+inline constexpr int kBatchLane = chat::kLaneCount;
+inline int lane_number(const Task& task) {
+  return task.batched ? kBatchLane : chat::index(task.lane);
+}
+
+/// A state as it is stored.
+constexpr int number(TaskState state) { return static_cast<int>(state); }
+
+}  // namespace minimill::tasks

@@ -1,0 +1,150 @@
+#include "tasks/task_store.h"
+
+#include <gtest/gtest.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include "support/temp_dir.h"
+
+namespace minimill::tasks {
+namespace {
+
+class TaskStoreTest : public testing::Test {
+ protected:
+  void SetUp() override { open(); }
+
+  void open() {
+    auto db = sqlite::Database::open(folder_ / "t.db", sqlite::Database::Mode::kReadWrite);
+    ASSERT_TRUE(db.has_value());
+    ASSERT_TRUE(migrate_tasks(*db).has_value());
+    writer_.emplace(std::move(*db));
+    store_.emplace(TaskStore::open(folder_ / "t.db", *writer_).value());
+  }
+
+  void reopen() {
+    store_.reset();
+    writer_.reset();
+    open();
+  }
+
+  Result<> run(asio::awaitable<Result<>> work) {
+    asio::io_context io;
+    Result<> result;
+    asio::co_spawn(io, std::move(work),
+                   [&](std::exception_ptr, Result<> done) { result = std::move(done); });
+    io.run();
+    return result;
+  }
+
+  Result<> submit(std::string id, std::string title = "t", std::int64_t due_ms = 1000) {
+    Submission task;
+    task.spec.id = {std::move(id)};
+    task.spec.title = std::move(title);
+    task.due = from_unix_ms(due_ms);
+    RunInfo info;
+    info.id = run_;
+    info.name = "file";
+    info.fingerprint = "print";
+    std::vector<Submission> tasks;
+    tasks.push_back(std::move(task));
+    return run(store_->submit(std::move(info), std::move(tasks)));
+  }
+
+  Task find(const std::string& id) { return store_->find({id}, run_).value().value(); }
+
+  test::TempDir folder_;
+  RunId run_{"run_1"};
+  std::optional<sqlite::Writer> writer_;
+  std::optional<TaskStore> store_;
+};
+
+TEST_F(TaskStoreTest, AcknowledgedTaskIsThereAfterReopening) {
+  ASSERT_TRUE(submit("a").has_value());
+
+  reopen();
+
+  EXPECT_EQ(find("a").state, TaskState::kQueued);
+}
+
+TEST_F(TaskStoreTest, SubmittingTwiceAddsOnceAndOtherContentIsRefused) {
+  ASSERT_TRUE(submit("a").has_value());
+
+  EXPECT_TRUE(submit("a").has_value());
+  const Result<> other = submit("a", "another title");
+
+  ASSERT_FALSE(other.has_value());
+  EXPECT_EQ(other.error().code, ErrorCode::kConflict);
+  EXPECT_EQ(store_->list({}).value().size(), 1U);
+}
+
+TEST_F(TaskStoreTest, DueTasksComeInOrderAndOnceBehindTheCursor) {
+  ASSERT_TRUE(submit("late", "t", 3000).has_value());
+  ASSERT_TRUE(submit("b", "t", 2000).has_value());
+  ASSERT_TRUE(submit("a", "t", 1000).has_value());
+
+  const auto due = store_->due(from_unix_ms(2500), {}, 10).value();
+
+  ASSERT_EQ(due.size(), 2U);
+  EXPECT_EQ(due[0].id.value, "a");
+  EXPECT_EQ(due[1].id.value, "b");
+  EXPECT_TRUE(store_->due(from_unix_ms(2500), due[1].cursor, 10).value().empty());
+  EXPECT_EQ(store_->next_due(due[1].cursor).value(), from_unix_ms(3000));
+}
+
+TEST_F(TaskStoreTest, TaskThatWasRunningWhenTheDaemonDiedIsCarriedOutAgain) {
+  ASSERT_TRUE(submit("a").has_value());
+  ASSERT_TRUE(run(store_->lease(find("a"), from_unix_ms(1500), from_unix_ms(9999))).has_value());
+  ASSERT_TRUE(store_->due(from_unix_ms(2000), {}, 10).value().empty());
+
+  reopen();
+  ASSERT_TRUE(run(store_->requeue_running(from_unix_ms(2000), Millis{60'000})).has_value());
+
+  EXPECT_EQ(store_->due(from_unix_ms(2000), {}, 10).value().size(), 1U);
+  EXPECT_EQ(find("a").attempts, 1);
+}
+
+TEST_F(TaskStoreTest, CancelledTaskCannotBeLeasedNorSavedOver) {
+  ASSERT_TRUE(submit("a").has_value());
+  Task task = find("a");
+
+  ASSERT_TRUE(run(store_->cancel({"a"}, run_, from_unix_ms(1600))).has_value());
+
+  EXPECT_FALSE(run(store_->lease(task, from_unix_ms(1500), from_unix_ms(9999))).has_value());
+  task.state = TaskState::kDone;
+  EXPECT_TRUE(run(store_->save(task)).has_value());
+  EXPECT_EQ(find("a").state, TaskState::kCancelled);
+  EXPECT_FALSE(run(store_->cancel({"a"}, run_, from_unix_ms(1600))).has_value());
+}
+
+TEST_F(TaskStoreTest, RetryWaitsAndKeepsItsArrival) {
+  ASSERT_TRUE(submit("a").has_value());
+  Task task = find("a");
+  task.not_before = from_unix_ms(5000);
+  ASSERT_TRUE(run(store_->save(task)).has_value());
+
+  EXPECT_TRUE(store_->due(from_unix_ms(4000), {}, 10).value().empty());
+  EXPECT_EQ(store_->due(from_unix_ms(5000), {}, 10).value().size(), 1U);
+  EXPECT_EQ(find("a").due, from_unix_ms(1000));
+}
+
+TEST_F(TaskStoreTest, ProgressCountsByStateAndLane) {
+  ASSERT_TRUE(submit("a").has_value());
+  ASSERT_TRUE(submit("b").has_value());
+  Task task = find("a");
+  task.state = TaskState::kDone;
+  task.lane = chat::Lane::kCloud;
+  task.cloud_passed = true;
+  ASSERT_TRUE(run(store_->save(task)).has_value());
+
+  const Progress progress = store_->progress(run_).value();
+
+  EXPECT_EQ(progress.total, 2);
+  EXPECT_EQ(progress.waiting, 1);
+  EXPECT_EQ(progress.done_cloud, 1);
+  EXPECT_EQ(progress.passed, 1);
+  EXPECT_EQ(store_->unfinished_run("print").value()->unfinished, 1);
+}
+
+}  // namespace
+}  // namespace minimill::tasks
