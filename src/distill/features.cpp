@@ -15,6 +15,8 @@ constexpr std::size_t kShortestRun = 3;
 constexpr std::size_t kLongestRun = 5;
 constexpr float kRunWeight = 0.7F;  // of runs against words; measured on Banking77
 constexpr std::uint32_t kMostTexts = 60'000;
+constexpr std::uint32_t kRoomBits = 3;
+constexpr std::uint32_t kCheapBits = 16;
 
 struct Hashes {
   std::vector<std::uint32_t> words;  // and pairs
@@ -110,8 +112,11 @@ TextFeatures TextFeatures::fit(std::span<const std::string_view> texts, std::uin
   const std::size_t terms = distinct(std::move(seen)).size();
 
   TextFeatures features;
-  features.bits_ = std::clamp<std::uint32_t>(static_cast<std::uint32_t>(std::bit_width(terms)),
-                                             kMinBits, std::min(most_bits, kMaxBits));
+  // Of the terms that a new text has and no learnt one had, few may meet one that was learnt: four
+  // to eight buckets a term while that is cheap.
+  const auto needed = static_cast<std::uint32_t>(std::bit_width(terms));
+  const std::uint32_t roomy = std::max(needed, std::min(needed + kRoomBits, kCheapBits));
+  features.bits_ = std::clamp(roomy, kMinBits, std::min(most_bits, kMaxBits));
   features.texts_ = static_cast<std::uint32_t>(texts.size());
   features.containing_.resize(features.size());
   for (std::vector<std::uint32_t>& hashes : all) {

@@ -31,7 +31,7 @@ class TextFeatures {
   static constexpr std::size_t kMostBytes = 4096;  // of a long text the beginning is read
 
   TextFeatures() = default;
-  /// As many buckets as there are distinct terms in `texts`, within the bounds.
+  /// As many buckets as the distinct terms in `texts` need, within the bounds.
   static TextFeatures fit(std::span<const std::string_view> texts,
                           std::uint32_t most_bits = kMaxBits);
 

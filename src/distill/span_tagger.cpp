@@ -19,6 +19,7 @@ constexpr float kMostTransition = 40;  // its exponential and sums of it stay fi
 constexpr std::size_t kOutside = 0;
 constexpr std::uint32_t kMinBits = 10;
 constexpr std::uint32_t kMaxBits = 16;
+constexpr std::uint32_t kRoomBits = 2;  // over what the features need, so that few collide
 constexpr float kStep = 0.2F;
 constexpr float kRidge = 2e-4F;
 constexpr float kTransitionStep = 0.1F;
@@ -143,8 +144,8 @@ class TaggerTrainer {
     std::ranges::sort(seen);
     const auto distinct = std::ranges::unique(seen).begin() - seen.begin();
     bits_ = std::clamp<std::uint32_t>(
-        static_cast<std::uint32_t>(std::bit_width(static_cast<std::size_t>(distinct))), kMinBits,
-        kMaxBits);
+        static_cast<std::uint32_t>(std::bit_width(static_cast<std::size_t>(distinct))) + kRoomBits,
+        kMinBits, kMaxBits);
     for (Text& text : texts_) {
       for (auto& each : text.features) {
         for (std::uint32_t& hash : each) hash >>= 32 - bits_;

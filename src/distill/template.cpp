@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::size_t kLeastConstants = 6;  // pieces two requests share, to be of one template
 constexpr std::size_t kLeastRun = 5;        // pieces, of what they share between their ends
-constexpr std::uint32_t kYoung = 12;        // requests seen, until the shape is kept
+constexpr std::uint32_t kYoung = 5;         // requests seen, until the shape is kept
 constexpr double kKeptWhileYoung = 0.7;
 constexpr std::size_t kEdge = 3;  // pieces a settled template may lose at its gaps' edges
 constexpr std::size_t kMostUnmatched = 8;
