@@ -55,9 +55,9 @@ struct KeepRule {
 };
 
 struct TraceFilter {
-  std::string id;  // empty: any; so for all
-  std::string app;
-  std::string operation;
+  std::string id = {};  // empty: any; so for all
+  std::string app = {};
+  std::string operation = {};
   WallTime before = WallTime::max();
 };
 
