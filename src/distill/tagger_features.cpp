@@ -91,7 +91,7 @@ std::vector<std::vector<std::uint32_t>> tagger_features(std::string_view text,
     readings.push_back(
         {.lower = term_hash(lowers.back()), .shape = term_hash(shape), .exact = term_hash(bytes)});
   }
-  constexpr Reading kOutside{.lower = 1, .shape = 1, .exact = 1};
+  static constexpr Reading kOutside{.lower = 1, .shape = 1, .exact = 1};
   const auto at = [&readings](std::size_t i, int by) {
     const auto where = static_cast<std::ptrdiff_t>(i) + by;
     const bool inside = where >= 0 && where < static_cast<std::ptrdiff_t>(readings.size());
