@@ -78,7 +78,7 @@ TEST(AnthropicRequest, ItsOwnBodyPassesThrough) {
 
   EXPECT_EQ(sent.at("model"), "c");
   EXPECT_EQ(sent.at("stream"), true);
-  EXPECT_EQ(sent.at("messages"), request.body.at("messages"));
+  EXPECT_EQ(sent.at("messages"), request.original()->body.at("messages"));
 }
 
 TEST(AnthropicRequest, DataUrlsBecomeBase64Sources) {
@@ -136,9 +136,49 @@ TEST(AnthropicRequest, SystemMayHaveWordsBetweenTheOthers) {
           {"role": "system", "content": "Remember the time."}]})");
 
   ASSERT_TRUE(request.has_value()) << request.error().to_string();
-  ASSERT_EQ(request->messages.size(), 2U);
-  EXPECT_EQ(request->messages[1].role, chat::Role::kSystem);
-  EXPECT_EQ(request->messages[1].text(), "Remember the time.");
+  ASSERT_EQ(request->messages().size(), 2U);
+  EXPECT_EQ(request->messages()[1].role, chat::Role::kSystem);
+  EXPECT_EQ(request->messages()[1].text(), "Remember the time.");
+}
+
+TEST(AnthropicRequest, NobodyIsToThinkOnInATurnWhoseThoughtsAreNotThere) {
+  const auto sent = [](std::string_view more) {
+    return translated(std::string(R"({"model":"m","reasoning_effort":"medium","messages":[
+        {"role":"user","content":"go"})") +
+                      std::string(more) + "]}");
+  };
+
+  EXPECT_TRUE(sent("").contains("thinking"));
+  EXPECT_FALSE(sent(R"(,{"role":"assistant","content":null,"tool_calls":[
+      {"id":"c1","type":"function","function":{"name":"f","arguments":"{}"}}]},
+      {"role":"tool","tool_call_id":"c1","content":"1"})")
+                   .contains("thinking"));
+}
+
+TEST(AnthropicRequest, ABeginningOfTheAnswerEndsInNoWhiteSpace) {
+  const json::object sent = translated(R"({"model":"m","messages":[
+      {"role":"user","content":"go "},{"role":"assistant","content":"The answer: \n"}]})");
+
+  EXPECT_EQ(sent.at("messages").at(0).at("content").at(0).at("text"), "go ");
+  EXPECT_EQ(sent.at("messages").at(1).at("content").at(0).at("text"), "The answer:");
+}
+
+TEST(AnthropicRequest, WhatIsWhiteSpaceOnlyIsLeftOut) {
+  const json::object sent = translated(R"({"model":"m","messages":[{"role":"system","content":" "},
+      {"role":"user","content":[{"type":"text","text":"\n"},{"type":"text","text":"go"}]}]})");
+
+  EXPECT_FALSE(sent.contains("system"));
+  EXPECT_EQ(sent.at("messages").at(0).at("content").as_array().size(), 1U);
+}
+
+TEST(AnthropicRequest, CallsHaveIdsThatClaudeTakesAndTheirResultsTheSame) {
+  const json::object sent = translated(R"({"model":"m","messages":[{"role":"user","content":"go"},
+      {"role":"assistant","content":null,"tool_calls":[
+       {"id":"functions.f:0","type":"function","function":{"name":"f","arguments":"{}"}}]},
+      {"role":"tool","tool_call_id":"functions.f:0","content":"1"}]})");
+
+  EXPECT_EQ(sent.at("messages").at(1).at("content").at(0).at("id"), "functions_f_0");
+  EXPECT_EQ(sent.at("messages").at(2).at("content").at(0).at("tool_use_id"), "functions_f_0");
 }
 
 }  // namespace

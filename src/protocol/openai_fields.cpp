@@ -7,7 +7,8 @@
 namespace minimill::protocol::openai {
 namespace json = boost::json;
 
-chat::FinishReason finish_reason(std::string_view text) {
+chat::FinishReason finish_reason(std::string_view text, bool with_calls) {
+  if (with_calls && text == "stop") return chat::FinishReason::kToolCalls;
   if (text == "length") return chat::FinishReason::kLength;
   if (text == "tool_calls" || text == "function_call") return chat::FinishReason::kToolCalls;
   if (text == "content_filter") return chat::FinishReason::kContentFilter;

@@ -11,7 +11,8 @@
 namespace minimill::protocol::openai {
 
 /// What is unknown, or missing, counts as a plain stop.
-chat::FinishReason finish_reason(std::string_view text);
+/// `with_calls`: the answer calls tools. Some backends say "stop" all the same.
+chat::FinishReason finish_reason(std::string_view text, bool with_calls);
 std::string_view finish_name(chat::FinishReason reason);
 
 chat::Usage usage_of(const boost::json::object& usage);

@@ -19,35 +19,14 @@ std::optional<std::int64_t> index_of(const json::object& call, std::size_t place
   return tokens_in(call, "index");
 }
 
-Result<> read_tool_calls(const json::array& calls, std::vector<chat::ChatEvent>& events) {
-  for (std::size_t i = 0; i < calls.size(); ++i) {
-    const json::object* call = calls[i].if_object();
-    const std::optional<std::int64_t> index = call == nullptr ? std::nullopt : index_of(*call, i);
-    if (!index || *index >= kMaxToolCalls) {
-      return fail(ErrorCode::kUpstream, "a tool call with an impossible index");
-    }
-    chat::ToolCallDelta piece;
-    piece.index = *index;
-    piece.id = text_in(*call, "id");
-    if (const json::object* function = object_in(*call, "function")) {
-      piece.name = text_in(*function, "name");
-      piece.arguments = arguments_in(*function, "arguments");
-    }
-    events.emplace_back(std::move(piece));
-  }
-  return {};
-}
-
-Result<> read_delta(const json::object& delta, std::vector<chat::TokenLogprob> logprobs,
-                    std::vector<chat::ChatEvent>& events) {
+void read_words(const json::object& delta, std::vector<chat::TokenLogprob> logprobs,
+                std::vector<chat::ChatEvent>& events) {
   if (const std::string_view reasoning = reasoning_in(delta); !reasoning.empty()) {
     events.emplace_back(chat::ReasoningDelta{std::string(reasoning)});
   }
   if (const std::string_view text = text_in(delta, "content"); !text.empty()) {
     events.emplace_back(chat::TextDelta{std::string(text), std::move(logprobs)});
   }
-  const json::array* calls = array_in(delta, "tool_calls");
-  return calls == nullptr ? Result<>{} : read_tool_calls(*calls, events);
 }
 
 bool is_first(const json::object& choice) {
@@ -95,16 +74,57 @@ Result<> StreamReader::read(std::string_view data, std::vector<chat::ChatEvent>&
   return {};
 }
 
+/// The call that a piece belongs to: the last of its number, or, where its id is another's, a new
+/// one. nullopt where there are too many.
+std::optional<std::int64_t> StreamReader::call_at(std::int64_t index, std::string_view id) {
+  for (std::size_t i = calls_.size(); i > 0; --i) {
+    Call& call = calls_[i - 1];
+    if (call.index != index) continue;
+    if (!id.empty() && !call.id.empty() && id != call.id) break;
+    if (call.id.empty()) call.id = id;
+    return static_cast<std::int64_t>(i - 1);
+  }
+  if (static_cast<std::int64_t>(calls_.size()) >= kMaxToolCalls) return std::nullopt;
+  calls_.push_back({.index = index, .id = std::string(id)});
+  return static_cast<std::int64_t>(calls_.size() - 1);
+}
+
+Result<> StreamReader::read_tool_calls(const json::array& calls,
+                                       std::vector<chat::ChatEvent>& events) {
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    const json::object* call = calls[i].if_object();
+    std::optional<std::int64_t> index = call == nullptr ? std::nullopt : index_of(*call, i);
+    if (index && *index < kMaxToolCalls) {
+      index = call_at(*index, text_in(*call, "id"));
+    } else {
+      index.reset();
+    }
+    if (!index) return fail(ErrorCode::kUpstream, "a tool call with an impossible index");
+    chat::ToolCallDelta piece;
+    piece.index = *index;
+    piece.id = text_in(*call, "id");
+    if (const json::object* function = object_in(*call, "function")) {
+      piece.name = text_in(*function, "name");
+      piece.arguments = arguments_in(*function, "arguments");
+    }
+    events.emplace_back(std::move(piece));
+  }
+  return {};
+}
+
 /// One answer was asked for: what belongs to another, or comes after its end, is read over.
 Result<> StreamReader::read_choice(const json::object& choice,
                                    std::vector<chat::ChatEvent>& events) {
   if (finished_ || !is_first(choice)) return {};
   if (const json::object* delta = object_in(choice, "delta")) {
-    if (Result<> read = read_delta(*delta, logprobs_in(choice), events); !read) return read;
+    read_words(*delta, logprobs_in(choice), events);
+    if (const json::array* calls = array_in(*delta, "tool_calls")) {
+      if (Result<> read = read_tool_calls(*calls, events); !read) return read;
+    }
   }
   if (const std::string_view finish = text_in(choice, "finish_reason"); !finish.empty()) {
     finished_ = true;
-    events.emplace_back(chat::Finish{finish_reason(finish)});
+    events.emplace_back(chat::Finish{finish_reason(finish, !calls_.empty())});
   }
   return {};
 }

@@ -13,7 +13,7 @@
 namespace minimill::protocol {
 namespace {
 
-using chat::ChatAnswer;
+using chat::AnswerParts;
 using chat::ChatEvent;
 using Frames = std::vector<std::pair<std::string, std::string>>;  // event, data
 
@@ -30,8 +30,8 @@ Frames frames_in(std::string_view text) {
   return frames;
 }
 
-ChatAnswer gathered(const std::vector<ChatEvent>& events) {
-  ChatAnswer answer;
+AnswerParts gathered(const std::vector<ChatEvent>& events) {
+  AnswerParts answer;
   for (const ChatEvent& event : events) chat::accumulate(answer, event);
   return answer;
 }
@@ -186,7 +186,7 @@ TEST(AnthropicStream, AllOfThePromptIsCountedAndACallWithoutArgumentsIsJson) {
        {"",
         R"({"type":"message_delta","delta":{"stop_reason":"tool_use"},"usage":{"output_tokens":7}})"},
        {"", R"({"type":"message_stop"})"}});
-  const ChatAnswer answer = gathered(events);
+  const AnswerParts answer = gathered(events);
 
   EXPECT_EQ(answer.usage, (chat::Usage{10, 7, 3}));
   ASSERT_EQ(answer.tool_calls.size(), 1U);
@@ -212,6 +212,41 @@ TEST(Streams, WhatIsNoEventIsGarbage) {
   for (const char* data : {"", "{", "[]", "{}", R"({"type":"content_block_delta"})"}) {
     EXPECT_FALSE(anthropic::StreamReader().read("", data, events).has_value()) << data;
   }
+}
+
+TEST(OpenAiStream, ANewIdBeginsANewCallWhateverItsIndex) {
+  openai::StreamReader reader;
+  std::vector<ChatEvent> events;
+  for (const char* call : {R"({"index":0,"id":"a","function":{"name":"f","arguments":"{"}})",
+                           R"({"index":0,"id":"","function":{"arguments":"}"}})",
+                           R"({"index":0,"id":"b","function":{"name":"g","arguments":"{}"}})"}) {
+    const std::string data =
+        std::string(R"({"choices":[{"index":0,"delta":{"tool_calls":[)") + call + "]}}]}";
+    ASSERT_TRUE(reader.read(data, events));
+  }
+
+  const AnswerParts answer = gathered(events);
+
+  ASSERT_EQ(answer.tool_calls.size(), 2U);
+  EXPECT_EQ(answer.tool_calls[0], (chat::ToolCall{"a", "f", "{}"}));
+  EXPECT_EQ(answer.tool_calls[1], (chat::ToolCall{"b", "g", "{}"}));
+}
+
+TEST(OpenAiStream, AnAnswerWithCallsEndsByThemWhateverTheBackendSays) {
+  openai::StreamReader reader;
+  std::vector<ChatEvent> events;
+  for (
+      const char* choice :
+      {R"({"index":0,"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}]}})",
+       R"({"index":0,"delta":{},"finish_reason":"stop"})"}) {
+    ASSERT_TRUE(reader.read(std::string(R"({"choices":[)") + choice + "]}", events));
+  }
+  const auto whole = openai::parse_answer(
+      R"({"choices":[{"message":{"content":null,"tool_calls":[{"id":"a","function":{"name":"f","arguments":"{}"}}]},
+          "finish_reason":"stop"}]})");
+
+  EXPECT_EQ(gathered(events).finish, chat::FinishReason::kToolCalls);
+  EXPECT_EQ(whole->finish(), chat::FinishReason::kToolCalls);
 }
 
 }  // namespace
