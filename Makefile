@@ -8,7 +8,7 @@ CHAOS ?=
 RELEASE := build/release/src/minimill
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test test-chaos test-clients serve bench bench-router bench-lanes fuzz format lint install clean help llama
+.PHONY: build demo test test-chaos test-clients serve bench bench-router bench-lanes bench-distill fuzz format lint install clean help llama
 
 build: llama ## build the release binary (and llama-server, where there is none)
 	@scripts/bootstrap build
@@ -53,6 +53,11 @@ bench-lanes: ## scheduling: one queue, two lanes, ours and known times, simulate
 	@build/bench/bench/lanes_quality --svg build/bench/lanes.svg
 	@bench/lanes_live
 	@bench/hedging
+
+bench-distill: ## a week learnt day by day, Banking77, bookings, unseen templates (MINIMILL_DATA, default ../shared/data): takes a minute
+	@scripts/bootstrap build bench
+	@scripts/build bench distill_quality
+	@build/bench/bench/distill_quality
 
 fuzz: ## run each fuzz target for 60 s from its kept corpus
 	@scripts/bootstrap build fuzz
