@@ -31,7 +31,7 @@
 #include "base/error.h"
 #include "chat/decision.h"
 #include "lane/fair_queue.h"
-#include "lane/time_on_test.h"
+#include "lane/test_time.h"
 
 namespace minimill::lane {
 

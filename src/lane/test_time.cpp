@@ -1,4 +1,4 @@
-#include "lane/time_on_test.h"
+#include "lane/test_time.h"
 
 #include <algorithm>
 
