@@ -146,7 +146,7 @@ void TaskJudge::plan_retry(Task& task, const Error& error) {
                         error.code == ErrorCode::kInternal || error.code == ErrorCode::kConflict ||
                         error.code == ErrorCode::kCancelled || error.code == ErrorCode::kCorrupt;
   if (!may_mend || task.attempts >= options_.max_attempts) {
-    if (error.code == ErrorCode::kTooLarge && !local_reason.empty()) {
+    if (error.code == ErrorCode::kContextExceeded && !local_reason.empty()) {
       task.error = fmt::format("on the device: {}; in the cloud: {}", local_reason, task.error);
     }
     task.state = TaskState::kFailed;
