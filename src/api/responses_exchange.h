@@ -14,8 +14,9 @@ namespace minimill::api {
 
 class ResponsesExchange final : public Exchange {
  public:
-  ResponsesExchange(const Clock& clock, responses::ResponseStore& store)
-      : clock_(clock), store_(store) {}
+  /// `compact`: POST /v1/responses/compact, whose answer is a summary and is not kept.
+  ResponsesExchange(const Clock& clock, responses::ResponseStore& store, bool compact = false)
+      : clock_(clock), store_(store), compact_(compact) {}
 
   Result<chat::ChatRequest> read(const http::Request& request) override;
   std::string answer(const serve::Served& served) override;
@@ -31,6 +32,7 @@ class ResponsesExchange final : public Exchange {
 
   const Clock& clock_;
   responses::ResponseStore& store_;
+  bool compact_;
   protocol::responses::ResponsesRequest asked_;
   std::optional<protocol::responses::ResponseStreamWriter> writer_;
   boost::json::object response_;  // once it is whole
