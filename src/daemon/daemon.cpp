@@ -77,7 +77,8 @@ bool is_private(const config::Config& config) {
 }
 
 cloud::ProviderOptions provider_options(const config::ProviderConfig& config,
-                                        const config::Environment& environment) {
+                                        const config::Environment& environment,
+                                        const std::vector<cloud::DialectRule>& rules) {
   cloud::ProviderOptions options;
   options.name = config.name;
   options.protocol = config.protocol;
@@ -88,6 +89,7 @@ cloud::ProviderOptions provider_options(const config::ProviderConfig& config,
   options.models = config.models;
   options.batch_api = config.batch_api;
   options.max_concurrent = config.max_concurrent;
+  options.rules = rules;
   return options;
 }
 
@@ -266,7 +268,8 @@ struct Daemon::Parts {
     for (const auto& [model, price] : options.config.prices) prices.set(model, price);
     for (const config::ProviderConfig& provider : options.config.providers) {
       prices.set_batch_price_factor(provider.name, provider.batch_price_factor);
-      add_provider(provider_options(provider, options.environment));
+      add_provider(
+          provider_options(provider, options.environment, options.config.catalogue.rules()));
     }
   }
 
