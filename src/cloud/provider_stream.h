@@ -31,7 +31,7 @@ class ProviderStream final : public chat::ChatStream {
   ProviderStream(std::string provider, chat::Protocol protocol,
                  std::unique_ptr<http::Download> download, Frames frames = Frames::kNone);
 
-  /// Waits for the first event without taking it.
+  /// Waits for the first event that says something of an answer, without taking it.
   asio::awaitable<Result<>> begin();
   asio::awaitable<Result<std::optional<chat::ChatEvent>>> next() override;
   const std::string& model() const override;
@@ -41,6 +41,8 @@ class ProviderStream final : public chat::ChatStream {
   Result<> take(const http::SseEvent& event);
   bool passes(const std::vector<chat::ChatEvent>& events) const;
   bool done() const;
+  bool has_spoken() const;
+  Error ended_early() const;
 
   std::string provider_;
   std::unique_ptr<http::Download> download_;
