@@ -104,10 +104,10 @@ Result<> Access::may_teach(const http::Request& request) const {
 Result<> Access::admit(serve::Ask& ask) {
   const policy::App* app = apps_.named(ask.app);
   if (app == nullptr) return {};
-  if (!policy::may_ask_for(*app, ask.request.model)) {
+  if (!policy::may_ask_for(*app, ask.request.model())) {
     return std::unexpected(
         fail(ErrorCode::kForbidden,
-             fmt::format("the app '{}' may not ask for '{}'", app->name, ask.request.model),
+             fmt::format("the app '{}' may not ask for '{}'", app->name, ask.request.model()),
              "minimill key set says which models it may ask for")
             .error()
             .with_field("model"));

@@ -34,7 +34,7 @@ asio::awaitable<Result<AnthropicApi::Count>> AnthropicApi::count(const http::Req
   if (Result<> read = read_ask_headers(request.headers, ask); !read) {
     co_return std::unexpected(std::move(read.error()));
   }
-  Result<serve::ModelChoice> choice = selector_.resolve(ask.request.model);
+  Result<serve::ModelChoice> choice = selector_.resolve(ask.request.model());
   if (!choice) co_return std::unexpected(std::move(choice.error()));
   ask.choice = std::move(*choice);
   if (Result<> admitted = access_.admit(ask); !admitted) {

@@ -24,9 +24,8 @@ bool emulates_choices(const serve::Serving& serving) {
 serve::Ask next_choice(const serve::Ask& first, const serve::Serving& serving, std::int64_t index) {
   serve::Ask ask = first;
   ask.choice = serve::ModelChoice{.lane = serving.lane, .model = serving.model, .quality = {}};
-  if (ask.request.sampling.seed) {
-    *ask.request.sampling.seed += index;
-    if (ask.request.body.contains("seed")) ask.request.body["seed"] = *ask.request.sampling.seed;
+  if (index > 0 && ask.request.sampling().seed) {
+    ask.request.edit([index](chat::RequestParts& parts) { *parts.sampling.seed += index; });
   }
   return ask;
 }
@@ -119,7 +118,7 @@ Result<serve::Ask> ChatApi::read(const http::Request& request, Exchange& exchang
   if (Result<> read = read_ask_headers(request.headers, ask); !read) {
     return std::unexpected(std::move(read.error()));
   }
-  Result<serve::ModelChoice> choice = selector_.resolve(ask.request.model);
+  Result<serve::ModelChoice> choice = selector_.resolve(ask.request.model());
   if (!choice) return std::unexpected(std::move(choice.error()));
   ask.choice = std::move(*choice);
   ask.threshold = ask.choice.quality;

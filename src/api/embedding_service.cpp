@@ -21,7 +21,9 @@ EmbeddingService::EmbeddingService(const Clock& clock, IdSource& ids,
 asio::awaitable<Result<Embedded>> EmbeddingService::embed(const http::Request& request,
                                                           protocol::EmbeddingRequest wanted) {
   serve::Ask ask = access_.new_ask(request);
-  ask.request.model = wanted.model;
+  chat::RequestParts parts;
+  parts.model = wanted.model;
+  ask.request = chat::ChatRequest(std::move(parts));
   if (Result<> read = read_ask_headers(request.headers, ask); !read) {
     co_return std::unexpected(std::move(read.error()));
   }

@@ -118,7 +118,7 @@ asio::awaitable<void> OllamaApi::chat(http::Request& request, http::Responder& o
     co_await send_ollama_error(asked.error(), out);
     co_return;
   }
-  const std::string model = asked->chat.model;
+  const std::string model = asked->chat.model();
   const std::optional<std::chrono::seconds> keep = asked->keep_alive;
   if (asked->load_only) {
     Result<> loaded = co_await load(model, keep);

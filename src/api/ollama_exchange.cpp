@@ -7,7 +7,7 @@ namespace minimill::api {
 namespace ollama = protocol::ollama;
 
 Result<chat::ChatRequest> OllamaExchange::read(const http::Request& /*request*/) {
-  model_ = asked_.model;
+  model_ = asked_.model();
   return std::move(asked_);
 }
 
@@ -22,7 +22,7 @@ ollama::Durations OllamaExchange::durations() const {
 
 std::string OllamaExchange::answer(const serve::Served& served) {
   chat::ChatAnswer answer = served.answers.front();
-  answer.model = model_;
+  answer.edit([this](chat::AnswerParts& parts) { parts.model = model_; });
   return ollama::write_answer(answer, shape_, clock_.wall(), durations());
 }
 

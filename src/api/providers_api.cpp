@@ -178,9 +178,10 @@ asio::awaitable<void> ProvidersApi::test(const http::Request& request, const std
     co_await send_json_error(error, out);
     co_return;
   }
-  chat::ChatRequest hello;
-  hello.messages.push_back(chat::text_message(chat::Role::kUser, "Say OK."));
-  hello.sampling.max_tokens = 16;
+  chat::RequestParts greeting;
+  greeting.messages.push_back(chat::text_message(chat::Role::kUser, "Say OK."));
+  greeting.sampling.max_tokens = 16;
+  chat::ChatRequest hello(std::move(greeting));
   const SteadyTime began = clock_.steady();
   hello.deadline = began + kPatience;
   Result<policy::Cleared<chat::ChatRequest>> cleared =

@@ -29,7 +29,7 @@ wire::ResponseHead ResponsesExchange::head(const RequestId& id, std::string_view
 
 std::string ResponsesExchange::answer(const serve::Served& served) {
   const chat::ChatAnswer& answer = served.answers.front();
-  const std::string& model = answer.model.empty() ? served.serving.model : answer.model;
+  const std::string& model = answer.model().empty() ? served.serving.model : answer.model();
   response_ = wire::response_object(head(served.serving.id, model), answer);
   return boost::json::serialize(response_);
 }

@@ -7,7 +7,7 @@ namespace {
 constexpr std::size_t kMaxToolCalls = 128;
 
 struct Accumulate {
-  ChatAnswer& answer;
+  AnswerParts& answer;
 
   void operator()(const TextDelta& delta) const {
     answer.text += delta.text;
@@ -38,7 +38,7 @@ Usage& Usage::operator+=(const Usage& other) {
   return *this;
 }
 
-void accumulate(ChatAnswer& answer, const ChatEvent& event) {
+void accumulate(AnswerParts& answer, const ChatEvent& event) {
   std::visit(Accumulate{answer}, event);
 }
 

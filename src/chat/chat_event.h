@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -72,7 +73,8 @@ struct Finish {
 
 /// The bytes that the events after it, up to the next Frame, were read from: a whole SSE frame.
 /// Comes only from a backend of the protocol that the app speaks, whose writer then passes frames
-/// on as they are and nothing else; everybody else reads over it.
+/// on as they are and nothing else; everybody else reads over it. Whoever changes events on their
+/// way takes the frames out (chat/edited_stream.h): they say what the events said before.
 struct Frame {
   std::string bytes;
   bool operator==(const Frame&) const = default;
@@ -81,8 +83,8 @@ struct Frame {
 using ChatEvent =
     std::variant<TextDelta, ReasoningDelta, ToolCallDelta, UsageReport, Finish, Frame>;
 
-/// A whole answer.
-struct ChatAnswer {
+/// What a whole answer says.
+struct AnswerParts {
   std::string model;  // what the backend says it was
   std::string text;
   std::string reasoning;
@@ -91,14 +93,57 @@ struct ChatAnswer {
   FinishReason finish = FinishReason::kStop;
   Usage usage;
 
-  Protocol protocol = Protocol::kOpenAi;  // of `body`
-  std::string body;  // the backend's own JSON, for clients of the same protocol; may be empty
-
-  bool operator==(const ChatAnswer&) const = default;
+  bool operator==(const AnswerParts&) const = default;
 };
 
 /// Adds one event to what has been gathered so far.
-void accumulate(ChatAnswer& answer, const ChatEvent& event);
+void accumulate(AnswerParts& answer, const ChatEvent& event);
+
+/// The backend's own JSON.
+struct OriginalAnswer {
+  Protocol protocol = Protocol::kOpenAi;
+  std::string body;
+  bool operator==(const OriginalAnswer&) const = default;
+};
+
+/// A whole answer. As with ChatRequest, `edit` is the only way to change it: until then a client of
+/// the backend's protocol gets the backend's own bytes, and from then on what the parts say.
+class ChatAnswer {
+ public:
+  ChatAnswer() = default;
+  explicit ChatAnswer(AnswerParts parts) : parts_(std::move(parts)) {}
+  /// As it was read from a backend's body.
+  ChatAnswer(AnswerParts parts, OriginalAnswer original)
+      : parts_(std::move(parts)), original_(std::move(original)) {}
+
+  const AnswerParts& parts() const { return parts_; }
+  const std::string& model() const { return parts_.model; }
+  const std::string& text() const { return parts_.text; }
+  const std::string& reasoning() const { return parts_.reasoning; }
+  const std::vector<ToolCall>& tool_calls() const { return parts_.tool_calls; }
+  const std::vector<TokenLogprob>& logprobs() const { return parts_.logprobs; }
+  FinishReason finish() const { return parts_.finish; }
+  const Usage& usage() const { return parts_.usage; }
+
+  /// Calls `change` with the parts to be changed; what the backend wrote is forgotten.
+  template <class Change>
+  void edit(Change&& change) {
+    original_.reset();
+    std::forward<Change>(change)(parts_);
+  }
+  /// Counts the tokens in the place of a backend that did not. What it said is no other for that.
+  void set_usage(Usage usage) { parts_.usage = usage; }
+
+  /// What may be passed on as it is to a client of its protocol; nullptr where there is no such
+  /// thing.
+  const OriginalAnswer* untouched() const { return original_ ? &*original_ : nullptr; }
+
+  bool operator==(const ChatAnswer&) const = default;
+
+ private:
+  AnswerParts parts_;
+  std::optional<OriginalAnswer> original_;
+};
 
 /// An answer being written. Pull-based, so that a slow reader slows the backend down instead of
 /// filling memory. Destroying a stream cancels the backend's work. Event-loop thread only.

@@ -27,6 +27,27 @@ Message text_message(Role role, std::string text) {
   return Message{.role = role, .parts = {Text{std::move(text)}}};
 }
 
+ChatRequest::ChatRequest(RequestDraft draft, OriginalRequest original)
+    : RequestWishes(std::move(static_cast<RequestWishes&>(draft))),
+      parts_(std::move(static_cast<RequestParts&>(draft))),
+      original_(std::make_shared<const OriginalRequest>(std::move(original))) {}
+
+bool ChatRequest::operator==(const ChatRequest& other) const {
+  const bool same_wishes =
+      static_cast<const RequestWishes&>(*this) == static_cast<const RequestWishes&>(other);
+  const auto same = [](const auto& mine, const auto& theirs) {
+    return mine == nullptr || theirs == nullptr ? mine == theirs : *mine == *theirs;
+  };
+  return same_wishes && parts_ == other.parts_ && same(original_, other.original_) &&
+         same(before_, other.before_);
+}
+
+void ChatRequest::begin_edit() {
+  if (original_ != nullptr && before_ == nullptr) {
+    before_ = std::make_shared<const RequestParts>(parts_);
+  }
+}
+
 std::chrono::milliseconds time_left(Deadline deadline) {
   using std::chrono::milliseconds;
   if (!deadline) return milliseconds{0};
@@ -36,7 +57,7 @@ std::chrono::milliseconds time_left(Deadline deadline) {
 
 std::string prompt_text(const ChatRequest& request) {
   std::string out;
-  for (const Message& message : request.messages) append_text(out, message);
+  for (const Message& message : request.messages()) append_text(out, message);
   return out;
 }
 

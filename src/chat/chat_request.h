@@ -3,14 +3,23 @@
 // What an app asks for, whichever protocol it asked in. Protocol adapters make a ChatRequest of a
 // body and write a body from a ChatRequest; past them nothing knows a wire format.
 //
-// A ChatRequest is a value. What minimill does not model (a vendor's own field) lives on in `body`,
-// the JSON object as it arrived, and is passed through where the backend speaks the same protocol.
+// A ChatRequest has one truth. Reading is free; `edit` is the only way to change what is asked:
+//
+//   request.messages();                                               // as the app sent them
+//   request.edit([](RequestParts& parts) { parts.sampling.seed = 7; });
+//
+// Until it is edited, a request passes as it arrived to a backend of its own protocol, with every
+// field of a vendor's own. From the first edit on its parts are the truth: a field of the body that
+// an edit touched is written from them, and the others, those that no part covers among them, are
+// as they came. So what was edited is what is sent, and nothing of what it was before.
 
 #include <boost/json.hpp>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -90,7 +99,8 @@ struct Sampling {
 
 using Deadline = std::optional<std::chrono::steady_clock::time_point>;
 
-struct ChatRequest {
+/// What is asked.
+struct RequestParts {
   std::string model;  // what the app asked for: a real name, or "auto", "local", "cloud"
   std::vector<Message> messages;
   std::vector<Tool> tools;
@@ -100,24 +110,92 @@ struct ChatRequest {
   json::object json_schema;  // with kJsonSchema: OpenAI's {"name", "schema", "strict"}
   Sampling sampling;
   json::object logit_bias;                  // token id → -100 … 100
-  bool logprobs = false;                    // the app wants the tokens' log-probabilities
-  std::int64_t top_logprobs = 0;            // and those of so many others at each place
-  std::int64_t choices = 1;                 // answers wanted: OpenAI's n
+  std::int64_t top_logprobs = 0;            // of so many other tokens at each place
   std::optional<bool> parallel_tool_calls;  // unset: the backend's own way
   std::string reasoning_effort;  // "low", "medium", "high", …; empty: the backend's own way
-  Deadline deadline;             // of the whole answer
+
+  bool operator==(const RequestParts&) const = default;
+};
+
+/// How the answer is to come. minimill has wishes of its own on the way (log-probabilities to watch
+/// a model by, one choice in place of several), so they may be set; whoever writes a body for a
+/// backend goes by them, whatever the body said that arrived.
+struct RequestWishes {
+  bool logprobs = false;     // the tokens' log-probabilities
+  std::int64_t choices = 1;  // answers wanted: OpenAI's n
   bool stream = false;
   bool include_usage = false;  // the app wants a last chunk with token counts
+  Deadline deadline;           // of the whole answer
 
   /// What was done in place of what was asked, for the answer's headers: "raw prompt as a message".
   std::vector<std::string> emulated;
 
-  std::string beta;  // Anthropic's header of features asked for by name; goes with `body`
+  std::string beta;  // Anthropic's header of features asked for by name; goes to Anthropic alone
 
-  Protocol protocol = Protocol::kOpenAi;  // of `body`
-  json::object body;                      // as it arrived; empty for requests minimill makes itself
+  bool operator==(const RequestWishes&) const = default;
+};
 
-  bool operator==(const ChatRequest&) const = default;
+/// What a protocol's reader fills in.
+struct RequestDraft : RequestParts, RequestWishes {};
+
+/// A body as it arrived.
+struct OriginalRequest {
+  Protocol protocol = Protocol::kOpenAi;
+  json::object body;
+  bool operator==(const OriginalRequest&) const = default;
+};
+
+class ChatRequest : public RequestWishes {
+ public:
+  /// Of minimill's own making.
+  ChatRequest() = default;
+  explicit ChatRequest(RequestParts parts) : parts_(std::move(parts)) {}
+  /// As it was read from a client's body.
+  ChatRequest(RequestDraft draft, OriginalRequest original);
+
+  const RequestParts& parts() const { return parts_; }
+  const std::string& model() const { return parts_.model; }
+  const std::vector<Message>& messages() const { return parts_.messages; }
+  const std::vector<Tool>& tools() const { return parts_.tools; }
+  ToolChoice tool_choice() const { return parts_.tool_choice; }
+  const std::string& tool_name() const { return parts_.tool_name; }
+  ResponseFormat response_format() const { return parts_.response_format; }
+  const json::object& json_schema() const { return parts_.json_schema; }
+  const Sampling& sampling() const { return parts_.sampling; }
+  const json::object& logit_bias() const { return parts_.logit_bias; }
+  std::int64_t top_logprobs() const { return parts_.top_logprobs; }
+  std::optional<bool> parallel_tool_calls() const { return parts_.parallel_tool_calls; }
+  const std::string& reasoning_effort() const { return parts_.reasoning_effort; }
+
+  /// Calls `change` with the parts to be changed.
+  template <class Change>
+  void edit(Change&& change) {
+    begin_edit();
+    std::forward<Change>(change)(parts_);
+  }
+
+  /// What may be passed on as it is to a backend of its protocol: what arrived, and was not edited
+  /// since. nullptr where there is no such thing.
+  const OriginalRequest* untouched() const {
+    return before_ == nullptr ? original_.get() : nullptr;
+  }
+
+  /// What arrived, edited since or not: good for fields that no part covers, and for telling the
+  /// app what became of its own. Never to be passed on whole. nullptr for minimill's own requests.
+  const OriginalRequest* original() const { return original_.get(); }
+
+  /// The parts before the first edit: what differs from them was edited.
+  const RequestParts& parts_before() const { return before_ == nullptr ? parts_ : *before_; }
+
+  bool operator==(const ChatRequest& other) const;
+
+ private:
+  void begin_edit();
+
+  RequestParts parts_;
+  // Shared by the copies of a request that are asked of several backends; nobody changes them.
+  std::shared_ptr<const OriginalRequest> original_;
+  std::shared_ptr<const RequestParts> before_;  // set once an original has been edited
 };
 
 /// What is left until the deadline: at least 1 ms; 0 where there is none.

@@ -57,25 +57,25 @@ bool same_calls(const chat::ChatAnswer& a, const chat::ChatAnswer& b) {
     const Result<json::value> of_y = parse_json(y.arguments);
     return x.name == y.name && of_x && of_y && check::json_equal(*of_x, *of_y);
   };
-  return std::ranges::equal(a.tool_calls, b.tool_calls, same);
+  return std::ranges::equal(a.tool_calls(), b.tool_calls(), same);
 }
 
 }  // namespace
 
 Comparison compare_answers(const chat::ChatAnswer& local, const chat::ChatAnswer& cloud) {
-  if (!local.tool_calls.empty() || !cloud.tool_calls.empty()) {
+  if (!local.tool_calls().empty() || !cloud.tool_calls().empty()) {
     const bool same = same_calls(local, cloud);
     return {.alike = same, .how = same ? "the same tools called" : "other tools called"};
   }
-  const Result<json::value> of_cloud = parse_json(cloud.text);
+  const Result<json::value> of_cloud = parse_json(cloud.text());
   if (of_cloud && (of_cloud->is_object() || of_cloud->is_array())) {
-    const Result<json::value> of_local = parse_json(local.text);
+    const Result<json::value> of_local = parse_json(local.text());
     const bool same =
         of_local && check::json_equal(*of_local, *of_cloud, check::StringMatch::kTrimmed);
     return {.alike = same, .how = same ? "the same JSON" : "other JSON"};
   }
-  const std::vector<std::string> a = words_of(local.text);
-  const std::vector<std::string> b = words_of(cloud.text);
+  const std::vector<std::string> a = words_of(local.text());
+  const std::vector<std::string> b = words_of(cloud.text());
   if (b.size() <= kShortWords) {
     // The device may say more around it, as long as it says it.
     const bool there = !b.empty() && !std::ranges::search(a, b).empty();
@@ -92,17 +92,17 @@ chat::ChatRequest judge_request(const chat::ChatRequest& asked, const chat::Chat
       "Two answers to the same request follow. Is answer A good enough, that is, right and as "
       "useful as answer B to who asked? Reply with only yes or no.\n\nRequest:\n{}\n\nAnswer A:\n"
       "{}\n\nAnswer B:\n{}",
-      shown(chat::prompt_text(asked)), shown(local.text), shown(cloud.text));
-  chat::ChatRequest request;
-  request.model = std::move(model);
-  request.messages.push_back(chat::text_message(chat::Role::kUser, prompt));
-  request.sampling.temperature = 0;
-  request.sampling.max_tokens = 8;
-  return request;
+      shown(chat::prompt_text(asked)), shown(local.text()), shown(cloud.text()));
+  chat::RequestParts parts;
+  parts.model = std::move(model);
+  parts.messages.push_back(chat::text_message(chat::Role::kUser, prompt));
+  parts.sampling.temperature = 0;
+  parts.sampling.max_tokens = 8;
+  return chat::ChatRequest(std::move(parts));
 }
 
 Result<bool> judge_verdict(const chat::ChatAnswer& answer) {
-  const std::vector<std::string> words = words_of(answer.text);
+  const std::vector<std::string> words = words_of(answer.text());
   if (!words.empty() && words.front() == "yes") return true;
   if (!words.empty() && words.front() == "no") return false;
   return fail(ErrorCode::kUpstream, "the judge said neither yes nor no");

@@ -6,16 +6,16 @@ namespace minimill::check {
 namespace {
 
 chat::ChatAnswer saying(std::string text) {
-  chat::ChatAnswer answer;
+  chat::AnswerParts answer;
   answer.text = std::move(text);
-  return answer;
+  return chat::ChatAnswer(std::move(answer));
 }
 
 chat::ChatAnswer calling(std::string name, std::string arguments) {
-  chat::ChatAnswer answer;
+  chat::AnswerParts answer;
   answer.tool_calls.push_back(
       {.id = "1", .name = std::move(name), .arguments = std::move(arguments)});
-  return answer;
+  return chat::ChatAnswer(std::move(answer));
 }
 
 bool alike(const chat::ChatAnswer& local, const chat::ChatAnswer& cloud) {
@@ -66,12 +66,13 @@ TEST(Judge, SaysYesOrNoAndNothingElseCounts) {
 
 TEST(Judge, IsShownABoundedPartOfAnyAnswer) {
   const std::string long_one(1 << 20, 'x');
-  chat::ChatRequest asked;
-  asked.messages.push_back(chat::text_message(chat::Role::kUser, long_one));
+  chat::RequestParts parts;
+  parts.messages.push_back(chat::text_message(chat::Role::kUser, long_one));
+  const chat::ChatRequest asked(std::move(parts));
   const chat::ChatRequest request =
       judge_request(asked, saying(long_one), saying(long_one), "judge");
   EXPECT_LT(chat::prompt_text(request).size(), std::size_t{64} << 10);
-  EXPECT_EQ(request.model, "judge");
+  EXPECT_EQ(request.model(), "judge");
 }
 
 }  // namespace

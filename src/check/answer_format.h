@@ -25,7 +25,7 @@ class AnswerFormat {
   Result<> check(const chat::ChatAnswer& answer) const;
   /// What an answer that check() refused teaches.
   static route::OutcomeKind broken_kind(const chat::ChatAnswer& answer) {
-    return answer.tool_calls.empty() ? route::OutcomeKind::kForm : route::OutcomeKind::kToolCall;
+    return answer.tool_calls().empty() ? route::OutcomeKind::kForm : route::OutcomeKind::kToolCall;
   }
 
  private:

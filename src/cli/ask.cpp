@@ -44,7 +44,7 @@ class AnswerPrinter {
     return {};
   }
 
-  const chat::ChatAnswer& answer() const { return answer_; }
+  const chat::AnswerParts& answer() const { return answer_; }
 
  private:
   void print(const chat::ChatEvent& event) {
@@ -58,7 +58,7 @@ class AnswerPrinter {
   bool quiet_;
   http::SseReader sse_;
   protocol::openai::StreamReader reader_;
-  chat::ChatAnswer answer_;
+  chat::AnswerParts answer_;
 };
 
 int ask(const Context& context, const AskFlags& flags) {
@@ -90,7 +90,7 @@ int ask(const Context& context, const AskFlags& flags) {
                             [&printer](std::string_view bytes) { return printer.take(bytes); });
   if (!answered) return report_error(answered.error());
   const http::Headers& said = answered->headers;
-  const chat::ChatAnswer& answer = printer.answer();
+  const chat::AnswerParts& answer = printer.answer();
   if (flags.as_json) {
     const json::object shown{{"text", answer.text},
                              {"lane", said.get("x-minimill-lane")},

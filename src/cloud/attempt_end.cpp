@@ -28,9 +28,10 @@ Ending ending_of(const Error& error, const Told& told, bool past_deadline) {
 }
 
 chat::Usage told_or_estimated(const chat::ChatAnswer& answer, std::int64_t prompt_tokens) {
-  if (answer.usage.prompt_tokens > 0 || answer.usage.completion_tokens > 0) return answer.usage;
-  std::size_t bytes = answer.text.size() + answer.reasoning.size();
-  for (const chat::ToolCall& call : answer.tool_calls) {
+  const chat::Usage& told = answer.usage();
+  if (told.prompt_tokens > 0 || told.completion_tokens > 0) return told;
+  std::size_t bytes = answer.text().size() + answer.reasoning().size();
+  for (const chat::ToolCall& call : answer.tool_calls()) {
     bytes += call.name.size() + call.arguments.size();
   }
   return {.prompt_tokens = prompt_tokens,

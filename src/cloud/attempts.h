@@ -350,12 +350,12 @@ class Pool::Attempts {
       return std::make_unique<MeasuredStream>(std::move(answer), pool_.clock_, begun,
                                               std::move(ended));
     } else {
-      answer.usage = told_or_estimated(answer, prompt_tokens_);
+      answer.set_usage(told_or_estimated(answer, prompt_tokens_));
       AttemptEnd end;
       end.duration = now - racer.began;
-      end.usage = answer.usage;
+      end.usage = answer.usage();
       health.end(end, now);
-      pool_.learn_length(call_.operation, answer.usage);
+      pool_.learn_length(call_.operation, answer.usage());
       pool_.tell_waiting();
       return answer;
     }

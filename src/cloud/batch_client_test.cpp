@@ -15,10 +15,11 @@ using protocol::BatchState;
 using protocol::BatchStatus;
 
 policy::Cleared<chat::ChatRequest> cleared(std::string text) {
-  chat::ChatRequest request;
-  request.messages.push_back(chat::text_message(chat::Role::kUser, std::move(text)));
-  request.sampling.max_tokens = 50;
-  return policy::clear_for_cloud(std::move(request), policy::Privacy::kAllow).value();
+  chat::RequestParts parts;
+  parts.messages.push_back(chat::text_message(chat::Role::kUser, std::move(text)));
+  parts.sampling.max_tokens = 50;
+  return policy::clear_for_cloud(chat::ChatRequest(std::move(parts)), policy::Privacy::kAllow)
+      .value();
 }
 
 std::vector<BatchItem> items(int count) {
@@ -86,8 +87,8 @@ TEST_P(BatchClientTest, BringsOneAnswerForEachRequest) {
   for (int i = 0; i < 5; ++i) {
     const auto& answer = answers.at("item-" + std::to_string(i));
     ASSERT_TRUE(answer) << answer.error().to_string();
-    EXPECT_EQ(answer->text, "answer " + std::to_string(i));
-    EXPECT_GT(answer->usage.completion_tokens, 0);
+    EXPECT_EQ(answer->text(), "answer " + std::to_string(i));
+    EXPECT_GT(answer->usage().completion_tokens, 0);
   }
 }
 

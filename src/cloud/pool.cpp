@@ -125,7 +125,7 @@ std::int64_t Pool::expected_answer_tokens(const chat::ChatRequest& request,
   std::int64_t tokens = kUsualAnswerTokens;
   const auto known = answer_tokens_.find(operation);
   if (known != answer_tokens_.end()) tokens = static_cast<std::int64_t>(known->second.mean()) + 1;
-  return std::clamp<std::int64_t>(tokens, 1, request.sampling.max_tokens.value_or(tokens));
+  return std::clamp<std::int64_t>(tokens, 1, request.sampling().max_tokens.value_or(tokens));
 }
 
 void Pool::learn_length(const std::string& operation, const chat::Usage& usage) {

@@ -113,8 +113,9 @@ class PoolTest : public testing::Test {
   }
 
   static policy::Cleared<chat::ChatRequest> cleared(chat::Deadline deadline = {}) {
-    chat::ChatRequest request;
-    request.messages.push_back(chat::text_message(chat::Role::kUser, "say hello"));
+    chat::RequestParts parts;
+    parts.messages.push_back(chat::text_message(chat::Role::kUser, "say hello"));
+    chat::ChatRequest request(std::move(parts));
     request.deadline = deadline;
     return *policy::clear_for_cloud(std::move(request), policy::Privacy::kAllow);
   }
@@ -161,7 +162,7 @@ TEST_F(PoolTest, FailsOverAtOnceAndSaysSo) {
   const Result<chat::ChatAnswer> answer = ask(call);
 
   ASSERT_TRUE(answer) << answer.error().to_string();
-  EXPECT_EQ(answer->text, "hello there");
+  EXPECT_EQ(answer->text(), "hello there");
   EXPECT_EQ(call.provider, "b");
   ASSERT_EQ(call.lost.size(), 1U);
   EXPECT_EQ(call.lost[0].provider, "a");
@@ -176,7 +177,7 @@ TEST_F(PoolTest, StreamFailsOverBeforeItsFirstByte) {
 
   ASSERT_TRUE(stream) << stream.error().to_string();
   EXPECT_EQ(call.provider, "b");
-  chat::ChatAnswer answer;
+  chat::AnswerParts answer;
   while (true) {
     auto event = loop_.run((*stream)->next());
     ASSERT_TRUE(event) << event.error().to_string();
@@ -361,13 +362,13 @@ TEST_F(PoolTest, MissingUsageIsEstimatedAndMarked) {
   Call whole = call_of({a_.candidate()});
   const Result<chat::ChatAnswer> answer = ask(whole);
   ASSERT_TRUE(answer);
-  EXPECT_TRUE(answer->usage.estimated);
-  EXPECT_GT(answer->usage.completion_tokens, 0);
+  EXPECT_TRUE(answer->usage().estimated);
+  EXPECT_GT(answer->usage().completion_tokens, 0);
 
   Call streamed = call_of({a_.candidate()});
   Result<std::unique_ptr<chat::ChatStream>> stream = loop_.run(pool().stream(cleared(), streamed));
   ASSERT_TRUE(stream);
-  chat::ChatAnswer gathered;
+  chat::AnswerParts gathered;
   while (true) {
     auto event = loop_.run((*stream)->next());
     ASSERT_TRUE(event);

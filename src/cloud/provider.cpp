@@ -173,7 +173,8 @@ asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> stream_once(
     co_return std::unexpected(std::move(download.error()).context(options.name));
   }
   // The app's own protocol: what we do not know goes along.
-  const bool same = request.protocol == options.protocol && !request.body.empty();
+  const chat::OriginalRequest* original = request.original();
+  const bool same = original != nullptr && original->protocol == options.protocol;
   const Frames frames = !same ? Frames::kNone
                         : request.include_usage || options.protocol == chat::Protocol::kAnthropic
                             ? Frames::kAll

@@ -13,9 +13,10 @@ TEST(Privacy, LocalOnlyRequestIsNeverCleared) {
 }
 
 TEST(Privacy, AllowedRequestIsClearedUnchanged) {
-  chat::ChatRequest request;
-  request.model = "auto";
-  request.messages.push_back(chat::text_message(chat::Role::kUser, "hello"));
+  chat::RequestParts parts;
+  parts.model = "auto";
+  parts.messages.push_back(chat::text_message(chat::Role::kUser, "hello"));
+  const chat::ChatRequest request(std::move(parts));
 
   const auto cleared = clear_for_cloud(request, Privacy::kAllow);
 

@@ -21,7 +21,7 @@ namespace minimill::protocol::anthropic {
 inline constexpr std::int64_t kDefaultMaxTokens = 4096;
 
 /// The body of POST /v1/messages. Unknown fields, thinking blocks and what a tool's result holds
-/// besides text stay in ChatRequest::body.
+/// besides text stay in ChatRequest::original.
 Result<chat::ChatRequest> parse_messages_request(std::string_view body);
 
 /// The body of POST /v1/messages/count_tokens, which sets no limit to an answer there will not be.
@@ -33,7 +33,8 @@ Result<std::int64_t> parse_count(std::string_view body);
 std::string write_count(std::int64_t tokens);
 
 /// A body for a backend that speaks this protocol and calls its model `model`. A request that
-/// arrived in it keeps every field but model and stream. Any other is written from its parts:
+/// arrived in it, and was not edited, keeps every field but model and stream. Any other is written
+/// from its parts:
 /// system messages are gathered, neighbours of one role joined, tool results become the user's
 /// blocks, and a response_format becomes words in the system prompt, as there is no field for it.
 std::string write_messages_request(const chat::ChatRequest& request, std::string_view model,
@@ -41,7 +42,7 @@ std::string write_messages_request(const chat::ChatRequest& request, std::string
 
 /// A whole message object. Anything else is kUpstream.
 Result<chat::ChatAnswer> parse_answer(std::string body);
-/// `answer.body` itself where its protocol is this one.
+/// The backend's own bytes where its protocol is this one and nothing has edited the answer.
 std::string write_answer(const chat::ChatAnswer& answer, std::string_view id);
 
 /// message_start … message_stop frames ("event: …\ndata: {…}\n\n"), from templates with the text
@@ -74,7 +75,7 @@ class StreamWriter {
   Block block_ = Block::kNone;
   std::int64_t block_index_ = -1;
   std::int64_t tool_index_ = -1;  // of the call in the open block
-  chat::ChatAnswer waiting_;
+  chat::AnswerParts waiting_;
   chat::FinishReason finish_ = chat::FinishReason::kStop;
   chat::Usage usage_;
 };

@@ -12,7 +12,7 @@ namespace minimill::protocol::anthropic {
 namespace {
 
 /// Blocks of kinds that are not chat's (a provider's own search, say) are read over.
-void read_block(const json::object& block, chat::ChatAnswer& answer) {
+void read_block(const json::object& block, chat::AnswerParts& answer) {
   const std::string_view type = text_in(block, "type");
   if (type == "text") answer.text += text_in(block, "text");
   if (type == "thinking") answer.reasoning += text_in(block, "thinking");
@@ -35,7 +35,7 @@ Result<chat::ChatAnswer> parse_answer(std::string body) {
     if (said.empty()) return garbage("a message", body);
     return fail(ErrorCode::kUpstream, fmt::format("an error instead of an answer: {}", said));
   }
-  chat::ChatAnswer answer;
+  chat::AnswerParts answer;
   for (const json::value& each : *content) {
     const json::object* block = each.if_object();
     if (block == nullptr) return garbage("a message", body);
@@ -48,19 +48,21 @@ Result<chat::ChatAnswer> parse_answer(std::string body) {
   answer.model = text_in(*parsed, "model");
   answer.finish = finish_reason(text_in(*parsed, "stop_reason"));
   if (const json::object* usage = object_in(*parsed, "usage")) add_usage(*usage, answer.usage);
-  answer.protocol = chat::Protocol::kAnthropic;
-  answer.body = std::move(body);
-  return answer;
+  return chat::ChatAnswer(std::move(answer),
+                          {.protocol = chat::Protocol::kAnthropic, .body = std::move(body)});
 }
 
 std::string write_answer(const chat::ChatAnswer& answer, std::string_view id) {
-  if (answer.protocol == chat::Protocol::kAnthropic && !answer.body.empty()) return answer.body;
-  json::array content;
-  if (!answer.reasoning.empty()) {
-    content.push_back({{"type", "thinking"}, {"thinking", answer.reasoning}, {"signature", ""}});
+  const chat::OriginalAnswer* untouched = answer.untouched();
+  if (untouched != nullptr && untouched->protocol == chat::Protocol::kAnthropic) {
+    return untouched->body;
   }
-  if (!answer.text.empty()) content.push_back({{"type", "text"}, {"text", answer.text}});
-  for (const chat::ToolCall& call : answer.tool_calls) {
+  json::array content;
+  if (!answer.reasoning().empty()) {
+    content.push_back({{"type", "thinking"}, {"thinking", answer.reasoning()}, {"signature", ""}});
+  }
+  if (!answer.text().empty()) content.push_back({{"type", "text"}, {"text", answer.text()}});
+  for (const chat::ToolCall& call : answer.tool_calls()) {
     content.push_back({{"type", "tool_use"},
                        {"id", call.id},
                        {"name", call.name},
@@ -69,11 +71,11 @@ std::string write_answer(const chat::ChatAnswer& answer, std::string_view id) {
   return json::serialize(json::object{{"id", id},
                                       {"type", "message"},
                                       {"role", "assistant"},
-                                      {"model", answer.model},
+                                      {"model", answer.model()},
                                       {"content", std::move(content)},
-                                      {"stop_reason", stop_reason(answer.finish)},
+                                      {"stop_reason", stop_reason(answer.finish())},
                                       {"stop_sequence", nullptr},
-                                      {"usage", usage_json(answer.usage)}});
+                                      {"usage", usage_json(answer.usage())}});
 }
 
 }  // namespace minimill::protocol::anthropic

@@ -7,14 +7,6 @@
 
 namespace minimill::protocol::anthropic {
 
-std::string write_count_request(const chat::ChatRequest& request, std::string_view model) {
-  boost::json::object body = request.body;
-  body["model"] = model;
-  // Of an answer, which there will not be: Anthropic refuses them here.
-  for (const char* field : {"stream", "max_tokens"}) body.erase(field);
-  return boost::json::serialize(body);
-}
-
 Result<std::int64_t> parse_count(std::string_view body) {
   const Result<boost::json::object> object = parse_json_object(body);
   if (!object) return fail(ErrorCode::kUpstream, "the count of tokens is no JSON object");

@@ -12,6 +12,7 @@ namespace {
 
 using chat::ChatRequest;
 using chat::Message;
+using chat::RequestDraft;
 using chat::Role;
 
 std::unexpected<Error> fail_object(const std::string& path) {
@@ -140,7 +141,7 @@ Result<Message> parse_message(const json::value& value, const std::string& path)
   return message;
 }
 
-Result<> parse_messages(const json::array& messages, ChatRequest& request) {
+Result<> parse_messages(const json::array& messages, RequestDraft& request) {
   for (std::size_t i = 0; i < messages.size(); ++i) {
     Result<Message> message = parse_message(messages[i], fmt::format("messages[{}]", i));
     if (!message) return std::unexpected(std::move(message.error()));
@@ -149,7 +150,7 @@ Result<> parse_messages(const json::array& messages, ChatRequest& request) {
   return {};
 }
 
-Result<> parse_tools(const json::array& tools, ChatRequest& request) {
+Result<> parse_tools(const json::array& tools, RequestDraft& request) {
   if (tools.size() > kMaxTools) {
     return fail_field("tools", fmt::format("'tools' has more than {} entries", kMaxTools));
   }
@@ -170,7 +171,7 @@ Result<> parse_tools(const json::array& tools, ChatRequest& request) {
   return {};
 }
 
-Result<> parse_tool_choice(const json::object& choice, ChatRequest& request) {
+Result<> parse_tool_choice(const json::object& choice, RequestDraft& request) {
   Fields fields(choice, "tool_choice.");
   const std::string type = fields.required_string("type");
   if (type == "any") {
@@ -189,7 +190,7 @@ Result<> parse_tool_choice(const json::object& choice, ChatRequest& request) {
 }
 
 /// {"type": "json_schema", "schema": {…}}: its own name for structured outputs.
-Result<> parse_output_format(const json::object& format, ChatRequest& request) {
+Result<> parse_output_format(const json::object& format, RequestDraft& request) {
   Fields fields(format, "output_format.");
   const std::string type = fields.required_string("type");
   if (fields.ok() && type != "json_schema") {
@@ -218,7 +219,7 @@ Result<> parse_stops(const json::array& stops, chat::Sampling& sampling) {
   return {};
 }
 
-Result<> parse_lists(Fields& fields, ChatRequest& request) {
+Result<> parse_lists(Fields& fields, RequestDraft& request) {
   if (const json::array* tools = fields.optional_array("tools")) {
     if (Result<> read = parse_tools(*tools, request); !read) return read;
   }
@@ -245,7 +246,7 @@ Result<> parse_lists(Fields& fields, ChatRequest& request) {
 Result<ChatRequest> parse_request(std::string_view text, bool needs_limit) {
   Result<json::object> parsed = parse_json_object(text);
   if (!parsed) return std::unexpected(std::move(parsed.error()));
-  ChatRequest request;
+  RequestDraft request;
   Fields fields(*parsed);
   request.model = fields.required_string("model");
   if (request.model.empty() || request.model.size() > kMaxModelBytes) {
@@ -276,9 +277,8 @@ Result<ChatRequest> parse_request(std::string_view text, bool needs_limit) {
   request.sampling.top_k = fields.optional_integer("top_k", 0, kMaxAnswerTokens);
   request.stream = fields.bool_or("stream", false);
   if (!fields.ok()) return std::unexpected(std::move(fields).error());
-  request.protocol = chat::Protocol::kAnthropic;
-  request.body = std::move(*parsed);
-  return request;
+  return ChatRequest(std::move(request),
+                     {.protocol = chat::Protocol::kAnthropic, .body = std::move(*parsed)});
 }
 
 }  // namespace

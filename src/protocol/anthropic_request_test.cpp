@@ -78,7 +78,7 @@ TEST(AnthropicRequest, ItsOwnBodyPassesThrough) {
 
   EXPECT_EQ(sent.at("model"), "c");
   EXPECT_EQ(sent.at("stream"), true);
-  EXPECT_EQ(sent.at("messages"), request.body.at("messages"));
+  EXPECT_EQ(sent.at("messages"), request.original()->body.at("messages"));
 }
 
 TEST(AnthropicRequest, DataUrlsBecomeBase64Sources) {
@@ -136,9 +136,9 @@ TEST(AnthropicRequest, SystemMayHaveWordsBetweenTheOthers) {
           {"role": "system", "content": "Remember the time."}]})");
 
   ASSERT_TRUE(request.has_value()) << request.error().to_string();
-  ASSERT_EQ(request->messages.size(), 2U);
-  EXPECT_EQ(request->messages[1].role, chat::Role::kSystem);
-  EXPECT_EQ(request->messages[1].text(), "Remember the time.");
+  ASSERT_EQ(request->messages().size(), 2U);
+  EXPECT_EQ(request->messages()[1].role, chat::Role::kSystem);
+  EXPECT_EQ(request->messages()[1].text(), "Remember the time.");
 }
 
 }  // namespace

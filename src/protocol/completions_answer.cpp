@@ -50,18 +50,18 @@ std::string write_answer(const chat::ChatAnswer& answer, std::string_view id,
                          std::int64_t created_s) {
   json::value logprobs = nullptr;
   std::size_t offset = 0;
-  if (!answer.logprobs.empty()) logprobs = logprobs_json(answer.logprobs, offset);
+  if (!answer.logprobs().empty()) logprobs = logprobs_json(answer.logprobs(), offset);
   json::array choices;
-  choices.push_back({{"text", answer.text},
+  choices.push_back({{"text", answer.text()},
                      {"index", 0},
                      {"logprobs", std::move(logprobs)},
-                     {"finish_reason", finish_name(answer.finish)}});
+                     {"finish_reason", finish_name(answer.finish())}});
   return json::serialize(json::object{{"id", id},
                                       {"object", "text_completion"},
                                       {"created", created_s},
-                                      {"model", answer.model},
+                                      {"model", answer.model()},
                                       {"choices", std::move(choices)},
-                                      {"usage", openai::usage_json(answer.usage)}});
+                                      {"usage", openai::usage_json(answer.usage())}});
 }
 
 StreamWriter::StreamWriter(std::string_view id, std::string_view model, std::int64_t created_s,

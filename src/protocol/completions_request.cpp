@@ -10,6 +10,7 @@ namespace minimill::protocol::completions {
 namespace {
 
 using chat::ChatRequest;
+using chat::RequestDraft;
 
 std::unexpected<Error> refuse(std::string_view field, std::string_view why, std::string hint) {
   return std::unexpected(
@@ -75,7 +76,7 @@ void read_stop(Fields& fields, chat::Sampling& sampling) {
   }
 }
 
-void read_logit_bias(Fields& fields, ChatRequest& request) {
+void read_logit_bias(Fields& fields, RequestDraft& request) {
   const json::object* bias = fields.optional_object("logit_bias");
   if (bias == nullptr) return;
   bool good = bias->size() <= kMaxLogitBias;
@@ -107,7 +108,7 @@ void read_sampling(Fields& fields, chat::Sampling& sampling) {
   read_stop(fields, sampling);
 }
 
-void read_options(Fields& fields, ChatRequest& request) {
+void read_options(Fields& fields, RequestDraft& request) {
   request.model = fields.required_string("model");
   if (request.model.empty() || request.model.size() > kMaxModelBytes) {
     fields.reject("model", fmt::format("must have 1 to {} bytes", kMaxModelBytes));
@@ -127,7 +128,7 @@ Result<ChatRequest> parse_completion_request(std::string_view text) {
   Result<json::object> body = parse_json_object(text);
   if (!body) return std::unexpected(std::move(body.error()));
   Fields fields(*body);
-  ChatRequest request;
+  RequestDraft request;
   read_options(fields, request);
   if (!fields.ok()) return std::unexpected(std::move(fields).error());
   if (Result<> read = refuse_unsupported(fields); !read) {
@@ -144,9 +145,8 @@ Result<ChatRequest> parse_completion_request(std::string_view text) {
   if (!prompt) return std::unexpected(std::move(prompt.error()));
   request.messages.push_back(chat::text_message(chat::Role::kUser, std::move(*prompt)));
   request.emulated.emplace_back("prompt sent as a user's message");
-  request.protocol = chat::Protocol::kCompletions;
-  request.body = std::move(*body);
-  return request;
+  return ChatRequest(std::move(request),
+                     {.protocol = chat::Protocol::kCompletions, .body = std::move(*body)});
 }
 
 }  // namespace minimill::protocol::completions

@@ -36,16 +36,16 @@ TEST(CompletionRequest, APromptIsAUsersMessageAndSaysSo) {
       "top_k": 3, "min_p": 0.5, "user": "u"})")
                            .value();
 
-  EXPECT_THAT(request.messages,
+  EXPECT_THAT(request.messages(),
               ElementsAre(chat::text_message(chat::Role::kUser, "Say this is a test")));
   EXPECT_THAT(request.emulated, ElementsAre("prompt sent as a user's message"));
-  EXPECT_EQ(request.protocol, chat::Protocol::kCompletions);
-  EXPECT_EQ(request.body.at("user"), "u");
+  EXPECT_EQ(request.original()->protocol, chat::Protocol::kCompletions);
+  EXPECT_EQ(request.original()->body.at("user"), "u");
   EXPECT_TRUE(request.stream);
   EXPECT_TRUE(request.include_usage);
   EXPECT_TRUE(request.logprobs);
-  EXPECT_EQ(request.top_logprobs, 2);
-  EXPECT_EQ(request.logit_bias.at("50256"), -100);
+  EXPECT_EQ(request.top_logprobs(), 2);
+  EXPECT_EQ(request.logit_bias().at("50256"), -100);
   const chat::Sampling expected{.temperature = 0,
                                 .top_p = 1,
                                 .max_tokens = 7,
@@ -56,14 +56,14 @@ TEST(CompletionRequest, APromptIsAUsersMessageAndSaysSo) {
                                 .min_p = 0.5,
                                 .repeat_penalty = {},
                                 .top_k = 3};
-  EXPECT_EQ(request.sampling, expected);
+  EXPECT_EQ(request.sampling(), expected);
 }
 
 TEST(CompletionRequest, DefaultsAreOpenAis) {
   const auto request = completions::parse_completion_request(prompting(R"(["one"])")).value();
 
-  EXPECT_EQ(request.messages[0].text(), "one");
-  EXPECT_EQ(request.sampling.max_tokens, 16);
+  EXPECT_EQ(request.messages()[0].text(), "one");
+  EXPECT_EQ(request.sampling().max_tokens, 16);
   EXPECT_FALSE(request.stream);
   EXPECT_FALSE(request.logprobs);
   EXPECT_TRUE(completions::parse_completion_request(with(R"("logprobs":0)"))->logprobs);
@@ -74,8 +74,8 @@ TEST(CompletionRequest, GoesToABackendAsAChat) {
   const auto sent =
       openai::parse_chat_request(openai::write_chat_request(request, "backend", false)).value();
 
-  EXPECT_EQ(sent.messages, request.messages);
-  EXPECT_EQ(sent.sampling.max_tokens, 7);
+  EXPECT_EQ(sent.messages(), request.messages());
+  EXPECT_EQ(sent.sampling().max_tokens, 7);
 }
 
 TEST(CompletionRequest, EveryWrongFieldIsNamed) {
@@ -147,14 +147,14 @@ TEST(CompletionRequest, IsBoundedAndNeverCrashes) {
 }
 
 TEST(CompletionAnswer, IsAsOpenAiWritesIt) {
-  const chat::ChatAnswer answer{.model = "m",
+  const chat::AnswerParts parts{.model = "m",
                                 .text = "ü!",
                                 .reasoning = "hm",
                                 .tool_calls = {},
                                 .logprobs = {{"ü", -0.5, {{"ü", -0.5, {}}}}, {"!", -1, {}}},
                                 .finish = chat::FinishReason::kLength,
-                                .usage = {5, 7, 0},
-                                .body = {}};
+                                .usage = {5, 7, 0}};
+  const chat::ChatAnswer answer(parts);
 
   const auto written = parsed(completions::write_answer(answer, "cmpl-1", 9));
 

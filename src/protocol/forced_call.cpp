@@ -33,47 +33,47 @@ json::object schema_of(const chat::Tool& tool, json::object& definitions) {
 }  // namespace
 
 bool demands_call(const chat::ChatRequest& request) {
-  const bool demands = request.tool_choice == chat::ToolChoice::kRequired ||
-                       request.tool_choice == chat::ToolChoice::kNamed;
-  return demands && !request.tools.empty();
+  const bool demands = request.tool_choice() == chat::ToolChoice::kRequired ||
+                       request.tool_choice() == chat::ToolChoice::kNamed;
+  return demands && !request.tools().empty();
 }
 
 chat::ChatRequest call_as_json(chat::ChatRequest request) {
   json::object definitions;
   json::array choices;
-  for (const chat::Tool& tool : request.tools) {
-    const bool named = request.tool_choice == chat::ToolChoice::kNamed;
-    if (named && tool.name != request.tool_name) continue;
+  for (const chat::Tool& tool : request.tools()) {
+    const bool named = request.tool_choice() == chat::ToolChoice::kNamed;
+    if (named && tool.name != request.tool_name()) continue;
     choices.push_back(schema_of(tool, definitions));
   }
   json::object schema =
       choices.size() == 1 ? choices.front().as_object() : json::object{{"anyOf", choices}};
   for (auto& [key, value] : definitions) schema[key] = value;
-  request.response_format = chat::ResponseFormat::kJsonSchema;
-  request.json_schema = {{"name", "call"}, {"schema", std::move(schema)}};
-  request.tool_choice = chat::ToolChoice::kNone;
-  if (!request.body.empty()) {
-    request.body["response_format"] = {{"type", "json_schema"},
-                                       {"json_schema", request.json_schema}};
-    request.body["tool_choice"] = "none";
-  }
+  request.edit([&schema](chat::RequestParts& parts) {
+    parts.response_format = chat::ResponseFormat::kJsonSchema;
+    parts.json_schema = {{"name", "call"}, {"schema", std::move(schema)}};
+    parts.tool_choice = chat::ToolChoice::kNone;
+  });
   return request;
 }
 
 void take_call(chat::ChatAnswer& answer) {
-  const Result<json::object> call = parse_json_object(answer.text);
+  const Result<json::object> call = parse_json_object(answer.text());
   if (!call) return;
   const json::value* name = call->if_contains("name");
   const json::value* arguments = call->if_contains("arguments");
   if (name == nullptr || !name->is_string() || arguments == nullptr) return;
   chat::ToolCall taken{
       .id = {}, .name = std::string(name->get_string()), .arguments = json::serialize(*arguments)};
-  taken.id = "call_" + sha256_hex(answer.body + answer.text).substr(0, kIdDigits);
-  answer.tool_calls.push_back(std::move(taken));
-  answer.text.clear();
-  answer.logprobs.clear();
-  answer.body.clear();  // it says something else
-  answer.finish = chat::FinishReason::kToolCalls;
+  const chat::OriginalAnswer* original = answer.untouched();
+  const std::string seen = original == nullptr ? std::string() : original->body;
+  taken.id = "call_" + sha256_hex(seen + answer.text()).substr(0, kIdDigits);
+  answer.edit([&taken](chat::AnswerParts& parts) {
+    parts.tool_calls.push_back(std::move(taken));
+    parts.text.clear();
+    parts.logprobs.clear();
+    parts.finish = chat::FinishReason::kToolCalls;
+  });
 }
 
 }  // namespace minimill::protocol

@@ -34,46 +34,49 @@ TEST(ForcedCall, IsAskedForAsJsonOfAnyOfTheTools) {
 
 TEST(ForcedCall, NamedToolIsTheOnlyChoice) {
   chat::ChatRequest request = openai::parse_chat_request(kBody).value();
-  request.tool_choice = chat::ToolChoice::kNamed;
-  request.tool_name = "g";
+  request.edit([](chat::RequestParts& parts) {
+    parts.tool_choice = chat::ToolChoice::kNamed;
+    parts.tool_name = "g";
+  });
 
   const chat::ChatRequest asked = call_as_json(request);
 
-  EXPECT_EQ(asked.json_schema.at("schema").at("properties").at("name").at("enum").at(0), "g");
+  EXPECT_EQ(asked.json_schema().at("schema").at("properties").at("name").at("enum").at(0), "g");
 }
 
 TEST(ForcedCall, OnlyADemandMakesOne) {
   chat::ChatRequest request = openai::parse_chat_request(kBody).value();
-  request.tool_choice = chat::ToolChoice::kAuto;
+  request.edit([](chat::RequestParts& parts) { parts.tool_choice = chat::ToolChoice::kAuto; });
   EXPECT_FALSE(demands_call(request));
 }
 
 TEST(ForcedCall, AnswerIsReadAsTheCall) {
-  chat::ChatAnswer answer;
-  answer.text = R"({"name": "f", "arguments": {"a": 1}})";
-  answer.body = "{}";
+  chat::AnswerParts parts;
+  parts.text = R"({"name": "f", "arguments": {"a": 1}})";
+  chat::ChatAnswer answer(std::move(parts), {.protocol = chat::Protocol::kOpenAi, .body = "{}"});
 
   take_call(answer);
 
-  ASSERT_EQ(answer.tool_calls.size(), 1U);
-  EXPECT_EQ(answer.tool_calls[0].name, "f");
-  EXPECT_EQ(answer.tool_calls[0].arguments, R"({"a":1})");
-  EXPECT_FALSE(answer.tool_calls[0].id.empty());
-  EXPECT_EQ(answer.finish, chat::FinishReason::kToolCalls);
-  EXPECT_TRUE(answer.text.empty());
-  EXPECT_TRUE(answer.body.empty());
+  ASSERT_EQ(answer.tool_calls().size(), 1U);
+  EXPECT_EQ(answer.tool_calls()[0].name, "f");
+  EXPECT_EQ(answer.tool_calls()[0].arguments, R"({"a":1})");
+  EXPECT_FALSE(answer.tool_calls()[0].id.empty());
+  EXPECT_EQ(answer.finish(), chat::FinishReason::kToolCalls);
+  EXPECT_TRUE(answer.text().empty());
+  EXPECT_EQ(answer.untouched(), nullptr);
 }
 
 TEST(ForcedCall, AnswerThatIsNoneStaysWhatItIs) {
   for (const char* text :
        {"", "sorry", R"({"name": "f", "argum)", R"({"name": 1, "arguments": {}})"}) {
-    chat::ChatAnswer answer;
-    answer.text = text;
-    answer.finish = chat::FinishReason::kLength;
+    chat::AnswerParts parts;
+    parts.text = text;
+    parts.finish = chat::FinishReason::kLength;
+    chat::ChatAnswer answer(std::move(parts));
     take_call(answer);
-    EXPECT_TRUE(answer.tool_calls.empty());
-    EXPECT_EQ(answer.text, text);
-    EXPECT_EQ(answer.finish, chat::FinishReason::kLength);
+    EXPECT_TRUE(answer.tool_calls().empty());
+    EXPECT_EQ(answer.text(), text);
+    EXPECT_EQ(answer.finish(), chat::FinishReason::kLength);
   }
 }
 

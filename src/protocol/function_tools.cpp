@@ -33,7 +33,7 @@ Result<chat::Tool> parse_tool(const json::value& value, const std::string& path)
 
 }  // namespace
 
-Result<> parse_function_tools(const json::array& tools, chat::ChatRequest& request) {
+Result<> parse_function_tools(const json::array& tools, chat::RequestParts& request) {
   if (tools.size() > kMaxTools) {
     return fail_field("tools", fmt::format("'tools' has more than {} entries", kMaxTools));
   }

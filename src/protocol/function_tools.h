@@ -10,6 +10,6 @@
 namespace minimill::protocol {
 
 /// The entries of "tools" into the request. kInvalidArgument names the field.
-Result<> parse_function_tools(const boost::json::array& tools, chat::ChatRequest& request);
+Result<> parse_function_tools(const boost::json::array& tools, chat::RequestParts& request);
 
 }  // namespace minimill::protocol

@@ -72,8 +72,8 @@ class StreamWriter {
 
   Shape shape_;
   std::string model_;
-  std::string head_;           // {"model":…,"created_at":"
-  chat::ChatAnswer gathered_;  // tool calls, usage and finish only
+  std::string head_;            // {"model":…,"created_at":"
+  chat::AnswerParts gathered_;  // tool calls, usage and finish only
 };
 
 /// {"error": "…"}: the hint is part of it. Valid JSON whatever bytes the message holds.

@@ -7,9 +7,9 @@ namespace minimill::protocol::ollama {
 
 std::string write_answer(const chat::ChatAnswer& answer, Shape shape, WallTime created_at,
                          const Durations& durations) {
-  json::object written = answer_json(shape, answer.model, created_at, answer);
-  add_ending(answer.finish, answer.usage, durations, written);
-  if (!answer.logprobs.empty()) written["logprobs"] = logprobs_json(answer.logprobs);
+  json::object written = answer_json(shape, answer.model(), created_at, answer.parts());
+  add_ending(answer.finish(), answer.usage(), durations, written);
+  if (!answer.logprobs().empty()) written["logprobs"] = logprobs_json(answer.logprobs());
   return json::serialize(written);
 }
 

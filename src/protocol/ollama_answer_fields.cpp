@@ -44,7 +44,7 @@ std::string_view done_reason(chat::FinishReason finish) {
 }  // namespace
 
 json::object answer_json(Shape shape, std::string_view model, WallTime created_at,
-                         const chat::ChatAnswer& answer) {
+                         const chat::AnswerParts& answer) {
   json::object written{{"model", model}, {"created_at", rfc3339(created_at)}};
   json::object message;
   json::object& said = shape == Shape::kChat ? message : written;

@@ -14,7 +14,7 @@ namespace minimill::protocol::ollama {
 /// An answer's text, thoughts and tool calls, as far as there are any: {"model", "created_at",
 /// "message": {"role", "content", …}} or {…, "response", …}.
 boost::json::object answer_json(Shape shape, std::string_view model, WallTime created_at,
-                                const chat::ChatAnswer& answer);
+                                const chat::AnswerParts& answer);
 
 /// "done", its reason, the token counts and the durations, which only the last line has.
 void add_ending(chat::FinishReason finish, const chat::Usage& usage, const Durations& durations,

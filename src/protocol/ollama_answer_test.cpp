@@ -93,14 +93,14 @@ TEST(OllamaStream, LogprobsComeWithTheirText) {
 }
 
 TEST(OllamaAnswer, HasAllInOne) {
-  const chat::ChatAnswer answer{.model = "m",
+  const chat::AnswerParts parts{.model = "m",
                                 .text = "yes",
                                 .reasoning = "hm",
                                 .tool_calls = {{"c", "f", R"({"a":1})"}},
                                 .logprobs = {{"yes", -1, {}}},
                                 .finish = chat::FinishReason::kStop,
-                                .usage = {7, 2, 0},
-                                .body = {}};
+                                .usage = {7, 2, 0}};
+  const chat::ChatAnswer answer(parts);
 
   const auto chat = parsed(ollama::write_answer(answer, Shape::kChat, kNow, kDurations));
   const auto generate = parsed(ollama::write_answer(answer, Shape::kGenerate, kNow, kDurations));

@@ -185,7 +185,7 @@ std::optional<std::chrono::seconds> read_keep_alive(Fields& fields) {
   return whole_seconds(*seconds);
 }
 
-Result<> read_options(const json::object& body, chat::ChatRequest& request) {
+Result<> read_options(const json::object& body, chat::RequestDraft& request) {
   Fields fields(body);
   const json::object* options = options_in(fields);
   if (!fields.ok()) return std::unexpected(std::move(fields).error());

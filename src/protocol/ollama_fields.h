@@ -21,7 +21,7 @@ std::string read_model(Fields& fields);
 std::optional<std::chrono::seconds> read_keep_alive(Fields& fields);
 
 /// "options": those that a request has a place for; each of the rest becomes a note in `emulated`.
-Result<> read_options(const json::object& body, chat::ChatRequest& request);
+Result<> read_options(const json::object& body, chat::RequestDraft& request);
 /// The same for requests that have a place for none.
 Result<> note_options(const json::object& body, std::vector<std::string>& emulated);
 

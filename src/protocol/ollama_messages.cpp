@@ -15,7 +15,6 @@
 namespace minimill::protocol::ollama {
 namespace {
 
-using chat::ChatRequest;
 using chat::Message;
 using chat::Role;
 
@@ -206,7 +205,7 @@ Result<> parse_images(const json::array& images, const std::string& path, Messag
   return {};
 }
 
-Result<> parse_messages(const json::array& messages, ChatRequest& request) {
+Result<> parse_messages(const json::array& messages, chat::RequestParts& request) {
   request.messages.reserve(messages.size());
   CallIds ids;
   for (std::size_t i = 0; i < messages.size(); ++i) {

@@ -11,7 +11,7 @@
 namespace minimill::protocol::ollama {
 
 /// Appends "messages" to the request's; errors name the field in it.
-Result<> parse_messages(const boost::json::array& messages, chat::ChatRequest& request);
+Result<> parse_messages(const boost::json::array& messages, chat::RequestParts& request);
 
 /// Appends base64 images to a message as data URLs, their types told by how they begin. They come
 /// before the text that asks about them, as Ollama puts them.

@@ -12,14 +12,18 @@
 namespace minimill::protocol::ollama {
 namespace {
 
-using chat::ChatRequest;
 using chat::Message;
 using chat::Role;
 
 constexpr std::int64_t kMaxTopLogprobs = 20;
 
+/// A request while it is being read.
+struct Reading : Request {
+  chat::RequestDraft draft;
+};
+
 /// "json", or the schema that the answer has to follow.
-void read_format(Fields& fields, ChatRequest& request) {
+void read_format(Fields& fields, chat::RequestDraft& request) {
   const json::value* format = fields.find("format");
   if (format == nullptr || *format == "") return;
   if (const json::object* schema = format->if_object()) {
@@ -32,7 +36,7 @@ void read_format(Fields& fields, ChatRequest& request) {
   }
 }
 
-void read_think(Fields& fields, ChatRequest& request) {
+void read_think(Fields& fields, chat::RequestDraft& request) {
   const json::value* think = fields.find("think");
   if (think == nullptr) return;
   if (const bool* wanted = think->if_bool()) {
@@ -46,21 +50,21 @@ void read_think(Fields& fields, ChatRequest& request) {
 }
 
 /// What both endpoints have beside the conversation itself.
-Result<> parse_common(const json::object& body, Request& request) {
+Result<> parse_common(const json::object& body, Reading& request) {
   Fields fields(body);
-  request.chat.model = read_model(fields);
-  request.chat.stream = fields.bool_or("stream", true);
-  request.chat.logprobs = fields.bool_or("logprobs", false);
-  request.chat.top_logprobs =
+  request.draft.model = read_model(fields);
+  request.draft.stream = fields.bool_or("stream", true);
+  request.draft.logprobs = fields.bool_or("logprobs", false);
+  request.draft.top_logprobs =
       fields.optional_integer("top_logprobs", 0, kMaxTopLogprobs).value_or(0);
   request.keep_alive = read_keep_alive(fields);
-  read_format(fields, request.chat);
-  read_think(fields, request.chat);
+  read_format(fields, request.draft);
+  read_think(fields, request.draft);
   if (!fields.ok()) return std::unexpected(std::move(fields).error());
-  return read_options(body, request.chat);
+  return read_options(body, request.draft);
 }
 
-Result<> parse_chat(const json::object& body, Request& request) {
+Result<> parse_chat(const json::object& body, Reading& request) {
   Fields fields(body);
   const json::array* messages = fields.optional_array("messages");
   const json::array* tools = fields.optional_array("tools");
@@ -70,10 +74,10 @@ Result<> parse_chat(const json::object& body, Request& request) {
   if (!fields.ok()) return std::unexpected(std::move(fields).error());
   request.load_only = messages == nullptr || messages->empty();
   if (!request.load_only) {
-    if (Result<> read = parse_messages(*messages, request.chat); !read) return read;
+    if (Result<> read = parse_messages(*messages, request.draft); !read) return read;
   }
   if (tools == nullptr) return {};
-  return parse_function_tools(*tools, request.chat);
+  return parse_function_tools(*tools, request.draft);
 }
 
 std::unexpected<Error> refuse(std::string_view field, std::string_view why, std::string hint) {
@@ -105,7 +109,7 @@ Result<> refuse_unsupported(Fields& fields) {
   return {};
 }
 
-Result<> parse_generate(const json::object& body, Request& request) {
+Result<> parse_generate(const json::object& body, Reading& request) {
   Fields fields(body);
   if (Result<> read = refuse_unsupported(fields); !read) return read;
   std::string system = fields.string_or("system", "");
@@ -115,31 +119,31 @@ Result<> parse_generate(const json::object& body, Request& request) {
   request.load_only = prompt.empty();
   if (request.load_only) return {};
   if (!system.empty()) {
-    request.chat.messages.push_back(chat::text_message(Role::kSystem, std::move(system)));
+    request.draft.messages.push_back(chat::text_message(Role::kSystem, std::move(system)));
   }
   Message message;
   if (images != nullptr) {
     if (Result<> read = parse_images(*images, "images", message); !read) return read;
   }
   message.parts.emplace_back(chat::Text{std::move(prompt)});
-  request.chat.messages.push_back(std::move(message));
+  request.draft.messages.push_back(std::move(message));
   return {};
 }
 
 Result<Request> parse_request(std::string_view text,
-                              Result<> (*parse_conversation)(const json::object&, Request&)) {
+                              Result<> (*parse_conversation)(const json::object&, Reading&)) {
   Result<json::object> body = parse_json_object(text);
   if (!body) return std::unexpected(std::move(body.error()));
-  Request request;
+  Reading request;
   if (Result<> read = parse_common(*body, request); !read) {
     return std::unexpected(std::move(read.error()));
   }
   if (Result<> read = parse_conversation(*body, request); !read) {
     return std::unexpected(std::move(read.error()));
   }
-  request.chat.protocol = chat::Protocol::kOllama;
-  request.chat.body = std::move(*body);
-  return request;
+  request.chat = chat::ChatRequest(std::move(request.draft),
+                                   {.protocol = chat::Protocol::kOllama, .body = std::move(*body)});
+  return std::move(static_cast<Request&>(request));
 }
 
 }  // namespace

@@ -51,21 +51,21 @@ TEST(OllamaRequest, AWholeChatIsRead) {
   EXPECT_EQ(request.keep_alive, std::chrono::minutes(90));
   EXPECT_FALSE(request.load_only);
   const chat::ChatRequest& chat = request.chat;
-  EXPECT_EQ(chat.model, "llama3.2:3b");
+  EXPECT_EQ(chat.model(), "llama3.2:3b");
   EXPECT_TRUE(chat.stream);
-  EXPECT_EQ(chat.protocol, chat::Protocol::kOllama);
-  EXPECT_EQ(chat.body.at("model"), "llama3.2:3b");
-  EXPECT_EQ(chat.response_format, chat::ResponseFormat::kJsonObject);
-  EXPECT_EQ(chat.reasoning_effort, "medium");
+  EXPECT_EQ(chat.original()->protocol, chat::Protocol::kOllama);
+  EXPECT_EQ(chat.original()->body.at("model"), "llama3.2:3b");
+  EXPECT_EQ(chat.response_format(), chat::ResponseFormat::kJsonObject);
+  EXPECT_EQ(chat.reasoning_effort(), "medium");
   EXPECT_TRUE(chat.logprobs);
-  EXPECT_EQ(chat.top_logprobs, 3);
-  ASSERT_EQ(chat.messages.size(), 2U);
-  EXPECT_EQ(chat.messages[0], chat::text_message(chat::Role::kSystem, "Be short."));
-  EXPECT_THAT(chat.messages[1].parts,
+  EXPECT_EQ(chat.top_logprobs(), 3);
+  ASSERT_EQ(chat.messages().size(), 2U);
+  EXPECT_EQ(chat.messages()[0], chat::text_message(chat::Role::kSystem, "Be short."));
+  EXPECT_THAT(chat.messages()[1].parts,
               ElementsAre(chat::Part(chat::Image{"data:image/png;base64,iVBORw0KGgo="}),
                           chat::Part(chat::Text{"What is this?"})));
-  ASSERT_EQ(chat.tools.size(), 1U);
-  EXPECT_EQ(chat.tools[0].name, "look");
+  ASSERT_EQ(chat.tools().size(), 1U);
+  EXPECT_EQ(chat.tools()[0].name, "look");
   const chat::Sampling expected{.temperature = 0.5,
                                 .top_p = 0.9,
                                 .max_tokens = 100,
@@ -76,7 +76,7 @@ TEST(OllamaRequest, AWholeChatIsRead) {
                                 .min_p = 0.1,
                                 .repeat_penalty = 1.2,
                                 .top_k = 20};
-  EXPECT_EQ(chat.sampling, expected);
+  EXPECT_EQ(chat.sampling(), expected);
   EXPECT_THAT(chat.emulated, IsEmpty());
 }
 
@@ -198,15 +198,15 @@ TEST(OllamaRequest, ToolCallsGetIdsAndTheirResultsFindThem) {
                            .value()
                            .chat;
 
-  EXPECT_THAT(request.messages[1].parts,
+  EXPECT_THAT(request.messages()[1].parts,
               ElementsAre(chat::Part(chat::ToolCall{"call_0", "weather", R"({"city":"Rome"})"}),
                           chat::Part(chat::ToolCall{"call_1", "weather", R"({"city":"Oslo"})"}),
                           chat::Part(chat::ToolCall{"call_2", "time", "{}"})));
-  EXPECT_EQ(request.messages[2].parts[0], chat::Part(chat::ToolResult{"call_2", "noon"}));
-  EXPECT_EQ(request.messages[3].parts[0], chat::Part(chat::ToolResult{"call_0", "sun"}));
-  EXPECT_EQ(request.messages[4].parts[0], chat::Part(chat::ToolResult{"call_1", "snow"}));
-  EXPECT_EQ(request.messages[6].parts[0], chat::Part(chat::ToolResult{"own", "one"}));
-  EXPECT_EQ(request.messages[7].parts[0], chat::Part(chat::ToolResult{"call_4", "two"}));
+  EXPECT_EQ(request.messages()[2].parts[0], chat::Part(chat::ToolResult{"call_2", "noon"}));
+  EXPECT_EQ(request.messages()[3].parts[0], chat::Part(chat::ToolResult{"call_0", "sun"}));
+  EXPECT_EQ(request.messages()[4].parts[0], chat::Part(chat::ToolResult{"call_1", "snow"}));
+  EXPECT_EQ(request.messages()[6].parts[0], chat::Part(chat::ToolResult{"own", "one"}));
+  EXPECT_EQ(request.messages()[7].parts[0], chat::Part(chat::ToolResult{"call_4", "two"}));
 }
 
 TEST(OllamaRequest, ReadsAsOpenAisOnTheWayToABackend) {
@@ -220,8 +220,8 @@ TEST(OllamaRequest, ReadsAsOpenAisOnTheWayToABackend) {
   const auto sent =
       openai::parse_chat_request(openai::write_chat_request(request, "backend", true)).value();
 
-  EXPECT_EQ(sent.messages, request.messages);
-  EXPECT_EQ(sent.model, "backend");
+  EXPECT_EQ(sent.messages(), request.messages());
+  EXPECT_EQ(sent.model(), "backend");
 }
 
 TEST(OllamaRequest, OptionsOfTheEngineAreNotDroppedInSilence) {
@@ -247,8 +247,8 @@ TEST(OllamaRequest, TheDocumentationsExampleWithEveryOptionIsRead) {
         "vocab_only": false, "use_mmap": true, "use_mlock": false, "num_thread": 8}})");
 
   ASSERT_TRUE(request.has_value());
-  EXPECT_EQ(request->chat.sampling.temperature, 0.8);
-  EXPECT_EQ(request->chat.sampling.max_tokens, 100);
+  EXPECT_EQ(request->chat.sampling().temperature, 0.8);
+  EXPECT_EQ(request->chat.sampling().max_tokens, 100);
   EXPECT_EQ(request->chat.emulated.size(), 17U) << "27 options less the 10 of a request";
 }
 
@@ -256,7 +256,7 @@ TEST(OllamaRequest, WhatMeansNoLimitOrAnyIsUnset) {
   for (const char* options : {R"({"num_predict":-1})", R"({"num_predict":-2})", R"({"seed":-1})"}) {
     const auto request =
         ollama::parse_chat_request(with(R"("options":)" + std::string(options))).value();
-    EXPECT_EQ(request.chat.sampling, chat::Sampling{}) << options;
+    EXPECT_EQ(request.chat.sampling(), chat::Sampling{}) << options;
   }
 }
 
@@ -265,9 +265,9 @@ TEST(OllamaRequest, ASchemaIsAFormat) {
       ollama::parse_chat_request(with(R"("format":{"type":"object"},"stream":false)")).value().chat;
 
   EXPECT_FALSE(request.stream);
-  EXPECT_EQ(request.response_format, chat::ResponseFormat::kJsonSchema);
-  EXPECT_EQ(request.json_schema.at("schema"), json::value({{"type", "object"}}));
-  EXPECT_EQ(ollama::parse_chat_request(with(R"("format":"")"))->chat.response_format,
+  EXPECT_EQ(request.response_format(), chat::ResponseFormat::kJsonSchema);
+  EXPECT_EQ(request.json_schema().at("schema"), json::value({{"type", "object"}}));
+  EXPECT_EQ(ollama::parse_chat_request(with(R"("format":"")"))->chat.response_format(),
             chat::ResponseFormat::kText);
 }
 
@@ -277,7 +277,7 @@ TEST(OllamaRequest, ThinkIsAnEffort) {
   for (const auto& [think, effort] : cases) {
     const auto request =
         ollama::parse_chat_request(with(R"("think":)" + std::string(think))).value();
-    EXPECT_EQ(request.chat.reasoning_effort, effort) << think;
+    EXPECT_EQ(request.chat.reasoning_effort(), effort) << think;
   }
 }
 
@@ -318,9 +318,9 @@ TEST(OllamaGenerate, APromptIsAMessage) {
 
   ASSERT_TRUE(request.has_value());
   EXPECT_TRUE(request->chat.stream);
-  ASSERT_EQ(request->chat.messages.size(), 2U);
-  EXPECT_EQ(request->chat.messages[0], chat::text_message(chat::Role::kSystem, "s"));
-  EXPECT_THAT(request->chat.messages[1].parts,
+  ASSERT_EQ(request->chat.messages().size(), 2U);
+  EXPECT_EQ(request->chat.messages()[0], chat::text_message(chat::Role::kSystem, "s"));
+  EXPECT_THAT(request->chat.messages()[1].parts,
               ElementsAre(chat::Part(chat::Image{"data:image/gif;base64,R0lGODlh"}),
                           chat::Part(chat::Text{"x"})));
 }

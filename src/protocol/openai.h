@@ -22,20 +22,20 @@
 
 namespace minimill::protocol::openai {
 
-/// The body of POST /v1/chat/completions. Unknown fields stay in ChatRequest::body.
+/// The body of POST /v1/chat/completions. Unknown fields stay in ChatRequest::original.
 Result<chat::ChatRequest> parse_chat_request(std::string_view body);
 
 /// A body for a backend that speaks OpenAI's protocol and calls its model `model`. A request that
 /// arrived in this protocol keeps every field it came with; only model, stream and stream_options
-/// are replaced. One from another protocol, or made by minimill, is written from its parts.
-/// llama-server (`target`) answers once, knows one name for the limit of tokens, and takes sampling
-/// that OpenAI does not have.
+/// are replaced. One that was edited, is from another protocol, or made by minimill, is written
+/// from its parts. llama-server (`target`) answers once, knows one name for the limit of tokens,
+/// and takes sampling that OpenAI does not have.
 std::string write_chat_request(const chat::ChatRequest& request, std::string_view model,
                                bool stream, Target target = Target::kOpenAi);
 
 /// A whole chat.completion object. Anything else is kUpstream.
 Result<chat::ChatAnswer> parse_answer(std::string body);
-/// `answer.body` itself where its protocol is this one.
+/// The backend's own bytes where its protocol is this one and nothing has edited the answer.
 std::string write_answer(const chat::ChatAnswer& answer, std::string_view id,
                          std::int64_t created_s);
 

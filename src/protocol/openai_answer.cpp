@@ -11,7 +11,7 @@
 namespace minimill::protocol::openai {
 namespace {
 
-Result<> read_tool_calls(const json::array& calls, chat::ChatAnswer& answer) {
+Result<> read_tool_calls(const json::array& calls, chat::AnswerParts& answer) {
   if (calls.size() > static_cast<std::size_t>(kMaxToolCalls)) {
     return fail(ErrorCode::kUpstream, fmt::format("an answer with {} tool calls", calls.size()));
   }
@@ -40,7 +40,7 @@ bool is_text_or_null(const json::value* value) {
   return value == nullptr || value->is_null() || value->is_string();
 }
 
-json::object message_json(const chat::ChatAnswer& answer) {
+json::object message_json(const chat::AnswerParts& answer) {
   json::object message{{"role", "assistant"}, {"content", answer.text}};
   if (!answer.reasoning.empty()) message["reasoning_content"] = answer.reasoning;
   if (answer.tool_calls.empty()) return message;
@@ -76,7 +76,7 @@ Result<chat::ChatAnswer> parse_answer(std::string body) {
   const json::object& message = *object_in(*choice, "message");
   if (!is_text_or_null(message.if_contains("content"))) return garbage("a chat completion", body);
 
-  chat::ChatAnswer answer;
+  chat::AnswerParts answer;
   answer.model = text_in(*parsed, "model");
   answer.text = text_in(message, "content");
   answer.reasoning = reasoning_in(message);
@@ -87,9 +87,8 @@ Result<chat::ChatAnswer> parse_answer(std::string body) {
   answer.logprobs = logprobs_in(*choice);
   answer.finish = finish_reason(text_in(*choice, "finish_reason"));
   if (const json::object* usage = object_in(*parsed, "usage")) answer.usage = usage_of(*usage);
-  answer.protocol = chat::Protocol::kOpenAi;
-  answer.body = std::move(body);
-  return answer;
+  return chat::ChatAnswer(std::move(answer),
+                          {.protocol = chat::Protocol::kOpenAi, .body = std::move(body)});
 }
 
 std::string write_answer(const chat::ChatAnswer& answer, std::string_view id,
@@ -100,23 +99,26 @@ std::string write_answer(const chat::ChatAnswer& answer, std::string_view id,
 std::string write_answers(const std::vector<chat::ChatAnswer>& answers, std::string_view id,
                           std::int64_t created_s) {
   const chat::ChatAnswer& first = answers.front();
-  const bool as_it_came = first.protocol == chat::Protocol::kOpenAi && !first.body.empty();
-  if (as_it_came && answers.size() == 1) return first.body;
+  const chat::OriginalAnswer* untouched = first.untouched();
+  if (untouched != nullptr && untouched->protocol == chat::Protocol::kOpenAi &&
+      answers.size() == 1) {
+    return untouched->body;
+  }
   json::array choices;
   chat::Usage usage;
   for (const chat::ChatAnswer& answer : answers) {
     json::object choice{{"index", choices.size()},
-                        {"message", message_json(answer)},
+                        {"message", message_json(answer.parts())},
                         {"logprobs", nullptr},
-                        {"finish_reason", finish_name(answer.finish)}};
-    if (!answer.logprobs.empty()) choice["logprobs"] = logprobs_json(answer.logprobs);
+                        {"finish_reason", finish_name(answer.finish())}};
+    if (!answer.logprobs().empty()) choice["logprobs"] = logprobs_json(answer.logprobs());
     choices.push_back(std::move(choice));
-    usage += answer.usage;
+    usage += answer.usage();
   }
   return json::serialize(json::object{{"id", id},
                                       {"object", "chat.completion"},
                                       {"created", created_s},
-                                      {"model", first.model},
+                                      {"model", first.model()},
                                       {"choices", std::move(choices)},
                                       {"usage", usage_json(usage)}});
 }

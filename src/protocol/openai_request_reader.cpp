@@ -14,6 +14,7 @@ namespace {
 
 using chat::ChatRequest;
 using chat::Message;
+using chat::RequestDraft;
 using chat::Role;
 
 std::unexpected<Error> fail_object(const std::string& path) {
@@ -143,7 +144,7 @@ Result<Message> parse_message(const json::value& value, const std::string& path)
   return message;
 }
 
-Result<> parse_messages(const json::array& messages, ChatRequest& request) {
+Result<> parse_messages(const json::array& messages, RequestDraft& request) {
   request.messages.reserve(messages.size());
   for (std::size_t i = 0; i < messages.size(); ++i) {
     Result<Message> message = parse_message(messages[i], fmt::format("messages[{}]", i));
@@ -153,7 +154,7 @@ Result<> parse_messages(const json::array& messages, ChatRequest& request) {
   return {};
 }
 
-Result<> parse_named_tool(const json::object& choice, ChatRequest& request) {
+Result<> parse_named_tool(const json::object& choice, RequestDraft& request) {
   Fields fields(choice, "tool_choice.");
   const json::object* function = fields.optional_object("function");
   if (function == nullptr) fields.reject("function", "is required");
@@ -165,7 +166,7 @@ Result<> parse_named_tool(const json::object& choice, ChatRequest& request) {
   return {};
 }
 
-Result<> parse_tool_choice(const json::value& choice, ChatRequest& request) {
+Result<> parse_tool_choice(const json::value& choice, RequestDraft& request) {
   if (const json::object* named = choice.if_object()) return parse_named_tool(*named, request);
   if (choice == "none") {
     request.tool_choice = chat::ToolChoice::kNone;
@@ -178,7 +179,7 @@ Result<> parse_tool_choice(const json::value& choice, ChatRequest& request) {
   return {};
 }
 
-Result<> parse_response_format(const json::object& format, ChatRequest& request) {
+Result<> parse_response_format(const json::object& format, RequestDraft& request) {
   Fields fields(format, "response_format.");
   const std::string type = fields.required_string("type");
   if (type == "json_object") {
@@ -230,7 +231,7 @@ void parse_sampling(Fields& fields, chat::Sampling& sampling) {
   sampling.frequency_penalty = fields.optional_number("frequency_penalty", -2, 2);
 }
 
-void parse_wishes(Fields& fields, ChatRequest& request) {
+void parse_wishes(Fields& fields, RequestDraft& request) {
   request.choices = fields.optional_integer("n", 1, kMaxChoices).value_or(1);
   request.logprobs = fields.bool_or("logprobs", false);
   request.top_logprobs = fields.optional_integer("top_logprobs", 0, kMaxTopLogprobs).value_or(0);
@@ -249,7 +250,7 @@ void parse_wishes(Fields& fields, ChatRequest& request) {
   }
 }
 /// What is a string or a list, an object or a string: kinds that Fields has no getter for.
-Result<> parse_mixed(Fields& fields, ChatRequest& request) {
+Result<> parse_mixed(Fields& fields, RequestDraft& request) {
   if (const json::array* tools = fields.optional_array("tools")) {
     if (Result<> read = parse_function_tools(*tools, request); !read) return read;
   }
@@ -275,7 +276,7 @@ Result<> parse_mixed(Fields& fields, ChatRequest& request) {
 Result<ChatRequest> parse_chat_request(std::string_view text) {
   Result<json::object> parsed = parse_json_object(text);
   if (!parsed) return std::unexpected(std::move(parsed.error()));
-  ChatRequest request;
+  RequestDraft request;
   Fields fields(*parsed);
   request.model = fields.required_string("model");
   if (request.model.empty() || request.model.size() > kMaxModelBytes) {
@@ -298,9 +299,8 @@ Result<ChatRequest> parse_chat_request(std::string_view text) {
   parse_wishes(fields, request);
   request.stream = fields.bool_or("stream", false);
   if (!fields.ok()) return std::unexpected(std::move(fields).error());
-  request.protocol = chat::Protocol::kOpenAi;
-  request.body = std::move(*parsed);
-  return request;
+  return ChatRequest(std::move(request),
+                     {.protocol = chat::Protocol::kOpenAi, .body = std::move(*parsed)});
 }
 
 }  // namespace minimill::protocol::openai

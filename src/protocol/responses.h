@@ -27,7 +27,7 @@ namespace minimill::protocol::responses {
 struct ResponsesRequest {
   /// The instructions, if any, as the first message, then the input's items as messages.
   chat::ChatRequest chat;
-  bool has_instructions = false;     // chat.messages[0] is they
+  bool has_instructions = false;     // chat.messages()[0] is they
   std::string previous_response_id;  // empty: a conversation begins
   bool store = true;
   boost::json::array input_items;  // as they are stored and shown; see normalised()
@@ -38,7 +38,7 @@ struct ResponsesRequest {
 
 /// The body of POST /v1/responses. What OpenAI alone can do (its tools, files, prompts and
 /// conversations, work in the background) is kUnsupported, naming the field; what is done otherwise
-/// than asked is noted in chat.emulated. Unknown fields stay in chat.body.
+/// than asked is noted in chat.emulated. Unknown fields stay in chat.original().
 Result<ResponsesRequest> parse_responses_request(std::string_view body);
 
 /// Puts what was said before between the instructions, which are never inherited, and the input.

@@ -16,17 +16,17 @@ ResponseHead head() {
           .echo = parse_responses_request(R"({"model":"auto","input":"x"})")->echo};
 }
 
-json::object written(const chat::ChatAnswer& answer) {
-  return parse_json_object(write_response(head(), answer)).value();
+json::object written(const chat::AnswerParts& answer) {
+  return parse_json_object(write_response(head(), chat::ChatAnswer(answer))).value();
 }
 
 TEST(ResponsesAnswer, EveryFieldThatClientsReadIsThere) {
-  chat::ChatAnswer answer;
+  chat::AnswerParts answer;
   answer.text = "hi";
   answer.usage = {.prompt_tokens = 5, .completion_tokens = 2, .cached_prompt_tokens = 3};
 
   EXPECT_EQ(
-      write_response(head(), answer),
+      write_response(head(), chat::ChatAnswer(answer)),
       R"({"id":"resp_1","object":"response","created_at":7,"status":"completed",)"
       R"("background":false,"error":null,"incomplete_details":null,"model":"m","output":[)"
       R"({"id":"msg_1_0","type":"message","status":"completed","role":"assistant","content":[)"
@@ -43,7 +43,7 @@ TEST(ResponsesAnswer, EveryFieldThatClientsReadIsThere) {
 }
 
 TEST(ResponsesAnswer, ThoughtsComeFirstAndCallsLast) {
-  chat::ChatAnswer answer;
+  chat::AnswerParts answer;
   answer.reasoning = "hm";
   answer.text = "one moment";
   answer.tool_calls = {{"c1", "f", "{}"}, {"", "g", "[]"}};
@@ -63,7 +63,7 @@ TEST(ResponsesAnswer, ThoughtsComeFirstAndCallsLast) {
 }
 
 TEST(ResponsesAnswer, WhatWasCutSaysWhy) {
-  chat::ChatAnswer answer;
+  chat::AnswerParts answer;
   answer.reasoning = "hm";
   answer.text = "and th";
   answer.finish = chat::FinishReason::kLength;
@@ -84,7 +84,7 @@ TEST(ResponsesAnswer, NothingAtAllIsAnEmptyMessage) {
 }
 
 TEST(ResponsesAnswer, LogprobsAreFinite) {
-  chat::ChatAnswer answer;
+  chat::AnswerParts answer;
   answer.text = "ü";
   answer.logprobs = {{"ü", -0.5, {{"x", -std::numeric_limits<double>::infinity(), {}}}}};
 

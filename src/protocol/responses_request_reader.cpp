@@ -34,6 +34,11 @@ constexpr std::array<std::string_view, 7> kOtherIncludes{
 constexpr std::array<std::string_view, 6> kEfforts{"none",   "minimal", "low",
                                                    "medium", "high",    "xhigh"};
 
+/// A request while it is being read.
+struct Reading : ResponsesRequest {
+  chat::RequestDraft draft;
+};
+
 Result<> verdict(Fields& fields) {
   if (!fields.ok()) return std::unexpected(std::move(fields).error());
   return {};
@@ -60,12 +65,12 @@ Result<> refuse_what_is_openais(Fields& fields) {
   return verdict(fields);
 }
 
-Result<> parse_input(const Fields& fields, ResponsesRequest& request) {
+Result<> parse_input(const Fields& fields, Reading& request) {
   const json::value* input = fields.find("input");
   if (input == nullptr) return fail_field("input", "'input' is required");
   if (input->is_string()) {
     const std::string_view text = input->get_string();
-    request.chat.messages.push_back(chat::text_message(chat::Role::kUser, std::string(text)));
+    request.draft.messages.push_back(chat::text_message(chat::Role::kUser, std::string(text)));
     request.input_items = normalised(text);
     return {};
   }
@@ -77,13 +82,13 @@ Result<> parse_input(const Fields& fields, ResponsesRequest& request) {
   Result<std::vector<chat::Message>> messages = messages_of(*items, "input");
   if (!messages) return std::unexpected(std::move(messages.error()));
   if (messages->empty()) return fail_field("input", "'input' holds nothing but reasoning");
-  std::ranges::move(*messages, std::back_inserter(request.chat.messages));
+  std::ranges::move(*messages, std::back_inserter(request.draft.messages));
   request.input_items = normalised(*items);
-  if (has_reasoning(*items)) request.chat.emulated.emplace_back("reasoning items left out");
+  if (has_reasoning(*items)) request.draft.emulated.emplace_back("reasoning items left out");
   return {};
 }
 
-Result<> parse_tool(const json::value& value, const std::string& path, ResponsesRequest& request) {
+Result<> parse_tool(const json::value& value, const std::string& path, Reading& request) {
   const json::object* tool = value.if_object();
   if (tool == nullptr) return fail_field(path, fmt::format("'{}' must be an object", path));
   Fields fields(*tool, path + ".");
@@ -107,11 +112,11 @@ Result<> parse_tool(const json::value& value, const std::string& path, Responses
                                                {"description", repeated(fields, "description")},
                                                {"parameters", parsed.parameters},
                                                {"strict", strict}});
-  request.chat.tools.push_back(std::move(parsed));
+  request.draft.tools.push_back(std::move(parsed));
   return {};
 }
 
-Result<> parse_tools(Fields& fields, ResponsesRequest& request) {
+Result<> parse_tools(Fields& fields, Reading& request) {
   request.echo["tools"] = json::array();
   const json::array* tools = fields.optional_array("tools");
   if (tools == nullptr) return verdict(fields);
@@ -125,7 +130,7 @@ Result<> parse_tools(Fields& fields, ResponsesRequest& request) {
   return {};
 }
 
-Result<> parse_tool_choice(const Fields& fields, ResponsesRequest& request) {
+Result<> parse_tool_choice(const Fields& fields, Reading& request) {
   request.echo["tool_choice"] = "auto";
   const json::value* choice = fields.find("tool_choice");
   if (choice == nullptr) return {};
@@ -139,16 +144,16 @@ Result<> parse_tool_choice(const Fields& fields, ResponsesRequest& request) {
                       utf8_prefix(type, kShownBytes)),
           "use auto, none, required, or name a function");
     }
-    request.chat.tool_choice = chat::ToolChoice::kNamed;
-    request.chat.tool_name = inner.required_string("name");
+    request.draft.tool_choice = chat::ToolChoice::kNamed;
+    request.draft.tool_name = inner.required_string("name");
     if (Result<> read = verdict(inner); !read) return read;
-    request.echo["tool_choice"] = {{"type", "function"}, {"name", request.chat.tool_name}};
+    request.echo["tool_choice"] = {{"type", "function"}, {"name", request.draft.tool_name}};
     return {};
   }
   if (*choice == "none") {
-    request.chat.tool_choice = chat::ToolChoice::kNone;
+    request.draft.tool_choice = chat::ToolChoice::kNone;
   } else if (*choice == "required") {
-    request.chat.tool_choice = chat::ToolChoice::kRequired;
+    request.draft.tool_choice = chat::ToolChoice::kRequired;
   } else if (*choice != "auto") {
     return fail_field("tool_choice", "'tool_choice' is none that minimill knows",
                       "use auto, none, required, or name a function");
@@ -158,14 +163,14 @@ Result<> parse_tool_choice(const Fields& fields, ResponsesRequest& request) {
 }
 
 /// text.format carries flat what Chat Completions wraps in "json_schema".
-Result<> parse_format(const json::object& format, ResponsesRequest& request) {
+Result<> parse_format(const json::object& format, Reading& request) {
   Fields fields(format, "text.format.");
   const std::string type = fields.required_string("type");
   if (type == "json_object") {
-    request.chat.response_format = chat::ResponseFormat::kJsonObject;
+    request.draft.response_format = chat::ResponseFormat::kJsonObject;
   } else if (type == "json_schema") {
-    request.chat.response_format = chat::ResponseFormat::kJsonSchema;
-    json::object& schema = request.chat.json_schema;
+    request.draft.response_format = chat::ResponseFormat::kJsonSchema;
+    json::object& schema = request.draft.json_schema;
     schema["name"] = fields.required_string("name");
     if (auto description = fields.optional_string("description")) {
       schema["description"] = *description;
@@ -183,7 +188,7 @@ Result<> parse_format(const json::object& format, ResponsesRequest& request) {
   return verdict(fields);
 }
 
-Result<> parse_text(Fields& fields, ResponsesRequest& request) {
+Result<> parse_text(Fields& fields, Reading& request) {
   json::object echo{{"format", {{"type", "text"}}}};
   if (const json::object* text = fields.optional_object("text")) {
     Fields inner(*text, "text.");
@@ -195,14 +200,14 @@ Result<> parse_text(Fields& fields, ResponsesRequest& request) {
     if (verbosity != "low" && verbosity != "medium" && verbosity != "high") {
       inner.reject("verbosity", "must be low, medium or high");
     }
-    if (verbosity != "medium") request.chat.emulated.emplace_back("text.verbosity left out");
+    if (verbosity != "medium") request.draft.emulated.emplace_back("text.verbosity left out");
     if (Result<> read = verdict(inner); !read) return read;
   }
   request.echo["text"] = std::move(echo);
   return verdict(fields);
 }
 
-Result<> parse_reasoning(Fields& fields, ResponsesRequest& request) {
+Result<> parse_reasoning(Fields& fields, Reading& request) {
   json::object echo{{"effort", nullptr}, {"summary", nullptr}};
   if (const json::object* reasoning = fields.optional_object("reasoning")) {
     Fields inner(*reasoning, "reasoning.");
@@ -212,7 +217,7 @@ Result<> parse_reasoning(Fields& fields, ResponsesRequest& request) {
                      "use none, minimal, low, medium, high or xhigh");
       }
       echo["effort"] = *effort;
-      request.chat.reasoning_effort = std::move(*effort);
+      request.draft.reasoning_effort = std::move(*effort);
     }
     // A local model's thoughts are shown as they are, whatever summary is asked for.
     const std::string summary = inner.string_or("summary", "auto");
@@ -227,7 +232,7 @@ Result<> parse_reasoning(Fields& fields, ResponsesRequest& request) {
 }
 
 /// Log-probabilities are the one thing on OpenAI's list that minimill has to give.
-Result<> parse_include(Fields& fields, ResponsesRequest& request) {
+Result<> parse_include(Fields& fields, Reading& request) {
   const json::array* include = fields.optional_array("include");
   if (include == nullptr) return verdict(fields);
   if (include->size() > kMaxIncludes) {
@@ -236,7 +241,7 @@ Result<> parse_include(Fields& fields, ResponsesRequest& request) {
   for (std::size_t i = 0; i < include->size(); ++i) {
     const json::string* wanted = (*include)[i].if_string();
     if (wanted != nullptr && *wanted == kLogprobs) {
-      request.chat.logprobs = true;
+      request.draft.logprobs = true;
       continue;
     }
     const auto* known = wanted == nullptr
@@ -247,12 +252,12 @@ Result<> parse_include(Fields& fields, ResponsesRequest& request) {
       return fail_field(path, fmt::format("'{}' is nothing that minimill knows", path),
                         fmt::format("use {}", kLogprobs));
     }
-    request.chat.emulated.push_back(fmt::format("{} left out", *known));
+    request.draft.emulated.push_back(fmt::format("{} left out", *known));
   }
   return {};
 }
 
-Result<> parse_metadata(Fields& fields, ResponsesRequest& request) {
+Result<> parse_metadata(Fields& fields, Reading& request) {
   request.echo["metadata"] = json::object();
   const json::object* metadata = fields.optional_object("metadata");
   if (metadata == nullptr) return verdict(fields);
@@ -270,8 +275,8 @@ Result<> parse_metadata(Fields& fields, ResponsesRequest& request) {
   return verdict(fields);
 }
 
-Result<> parse_sampling(Fields& fields, ResponsesRequest& request) {
-  chat::ChatRequest& chat = request.chat;
+Result<> parse_sampling(Fields& fields, Reading& request) {
+  chat::RequestDraft& chat = request.draft;
   chat.sampling.temperature = fields.optional_number("temperature", 0, 2);
   chat.sampling.top_p = fields.optional_number("top_p", 0, 1);
   chat.sampling.max_tokens = fields.optional_integer("max_output_tokens", 1, kMaxAnswerTokens);
@@ -291,12 +296,12 @@ Result<> parse_sampling(Fields& fields, ResponsesRequest& request) {
   return verdict(fields);
 }
 
-Result<> parse_flags(Fields& fields, ResponsesRequest& request) {
+Result<> parse_flags(Fields& fields, Reading& request) {
   request.store = fields.bool_or("store", true);
-  request.chat.stream = fields.bool_or("stream", false);
-  request.chat.include_usage = true;  // every response has it
+  request.draft.stream = fields.bool_or("stream", false);
+  request.draft.include_usage = true;  // every response has it
   if (fields.find("parallel_tool_calls") != nullptr) {
-    request.chat.parallel_tool_calls = fields.bool_or("parallel_tool_calls", true);
+    request.draft.parallel_tool_calls = fields.bool_or("parallel_tool_calls", true);
   }
   request.previous_response_id = fields.string_or("previous_response_id", "");
   if (request.previous_response_id.size() > kMaxIdBytes) {
@@ -310,13 +315,13 @@ Result<> parse_flags(Fields& fields, ResponsesRequest& request) {
   (void)fields.optional_string("service_tier");
   request.echo["service_tier"] = "default";  // there is but one
   request.echo["store"] = request.store;
-  request.echo["parallel_tool_calls"] = request.chat.parallel_tool_calls.value_or(true);
+  request.echo["parallel_tool_calls"] = request.draft.parallel_tool_calls.value_or(true);
   return verdict(fields);
 }
 
-Result<> parse_words(Fields& fields, ResponsesRequest& request) {
-  request.chat.model = fields.required_string("model");
-  if (request.chat.model.empty() || request.chat.model.size() > kMaxModelBytes) {
+Result<> parse_words(Fields& fields, Reading& request) {
+  request.draft.model = fields.required_string("model");
+  if (request.draft.model.empty() || request.draft.model.size() > kMaxModelBytes) {
     fields.reject("model", fmt::format("must have 1 to {} bytes", kMaxModelBytes));
   }
   std::string instructions = fields.string_or("instructions", "");
@@ -324,7 +329,7 @@ Result<> parse_words(Fields& fields, ResponsesRequest& request) {
   if (Result<> read = verdict(fields); !read) return read;
   request.has_instructions = !instructions.empty();
   if (request.has_instructions) {
-    request.chat.messages.push_back(
+    request.draft.messages.push_back(
         chat::text_message(chat::Role::kSystem, std::move(instructions)));
   }
   return parse_input(fields, request);
@@ -335,7 +340,7 @@ Result<> parse_words(Fields& fields, ResponsesRequest& request) {
 Result<ResponsesRequest> parse_responses_request(std::string_view body) {
   Result<json::object> parsed = parse_json_object(body);
   if (!parsed) return std::unexpected(std::move(parsed.error()));
-  ResponsesRequest request;
+  Reading request;
   Fields fields(*parsed);
   Result<> read = refuse_what_is_openais(fields);
   if (read) read = parse_words(fields, request);
@@ -348,15 +353,19 @@ Result<ResponsesRequest> parse_responses_request(std::string_view body) {
   if (read) read = parse_sampling(fields, request);
   if (read) read = parse_flags(fields, request);
   if (!read) return std::unexpected(std::move(read.error()));
-  request.chat.protocol = chat::Protocol::kResponses;
-  request.chat.body = std::move(*parsed);
-  return request;
+  request.chat =
+      chat::ChatRequest(std::move(request.draft),
+                        {.protocol = chat::Protocol::kResponses, .body = std::move(*parsed)});
+  return std::move(static_cast<ResponsesRequest&>(request));
 }
 
 void insert_history(ResponsesRequest& request, std::vector<chat::Message> history) {
-  std::vector<chat::Message>& messages = request.chat.messages;
-  messages.insert(messages.begin() + (request.has_instructions ? 1 : 0),
-                  std::make_move_iterator(history.begin()), std::make_move_iterator(history.end()));
+  const bool instructed = request.has_instructions;
+  request.chat.edit([&history, instructed](chat::RequestParts& parts) {
+    parts.messages.insert(parts.messages.begin() + (instructed ? 1 : 0),
+                          std::make_move_iterator(history.begin()),
+                          std::make_move_iterator(history.end()));
+  });
 }
 
 }  // namespace minimill::protocol::responses

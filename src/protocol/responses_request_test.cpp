@@ -34,12 +34,12 @@ ResponsesRequest read(std::string_view body) { return parse_responses_request(bo
 TEST(ResponsesRequest, StringIsWhatTheUserSays) {
   const ResponsesRequest request = read(R"({"model":"m","input":"hi","instructions":"be brief"})");
 
-  EXPECT_THAT(request.chat.messages, ElementsAre(chat::text_message(Role::kSystem, "be brief"),
-                                                 chat::text_message(Role::kUser, "hi")));
+  EXPECT_THAT(request.chat.messages(), ElementsAre(chat::text_message(Role::kSystem, "be brief"),
+                                                   chat::text_message(Role::kUser, "hi")));
   EXPECT_EQ(json::serialize(request.input_items),
             R"([{"type":"message","role":"user","content":[{"type":"input_text","text":"hi"}]}])");
-  EXPECT_EQ(request.chat.protocol, chat::Protocol::kResponses);
-  EXPECT_EQ(request.chat.body.at("input"), "hi");
+  EXPECT_EQ(request.chat.original()->protocol, chat::Protocol::kResponses);
+  EXPECT_EQ(request.chat.original()->body.at("input"), "hi");
   EXPECT_TRUE(request.store);
   EXPECT_FALSE(request.chat.stream);
   EXPECT_THAT(request.chat.emulated, ElementsAre());
@@ -54,7 +54,7 @@ TEST(ResponsesRequest, EveryKindOfPartIsRead) {
         {"type":"output_text","text":"a","annotations":[]},{"type":"refusal","refusal":"no"}]})"));
 
   EXPECT_THAT(
-      request.chat.messages,
+      request.chat.messages(),
       ElementsAre(chat::text_message(Role::kSystem, "d"),
                   Message{.role = Role::kUser,
                           .parts = {chat::Text{"look"}, chat::Image{"data:image/png;base64,QQ=="}}},
@@ -74,7 +74,7 @@ TEST(ResponsesRequest, NeighbouringCallsAreOneMessageAndEachResultIsItsOwn) {
       {"role":"assistant","content":"and so on"})"));
 
   EXPECT_THAT(
-      request.chat.messages,
+      request.chat.messages(),
       ElementsAre(
           Message{.role = Role::kAssistant,
                   .parts = {chat::Text{"let me see"}, chat::ToolCall{"c1", "f", R"({"a":1})"},
@@ -104,18 +104,18 @@ TEST(ResponsesRequest, FlatToolsAndFormatsBecomeChats) {
       "include":["message.output_text.logprobs"],"top_logprobs":3,"stream":true,"store":false)"));
 
   const chat::ChatRequest& chat = request.chat;
-  EXPECT_THAT(chat.tools, ElementsAre(chat::Tool{"f", "d", {{"type", "object"}}}));
-  EXPECT_EQ(chat.tool_choice, chat::ToolChoice::kNamed);
-  EXPECT_EQ(chat.tool_name, "f");
-  EXPECT_EQ(chat.parallel_tool_calls, false);
-  EXPECT_EQ(json::serialize(chat.json_schema),
+  EXPECT_THAT(chat.tools(), ElementsAre(chat::Tool{"f", "d", {{"type", "object"}}}));
+  EXPECT_EQ(chat.tool_choice(), chat::ToolChoice::kNamed);
+  EXPECT_EQ(chat.tool_name(), "f");
+  EXPECT_EQ(chat.parallel_tool_calls(), false);
+  EXPECT_EQ(json::serialize(chat.json_schema()),
             R"({"name":"n","schema":{"type":"array"},"strict":true})");
-  EXPECT_EQ(chat.sampling.temperature, 0.5);
-  EXPECT_EQ(chat.sampling.top_p, 0.9);
-  EXPECT_EQ(chat.sampling.max_tokens, 7);
-  EXPECT_EQ(chat.reasoning_effort, "low");
+  EXPECT_EQ(chat.sampling().temperature, 0.5);
+  EXPECT_EQ(chat.sampling().top_p, 0.9);
+  EXPECT_EQ(chat.sampling().max_tokens, 7);
+  EXPECT_EQ(chat.reasoning_effort(), "low");
   EXPECT_TRUE(chat.logprobs);
-  EXPECT_EQ(chat.top_logprobs, 3);
+  EXPECT_EQ(chat.top_logprobs(), 3);
   EXPECT_TRUE(chat.stream);
   EXPECT_FALSE(request.store);
 }
@@ -150,7 +150,7 @@ TEST(ResponsesRequest, WhatIsDoneOtherwiseThanAskedIsNoted) {
               ElementsAre("text.verbosity left out", "reasoning.encrypted_content left out",
                           "truncation disabled"));
   EXPECT_FALSE(request.chat.logprobs);
-  EXPECT_EQ(request.chat.top_logprobs, 0);
+  EXPECT_EQ(request.chat.top_logprobs(), 0);
 }
 
 TEST(ResponsesRequest, HistoryStandsBetweenInstructionsAndInput) {
@@ -161,11 +161,11 @@ TEST(ResponsesRequest, HistoryStandsBetweenInstructionsAndInput) {
   insert_history(bare, {chat::text_message(Role::kUser, "before")});
 
   EXPECT_EQ(request.previous_response_id, "resp_1");
-  EXPECT_THAT(request.chat.messages, ElementsAre(chat::text_message(Role::kSystem, "i"),
-                                                 chat::text_message(Role::kUser, "before"),
-                                                 chat::text_message(Role::kUser, "x")));
-  EXPECT_THAT(bare.chat.messages, ElementsAre(chat::text_message(Role::kUser, "before"),
-                                              chat::text_message(Role::kUser, "x")));
+  EXPECT_THAT(request.chat.messages(), ElementsAre(chat::text_message(Role::kSystem, "i"),
+                                                   chat::text_message(Role::kUser, "before"),
+                                                   chat::text_message(Role::kUser, "x")));
+  EXPECT_THAT(bare.chat.messages(), ElementsAre(chat::text_message(Role::kUser, "before"),
+                                                chat::text_message(Role::kUser, "x")));
 }
 
 TEST(ResponsesRequest, ChatCompletionsBackendGetsItAll) {

@@ -123,12 +123,13 @@ TEST(ResponsesStream, WholeAndStreamedAnswersEndAsTheSameResponse) {
                                       chat::ToolCallDelta{1, "", "g", ""},
                                       chat::Finish{chat::FinishReason::kToolCalls},
                                       chat::UsageReport{{5, 2, 3}}};
-  chat::ChatAnswer answer;
+  chat::AnswerParts answer;
   for (const ChatEvent& event : events) chat::accumulate(answer, event);
 
   const auto frames = frames_in(stream_of(events));
 
-  EXPECT_EQ(frames.back().at("response"), json::value(response_object(head(), answer)));
+  EXPECT_EQ(frames.back().at("response"),
+            json::value(response_object(head(), chat::ChatAnswer(answer))));
 }
 
 TEST(ResponsesStream, ThoughtsEndWhereWordsBegin) {

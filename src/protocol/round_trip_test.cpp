@@ -8,7 +8,7 @@
 namespace minimill::protocol {
 namespace {
 
-using chat::ChatAnswer;
+using chat::AnswerParts;
 using chat::ChatEvent;
 
 const std::vector<ChatEvent> kEvents{
@@ -22,8 +22,8 @@ const std::vector<ChatEvent> kEvents{
     chat::Finish{chat::FinishReason::kToolCalls},
 };
 
-ChatAnswer gathered(const std::vector<ChatEvent>& events) {
-  ChatAnswer answer;
+AnswerParts gathered(const std::vector<ChatEvent>& events) {
+  AnswerParts answer;
   for (const ChatEvent& event : events) chat::accumulate(answer, event);
   return answer;
 }
@@ -74,21 +74,20 @@ TEST(Anthropic, WrittenStreamReadsBackAsTheSameAnswer) {
 }
 
 TEST(OpenAi, WholeAnswerReadsBack) {
-  ChatAnswer answer = gathered(kEvents);
+  AnswerParts answer = gathered(kEvents);
   answer.model = "m";
-  ChatAnswer read = openai::parse_answer(openai::write_answer(answer, "id", 1)).value();
-  read.body.clear();
-  EXPECT_EQ(read, answer);
+  const chat::ChatAnswer read =
+      openai::parse_answer(openai::write_answer(chat::ChatAnswer(answer), "id", 1)).value();
+  EXPECT_EQ(read.parts(), answer);
 }
 
 TEST(Anthropic, WholeAnswerReadsBack) {
-  ChatAnswer answer = gathered(kEvents);
+  AnswerParts answer = gathered(kEvents);
   answer.model = "m";
   answer.reasoning.clear();
-  answer.protocol = chat::Protocol::kAnthropic;
-  ChatAnswer read = anthropic::parse_answer(anthropic::write_answer(answer, "id")).value();
-  read.body.clear();
-  EXPECT_EQ(read, answer);
+  const chat::ChatAnswer read =
+      anthropic::parse_answer(anthropic::write_answer(chat::ChatAnswer(answer), "id")).value();
+  EXPECT_EQ(read.parts(), answer);
 }
 
 TEST(OpenAi, FieldsMinimillHasNeverHeardOfSurvive) {
@@ -126,7 +125,7 @@ TEST(Anthropic, OpenAiRequestIsTranslated) {
   EXPECT_EQ(messages[2].at("content").as_array()[0].at("tool_use_id"), "c");
   const auto back = anthropic::parse_messages_request(json::serialize(sent));
   ASSERT_TRUE(back.has_value());
-  EXPECT_EQ(back->tools.size(), 1U);
+  EXPECT_EQ(back->tools().size(), 1U);
 }
 
 TEST(OpenAi, WrongTypesNameTheirField) {

@@ -13,7 +13,7 @@
 namespace minimill::protocol {
 namespace {
 
-using chat::ChatAnswer;
+using chat::AnswerParts;
 using chat::ChatEvent;
 using Frames = std::vector<std::pair<std::string, std::string>>;  // event, data
 
@@ -30,8 +30,8 @@ Frames frames_in(std::string_view text) {
   return frames;
 }
 
-ChatAnswer gathered(const std::vector<ChatEvent>& events) {
-  ChatAnswer answer;
+AnswerParts gathered(const std::vector<ChatEvent>& events) {
+  AnswerParts answer;
   for (const ChatEvent& event : events) chat::accumulate(answer, event);
   return answer;
 }
@@ -186,7 +186,7 @@ TEST(AnthropicStream, AllOfThePromptIsCountedAndACallWithoutArgumentsIsJson) {
        {"",
         R"({"type":"message_delta","delta":{"stop_reason":"tool_use"},"usage":{"output_tokens":7}})"},
        {"", R"({"type":"message_stop"})"}});
-  const ChatAnswer answer = gathered(events);
+  const AnswerParts answer = gathered(events);
 
   EXPECT_EQ(answer.usage, (chat::Usage{10, 7, 3}));
   ASSERT_EQ(answer.tool_calls.size(), 1U);

@@ -145,14 +145,15 @@ Treatment treatment(const FieldRule& rule, chat::Protocol protocol, Target targe
 Result<Fit> fit_request(const chat::ChatRequest& request, Target target) {
   Fit fit;
   fit.emulated = request.emulated;
-  const auto protocol = static_cast<std::size_t>(request.protocol);
-  if (request.body.empty()) return fit;
+  const chat::OriginalRequest* original = request.original();
+  if (original == nullptr) return fit;
+  const auto protocol = static_cast<std::size_t>(original->protocol);
   for (const FieldRule& rule : field_rules()) {
     const std::string_view field = rule.names[protocol];
     if (field.empty()) continue;
-    const Treatment how = treatment(rule, request.protocol, target);
+    const Treatment how = treatment(rule, original->protocol, target);
     if (how == Treatment::kPassed || how == Treatment::kTranslated) continue;
-    if (!is_asked(rule, field, request.body)) continue;
+    if (!is_asked(rule, field, original->body)) continue;
     switch (how) {
       case Treatment::kRefused:
         return std::unexpected(refusal(target, std::string(field), fmt::format("'{}'", field)));
@@ -163,13 +164,13 @@ Result<Fit> fit_request(const chat::ChatRequest& request, Target target) {
         fit.left_out.emplace_back(field);
     }
   }
-  if (speaks(request.protocol, target)) return fit;  // what we have never heard of goes along
-  if (request.protocol == chat::Protocol::kAnthropic) {
-    if (Result<> blocks = fit_blocks(request.body, target, fit); !blocks) {
+  if (speaks(original->protocol, target)) return fit;  // what we have never heard of goes along
+  if (original->protocol == chat::Protocol::kAnthropic) {
+    if (Result<> blocks = fit_blocks(original->body, target, fit); !blocks) {
       return std::unexpected(std::move(blocks.error()));
     }
   }
-  for (const auto& [key, value] : request.body) {
+  for (const auto& [key, value] : original->body) {
     if (!value.is_null() && !is_ruled(key, protocol)) fit.left_out.emplace_back(key);
   }
   return fit;

@@ -97,11 +97,15 @@ TEST(WholeAnswers, AreReadWithExtraFieldsAndRefusedOtherwise) {
 }
 
 TEST(WholeAnswers, ThoughtsSurviveBothWays) {
-  chat::ChatAnswer answer;
+  chat::AnswerParts answer;
   answer.text = "t";
   answer.reasoning = "r";
-  EXPECT_EQ(openai::parse_answer(openai::write_answer(answer, "i", 1))->reasoning, "r");
-  EXPECT_EQ(anthropic::parse_answer(anthropic::write_answer(answer, "i"))->reasoning, "r");
+  EXPECT_EQ(
+      openai::parse_answer(openai::write_answer(chat::ChatAnswer(answer), "i", 1))->reasoning(),
+      "r");
+  EXPECT_EQ(
+      anthropic::parse_answer(anthropic::write_answer(chat::ChatAnswer(answer), "i"))->reasoning(),
+      "r");
 }
 
 }  // namespace

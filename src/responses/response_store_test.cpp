@@ -25,8 +25,9 @@ StoredResponse response(std::string id, std::string previous, std::string_view a
                         std::string_view answered) {
   const auto request = protocol::responses::parse_responses_request(
       json::serialize(json::object{{"model", "m"}, {"input", asked}}));
-  chat::ChatAnswer answer;
-  answer.text = answered;
+  chat::AnswerParts said;
+  said.text = answered;
+  const chat::ChatAnswer answer(std::move(said));
   const protocol::responses::ResponseHead head{
       .id = id, .model = "m", .created_s = 7, .echo = request->echo};
   return {.id = std::move(id),

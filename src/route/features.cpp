@@ -278,14 +278,14 @@ RouteInput route_input(const chat::ChatRequest& request) {
   RouteInput input;
   input.text = chat::prompt_text(request);
   input.turns = 0;
-  for (const chat::Message& message : request.messages) {
+  for (const chat::Message& message : request.messages()) {
     if (message.role == chat::Role::kUser) ++input.turns;
     for (const chat::Part& part : message.parts) {
       if (std::holds_alternative<chat::Image>(part)) ++input.images;
     }
   }
-  input.tools = static_cast<int>(request.tools.size());
-  input.wants_json = request.response_format != chat::ResponseFormat::kText;
+  input.tools = static_cast<int>(request.tools().size());
+  input.wants_json = request.response_format() != chat::ResponseFormat::kText;
   return input;
 }
 

@@ -33,7 +33,7 @@ class LedgeredStream final : public chat::ChatStream {
       open_->close(event.error());
     } else if (!*event) {
       open_->end_attempt(usage_);
-      given_(*open_, std::move(answer_));
+      given_(*open_, chat::ChatAnswer(std::move(answer_)));
       open_->close();
     } else if (const auto* report = std::get_if<chat::UsageReport>(&**event)) {
       usage_ = report->usage;
@@ -52,7 +52,7 @@ class LedgeredStream final : public chat::ChatStream {
   std::unique_ptr<chat::ChatStream> inner_;
   bool gathered_;
   std::function<void(OpenRequest&, chat::ChatAnswer)> given_;
-  chat::ChatAnswer answer_;
+  chat::AnswerParts answer_;
   chat::Usage usage_;
 };
 
@@ -115,7 +115,7 @@ Work Gateway::work_of(const OpenRequest& open) const {
       .model = decision.model,
       .operation = decision.operation,
       .prompt_bytes = open.input().text.size(),
-      .max_tokens = ask.request.sampling.max_tokens.value_or(0),
+      .max_tokens = ask.request.sampling().max_tokens.value_or(0),
       .may_move = decision.lane == chat::Lane::kLocal && may_go_out(ask) && backends_.cloud_ready(),
       .deadline = ask.request.deadline};
 }
@@ -160,7 +160,7 @@ bool Gateway::is_too_dear(const Ask& ask, std::string_view model) const {
   const std::size_t bytes = chat::prompt_text(ask.request).size();
   const chat::Usage usage{.prompt_tokens = chat::estimated_tokens(bytes),
                           .completion_tokens = planner_.expected_answer_tokens(
-                              model, ask.request.sampling.max_tokens.value_or(0))};
+                              model, ask.request.sampling().max_tokens.value_or(0))};
   const bool any_model = ask.choice.model.empty();
   return backends_.least_cloud_cost_usd(model, any_model, usage) > *ask.max_cost_usd;
 }
@@ -227,8 +227,9 @@ asio::awaitable<Result<Gateway::Reply>> Gateway::attempt(OpenRequest& open,
     held->whole = true;
   }
   if (held->whole) {
-    chat::ChatAnswer answer = held->answer();
-    answer.model = reply.stream->model();
+    chat::AnswerParts gathered = held->answer();
+    gathered.model = reply.stream->model();
+    chat::ChatAnswer answer(std::move(gathered));
     if (Result<> fits = format.check(answer); !fits) {
       learn_failure(open, format.broken_kind(answer), fits.error());
       co_return std::unexpected(std::move(fits.error()));
@@ -326,7 +327,7 @@ asio::awaitable<Result<Served>> Gateway::complete(Ask ask) {
     co_return std::unexpected(std::move(reply.error()));
   }
   chat::ChatAnswer& answer = *reply->answer;
-  open.end_attempt(answer.usage);
+  open.end_attempt(answer.usage());
   open.trim_logprobs(answer);
   Served served{.serving = open.serving(), .answers = {}, .cost_usd = open.cost_usd()};
   given(open, is_compared(open) ? answer : chat::ChatAnswer{});
@@ -383,7 +384,7 @@ bool Gateway::is_compared(const OpenRequest& open) const {
 
 void Gateway::given(OpenRequest& open, chat::ChatAnswer answer) {
   outcomes_.remember(open.id(), open.recent());
-  if (!is_compared(open) || (answer.text.empty() && answer.tool_calls.empty())) return;
+  if (!is_compared(open) || (answer.text().empty() && answer.tool_calls().empty())) return;
   ShadowWork work{.id = open.id(),
                   .request = open.ask().request,
                   .input = open.input(),

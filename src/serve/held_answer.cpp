@@ -13,8 +13,8 @@ bool is_piece(const chat::ChatEvent& event) {
 
 }  // namespace
 
-chat::ChatAnswer HeldAnswer::answer() const {
-  chat::ChatAnswer gathered;
+chat::AnswerParts HeldAnswer::answer() const {
+  chat::AnswerParts gathered;
   for (const chat::ChatEvent& event : events) chat::accumulate(gathered, event);
   return gathered;
 }

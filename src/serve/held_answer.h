@@ -28,7 +28,7 @@ struct HeldAnswer {
   std::chrono::nanoseconds took{};
   bool whole = false;
 
-  chat::ChatAnswer answer() const;
+  chat::AnswerParts answer() const;
 };
 
 /// Reads until a limit is reached or the answer ends.

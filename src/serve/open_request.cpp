@@ -23,7 +23,7 @@ OpenRequest::OpenRequest(const Clock& clock, const Backends& backends, ledger::L
   record_.at = clock.wall();
   record_.app = ask_.app;
   record_.trace = ask_.trace;
-  record_.model_asked = ask_.request.model;
+  record_.model_asked = ask_.request.model();
   record_.stream = ask_.request.stream;
   record_.privacy = policy::name(ask_.privacy);
 }
@@ -100,16 +100,18 @@ void OpenRequest::trim_logprobs(chat::ChatEvent& event) const {
   auto* text = std::get_if<chat::TextDelta>(&event);
   if (text == nullptr || text->logprobs.empty()) return;
   if (!wants_logprobs_) text->logprobs.clear();
-  const auto top = static_cast<std::size_t>(ask_.request.top_logprobs);
+  const auto top = static_cast<std::size_t>(ask_.request.top_logprobs());
   for (chat::TokenLogprob& token : text->logprobs) {
     if (token.top.size() > top) token.top.resize(top);
   }
 }
 
 void OpenRequest::trim_logprobs(chat::ChatAnswer& answer) const {
-  chat::ChatEvent event = chat::TextDelta{{}, std::move(answer.logprobs)};
+  chat::ChatEvent event = chat::TextDelta{{}, answer.logprobs()};
   trim_logprobs(event);
-  answer.logprobs = std::move(std::get<chat::TextDelta>(event).logprobs);
+  std::vector<chat::TokenLogprob>& trimmed = std::get<chat::TextDelta>(event).logprobs;
+  if (trimmed == answer.logprobs()) return;
+  answer.edit([&trimmed](chat::AnswerParts& parts) { parts.logprobs = std::move(trimmed); });
 }
 
 void OpenRequest::fail_attempt(const Error& error) {

@@ -85,8 +85,8 @@ asio::awaitable<Result<chat::ChatAnswer>> Shadow::ask(chat::Lane lane, std::stri
   if (!call.done.provider.empty()) attempt.backend = call.done.provider;
   attempt.duration_ms = in_ms(clock_.steady() - began);
   if (answer) {
-    attempt.usage = answer->usage;
-    attempt.cost_usd = backends_.cost_usd(lane, attempt.backend, model, answer->usage);
+    attempt.usage = answer->usage();
+    attempt.cost_usd = backends_.cost_usd(lane, attempt.backend, model, answer->usage());
     spent_usd_ += attempt.cost_usd;
   } else {
     attempt.error = answer.error().message;
@@ -126,7 +126,7 @@ asio::awaitable<void> Shadow::carry_out(ShadowWork work) {
   const chat::ChatAnswer& cloud = was_local ? *answer : work.answer;
   check::Comparison comparison = check::compare_answers(local, cloud);
   route::OutcomeKind kind = route::OutcomeKind::kComparison;
-  const bool worded = local.tool_calls.empty() && cloud.tool_calls.empty();
+  const bool worded = local.tool_calls().empty() && cloud.tool_calls().empty();
   if (!options_.judge.empty() && worded && !comparison.alike) {
     const chat::ChatRequest question = check::judge_request(request, local, cloud, options_.judge);
     std::string judge = options_.judge;

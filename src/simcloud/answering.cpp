@@ -29,7 +29,7 @@ std::uint64_t hash_of(std::string_view text, std::uint64_t seed) {
 }
 
 std::string last_user_text(const chat::ChatRequest& request) {
-  for (const chat::Message& message : std::views::reverse(request.messages)) {
+  for (const chat::Message& message : std::views::reverse(request.messages())) {
     if (message.role == chat::Role::kUser) return message.text();
   }
   return {};
@@ -72,11 +72,12 @@ std::string Answering::text_for(const chat::ChatRequest& request, const std::str
     const bool right = unit_interval(hash_of(prompt, options_.seed)) < options_.p_correct;
     return right ? gold->second->right : gold->second->wrong;
   }
-  if (request.response_format == chat::ResponseFormat::kJsonSchema) {
-    const json::value* schema = request.json_schema.if_contains("schema");
+  if (request.response_format() == chat::ResponseFormat::kJsonSchema) {
+    const json::value* schema = request.json_schema().if_contains("schema");
     return json::serialize(schema == nullptr ? json::value(json::object{}) : sample_of(*schema));
   }
-  if (request.response_format == chat::ResponseFormat::kJsonObject) return R"({"simulated":true})";
+  if (request.response_format() == chat::ResponseFormat::kJsonObject)
+    return R"({"simulated":true})";
   if (const std::optional<std::string> results = what_tools_said(request)) {
     return std::string(kMark) + *results;
   }
@@ -84,8 +85,8 @@ std::string Answering::text_for(const chat::ChatRequest& request, const std::str
 }
 
 chat::ChatAnswer Answering::answer(const chat::ChatRequest& request) const {
-  chat::ChatAnswer answer;
-  answer.model = request.model.starts_with("sim-") ? request.model : "sim-" + request.model;
+  chat::AnswerParts answer;
+  answer.model = request.model().starts_with("sim-") ? request.model() : "sim-" + request.model();
   const std::string prompt = last_user_text(request);
   answer.usage.prompt_tokens = tokens_in(chat::prompt_text(request).size());
   answer.tool_calls = calls_for(request);
@@ -94,18 +95,18 @@ chat::ChatAnswer Answering::answer(const chat::ChatRequest& request) const {
     for (const chat::ToolCall& call : answer.tool_calls) {
       answer.usage.completion_tokens += tokens_in(call.arguments.size());
     }
-    return answer;
+    return chat::ChatAnswer(std::move(answer));
   }
   answer.text = text_for(request, prompt);
-  stop_at(request.sampling.stop, answer.text);
+  stop_at(request.sampling().stop, answer.text);
   answer.usage.completion_tokens = tokens_in(answer.text.size());
-  const std::int64_t most = request.sampling.max_tokens.value_or(answer.usage.completion_tokens);
+  const std::int64_t most = request.sampling().max_tokens.value_or(answer.usage.completion_tokens);
   if (answer.usage.completion_tokens > most) {
     answer.usage.completion_tokens = most;
     answer.text.resize(static_cast<std::size_t>(most * kBytesPerToken));
     answer.finish = chat::FinishReason::kLength;
   }
-  return answer;
+  return chat::ChatAnswer(std::move(answer));
 }
 
 std::chrono::nanoseconds Answering::first_token_after(std::uint64_t draw) const {

@@ -55,8 +55,8 @@ class Frames {
   Frames(Protocol protocol, const std::string& id, bool include_usage,
          const chat::ChatAnswer& answer, std::int64_t now_s)
       : protocol_(protocol),
-        openai_(id, answer.model, now_s, include_usage),
-        anthropic_(id, answer.model) {}
+        openai_(id, answer.model(), now_s, include_usage),
+        anthropic_(id, answer.model()) {}
 
   std::string write(const chat::ChatEvent& event) {
     std::string out;
@@ -87,8 +87,8 @@ chat::TokenLogprob logprob_of(std::string_view piece) {
 
 std::vector<chat::ChatEvent> events_of(const chat::ChatAnswer& answer, bool with_logprobs) {
   std::vector<chat::ChatEvent> events;
-  for (std::size_t i = 0; i < answer.tool_calls.size(); ++i) {
-    const chat::ToolCall& call = answer.tool_calls[i];
+  for (std::size_t i = 0; i < answer.tool_calls().size(); ++i) {
+    const chat::ToolCall& call = answer.tool_calls()[i];
     const auto index = static_cast<std::int64_t>(i);
     events.emplace_back(
         chat::ToolCallDelta{.index = index, .id = call.id, .name = call.name, .arguments = {}});
@@ -97,13 +97,13 @@ std::vector<chat::ChatEvent> events_of(const chat::ChatAnswer& answer, bool with
           .index = index, .id = {}, .name = {}, .arguments = std::string(piece)});
     }
   }
-  for (const std::string_view piece : pieces_of(answer.text)) {
+  for (const std::string_view piece : pieces_of(answer.text())) {
     chat::TextDelta delta{.text = std::string(piece)};
     if (with_logprobs) delta.logprobs.push_back(logprob_of(piece));
     events.emplace_back(std::move(delta));
   }
-  events.emplace_back(chat::UsageReport{answer.usage});
-  events.emplace_back(chat::Finish{answer.finish});
+  events.emplace_back(chat::UsageReport{answer.usage()});
+  events.emplace_back(chat::Finish{answer.finish()});
   return events;
 }
 
@@ -231,7 +231,7 @@ struct SimCloud::Impl {
       co_return;
     }
     const chat::ChatAnswer answer = answering.answer(*parsed);
-    co_await send(kOk, anthropic::write_count(answer.usage.prompt_tokens), out);
+    co_await send(kOk, anthropic::write_count(answer.usage().prompt_tokens), out);
   }
 
   asio::awaitable<void> send(int status, std::string body, http::Responder& out,
@@ -261,8 +261,8 @@ struct SimCloud::Impl {
   Fault fault_of(const http::Request& request, const chat::ChatRequest& chat,
                  std::uint64_t number) {
     std::string_view forced = request.headers.get("x-sim-fault");
-    if (chat.model.starts_with(kFaultModel)) {
-      forced = std::string_view(chat.model).substr(kFaultModel.size());
+    if (chat.model().starts_with(kFaultModel)) {
+      forced = std::string_view(chat.model()).substr(kFaultModel.size());
     }
     if (!forced.empty()) return parse_fault(forced).value_or(Fault::kNone);
     return request_fault(options.faults, unit_interval(options.seed * 1'000'003 + number));
@@ -327,12 +327,14 @@ struct SimCloud::Impl {
 
   asio::awaitable<void> whole(const chat::ChatRequest& request, const chat::ChatAnswer& answer,
                               Protocol protocol, Fault fault, http::Responder& out) {
-    co_await sleep_for(io, generation_time(answer.usage.completion_tokens));
+    co_await sleep_for(io, generation_time(answer.usage().completion_tokens));
     const std::string id = fmt::format("sim-{}", requests);
-    chat::ChatAnswer choice = plain(answer);
-    for (const std::string_view piece : pieces_of(answer.text)) {
-      if (request.logprobs) choice.logprobs.push_back(logprob_of(piece));
+    chat::ChatAnswer choice = answer;
+    std::vector<chat::TokenLogprob> logprobs;
+    for (const std::string_view piece : pieces_of(answer.text())) {
+      if (request.logprobs) logprobs.push_back(logprob_of(piece));
     }
+    choice.edit([&logprobs](chat::AnswerParts& parts) { parts.logprobs = std::move(logprobs); });
     const std::vector<chat::ChatAnswer> choices(static_cast<std::size_t>(request.choices), choice);
     std::string body = protocol == Protocol::kOpenAi
                            ? openai::write_answers(choices, id, unix_s(clock.wall()))
@@ -354,17 +356,12 @@ struct SimCloud::Impl {
     return json::serialize(answer);
   }
 
-  static chat::ChatAnswer plain(chat::ChatAnswer answer) {
-    answer.body.clear();
-    return answer;
-  }
-
   asio::awaitable<void> stream(const chat::ChatRequest& request, const chat::ChatAnswer& answer,
                                Protocol protocol, Fault fault, http::Responder& out) {
     http::Headers headers = marked("text/event-stream", protocol);
     Result<> sent = co_await out.start(kOk, std::move(headers));
     chat::ChatAnswer told = answer;
-    if (options.no_usage) told.usage = {};
+    if (options.no_usage) told.set_usage({});
     Frames frames(protocol, fmt::format("sim-{}", requests),
                   request.include_usage && !options.no_usage, told, unix_s(clock.wall()));
     const std::vector<chat::ChatEvent> events = events_of(told, request.logprobs);

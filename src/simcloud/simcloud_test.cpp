@@ -13,12 +13,12 @@ namespace minimill::simcloud {
 namespace {
 
 chat::ChatRequest asking(std::string text) {
-  chat::ChatRequest request;
-  request.messages.push_back(chat::text_message(chat::Role::kUser, std::move(text)));
+  chat::RequestParts parts;
+  parts.messages.push_back(chat::text_message(chat::Role::kUser, std::move(text)));
   for (const char* name : {"get_time", "get_weather"}) {
-    request.tools.push_back({.name = name, .description = {}, .parameters = {{"type", "object"}}});
+    parts.tools.push_back({.name = name, .description = {}, .parameters = {{"type", "object"}}});
   }
-  return request;
+  return chat::ChatRequest(std::move(parts));
 }
 
 std::vector<std::string> names(const std::vector<chat::ToolCall>& calls) {
@@ -30,11 +30,13 @@ std::vector<std::string> names(const std::vector<chat::ToolCall>& calls) {
 void answer_tools(chat::ChatRequest& request, const std::vector<chat::ToolCall>& calls) {
   chat::Message said{.role = chat::Role::kAssistant, .parts = {}};
   for (const chat::ToolCall& call : calls) said.parts.emplace_back(call);
-  request.messages.push_back(std::move(said));
-  for (const chat::ToolCall& call : calls) {
-    request.messages.push_back(
-        {.role = chat::Role::kTool, .parts = {chat::ToolResult{call.id, call.name + " said so"}}});
-  }
+  request.edit([&said, &calls](chat::RequestParts& parts) {
+    parts.messages.push_back(std::move(said));
+    for (const chat::ToolCall& call : calls) {
+      const chat::ToolResult result{call.id, call.name + " said so"};
+      parts.messages.push_back({.role = chat::Role::kTool, .parts = {result}});
+    }
+  });
 }
 
 TEST(SimulatedToolCalls, ComeOneATurnInTheOrderTheyAreNamed) {
@@ -54,19 +56,19 @@ TEST(SimulatedToolCalls, ComeOneATurnInTheOrderTheyAreNamed) {
 TEST(SimulatedToolCalls, ComeTogetherWhereThatIsAskedForAndAllowed) {
   chat::ChatRequest request = asking("In parallel: get_weather and get_time.");
   EXPECT_EQ(calls_for(request).size(), 2U);
-  request.parallel_tool_calls = false;
+  request.edit([](chat::RequestParts& parts) { parts.parallel_tool_calls = false; });
   EXPECT_EQ(calls_for(request).size(), 1U);
 }
 
 TEST(SimulatedToolCalls, AreAsTheAppInsists) {
   chat::ChatRequest request = asking("hello");
   EXPECT_TRUE(calls_for(request).empty());
-  request.tool_choice = chat::ToolChoice::kRequired;
+  request.edit([](chat::RequestParts& parts) { parts.tool_choice = chat::ToolChoice::kRequired; });
   EXPECT_EQ(names(calls_for(request)), std::vector<std::string>{"get_time"});
-  request.tool_choice = chat::ToolChoice::kNamed;
-  request.tool_name = "get_weather";
+  request.edit([](chat::RequestParts& parts) { parts.tool_choice = chat::ToolChoice::kNamed; });
+  request.edit([](chat::RequestParts& parts) { parts.tool_name = "get_weather"; });
   EXPECT_EQ(names(calls_for(request)), std::vector<std::string>{"get_weather"});
-  request.tool_choice = chat::ToolChoice::kNone;
+  request.edit([](chat::RequestParts& parts) { parts.tool_choice = chat::ToolChoice::kNone; });
   EXPECT_TRUE(calls_for(request).empty());
 }
 

@@ -15,12 +15,12 @@ namespace {
 /// What came after the user's last words; Anthropic's tool results are the user's messages, too.
 std::span<const chat::Message> since_user_spoke(const chat::ChatRequest& request,
                                                 std::string& said) {
-  for (std::size_t i = request.messages.size(); i > 0; --i) {
-    const chat::Message& message = request.messages[i - 1];
+  for (std::size_t i = request.messages().size(); i > 0; --i) {
+    const chat::Message& message = request.messages()[i - 1];
     const std::string text = message.text();
     if (message.role != chat::Role::kUser || text.empty()) continue;
     said = text;
-    return std::span(request.messages).subspan(i);
+    return std::span(request.messages()).subspan(i);
   }
   return {};
 }
@@ -43,7 +43,7 @@ chat::ToolCall call_of(const chat::Tool& tool, std::size_t number) {
 }  // namespace
 
 std::vector<chat::ToolCall> calls_for(const chat::ChatRequest& request) {
-  if (request.tools.empty() || request.tool_choice == chat::ToolChoice::kNone) return {};
+  if (request.tools().empty() || request.tool_choice() == chat::ToolChoice::kNone) return {};
   std::string said;
   std::set<std::string> called;
   for (const chat::Message& message : since_user_spoke(request, said)) {
@@ -51,23 +51,23 @@ std::vector<chat::ToolCall> calls_for(const chat::ChatRequest& request) {
       if (const auto* call = std::get_if<chat::ToolCall>(&part)) called.insert(call->name);
     }
   }
-  if (request.tool_choice == chat::ToolChoice::kNamed) {
-    const auto named = std::ranges::find(request.tools, request.tool_name, &chat::Tool::name);
-    if (named == request.tools.end()) return {};
+  if (request.tool_choice() == chat::ToolChoice::kNamed) {
+    const auto named = std::ranges::find(request.tools(), request.tool_name(), &chat::Tool::name);
+    if (named == request.tools().end()) return {};
     return {call_of(*named, called.size())};
   }
   std::vector<std::pair<std::size_t, const chat::Tool*>> wanted;
-  for (const chat::Tool& tool : request.tools) {
+  for (const chat::Tool& tool : request.tools()) {
     const std::size_t place = place_of(said, tool.name);
     if (place != std::string::npos && !called.contains(tool.name))
       wanted.emplace_back(place, &tool);
   }
   std::ranges::sort(wanted);
-  if (wanted.empty() && request.tool_choice == chat::ToolChoice::kRequired) {
-    wanted.emplace_back(0, &request.tools.front());
+  if (wanted.empty() && request.tool_choice() == chat::ToolChoice::kRequired) {
+    wanted.emplace_back(0, &request.tools().front());
   }
   const bool together =
-      said.find("parallel") != std::string::npos && request.parallel_tool_calls.value_or(true);
+      said.find("parallel") != std::string::npos && request.parallel_tool_calls().value_or(true);
   if (!together && wanted.size() > 1) wanted.resize(1);
   std::vector<chat::ToolCall> calls;
   for (const auto& [place, tool] : wanted) {

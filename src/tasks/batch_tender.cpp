@@ -254,9 +254,9 @@ double BatchTender::record(const tasks::BatchTask& item, const tasks::Task& task
   row.model = batch_.model;
   row.queued_ms = in_ms(batch_.created - task.due);
   row.duration_ms = in_ms(now - batch_.created);
-  row.usage = answer.usage;
+  row.usage = answer.usage();
   row.cost_usd = tools_.config.discount *
-                 tools_.backends.cost_usd(chat::Lane::kCloud, batch_.model, answer.usage);
+                 tools_.backends.cost_usd(chat::Lane::kCloud, batch_.model, answer.usage());
   row.error = std::move(error);
   const double cost_usd = row.cost_usd;
   ledger::RequestRecord record{.id = item.request,
@@ -296,10 +296,10 @@ asio::awaitable<Result<>> BatchTender::settle(tasks::BatchTask item,
     task.request = item.request;
     task.operation = item.operation;
     task.model = batch_.model;
-    task.prompt_tokens += answer->usage.prompt_tokens;
-    task.completion_tokens += answer->usage.completion_tokens;
+    task.prompt_tokens += answer->usage().prompt_tokens;
+    task.completion_tokens += answer->usage().completion_tokens;
     task.cost_usd += cost_usd;
-    task.all_cloud_cost_usd = tools_.backends.cloud_cost_usd(answer->usage);
+    task.all_cloud_cost_usd = tools_.backends.cloud_cost_usd(answer->usage());
     if (task.state == tasks::TaskState::kRunning) {
       tools_.judge.judge(task, chat::Lane::kCloud, *answer);
     }

@@ -19,7 +19,7 @@ TaskJudge::TaskJudge(const Clock& clock, const config::Config& config, learn::Ou
       ledger_(ledger) {}
 
 void TaskJudge::judge(tasks::Task& task, chat::Lane lane, const chat::ChatAnswer& answer) {
-  task.answer = answer.text;
+  task.answer = answer.text();
   task.error.clear();
   task.state = tasks::TaskState::kDone;
   task.finished = clock_.wall();
@@ -27,7 +27,7 @@ void TaskJudge::judge(tasks::Task& task, chat::Lane lane, const chat::ChatAnswer
 
   const Result<check::Check> check = check::Check::parse(task.spec.check);
   const check::Verdict verdict =
-      check ? check->run(answer.text)
+      check ? check->run(answer.text())
             : check::Verdict{.passed = false, .why = check.error().to_string()};
   (lane == chat::Lane::kLocal ? task.local_passed : task.cloud_passed) = verdict.passed;
   const auto judged =
@@ -85,15 +85,14 @@ route::RouteInput TaskJudge::route_input(const tasks::Task& task) {
 }
 
 chat::ChatRequest TaskJudge::chat_request(const tasks::Task& task, chat::Lane lane) const {
-  chat::ChatRequest request;
-  request.model = serve::kAuto;
-  request.messages.push_back(chat::text_message(chat::Role::kUser, task.prompt()));
-  request.sampling.temperature = 0;  // the same task gets the same answer
-  request.sampling.max_tokens =
-      lane == chat::Lane::kLocal
-          ? std::min(config_.tasks.max_tokens, config_.local.max_answer_tokens)
-          : config_.tasks.max_tokens;
-  return request;
+  chat::RequestParts parts;
+  parts.model = serve::kAuto;
+  parts.messages.push_back(chat::text_message(chat::Role::kUser, task.prompt()));
+  parts.sampling.temperature = 0;  // the same task gets the same answer
+  parts.sampling.max_tokens = lane == chat::Lane::kLocal ? std::min(config_.tasks.max_tokens,
+                                                                    config_.local.max_answer_tokens)
+                                                         : config_.tasks.max_tokens;
+  return chat::ChatRequest(std::move(parts));
 }
 
 }  // namespace minimill::tasks

@@ -322,18 +322,18 @@ asio::awaitable<TaskRunner::Next> TaskRunner::attempt(tasks::Task& task, chat::L
   row.duration_ms = in_ms(took);
   (lane == chat::Lane::kLocal ? task.local_s : task.cloud_s) += seconds(took);
   if (answer) {
-    row.usage = answer->usage;
+    row.usage = answer->usage();
     if (!call.done.provider.empty()) {
       row.backend = call.done.provider;
       row.model = call.done.model;
       row.duration_ms = in_ms(clock_.steady() - call.done.began);
       task.model = row.model;
     }
-    row.cost_usd = backends_.cost_usd(lane, row.backend, row.model, answer->usage);
-    task.prompt_tokens += answer->usage.prompt_tokens;
-    task.completion_tokens += answer->usage.completion_tokens;
+    row.cost_usd = backends_.cost_usd(lane, row.backend, row.model, answer->usage());
+    task.prompt_tokens += answer->usage().prompt_tokens;
+    task.completion_tokens += answer->usage().completion_tokens;
     task.cost_usd += row.cost_usd;
-    task.all_cloud_cost_usd = backends_.cloud_cost_usd(answer->usage);
+    task.all_cloud_cost_usd = backends_.cloud_cost_usd(answer->usage());
   } else {
     row.error = answer.error().message;
   }
@@ -345,9 +345,9 @@ asio::awaitable<TaskRunner::Next> TaskRunner::attempt(tasks::Task& task, chat::L
     if (lane == chat::Lane::kCloud && task.cloud_passed) {
       backends_.judged(call.done.provider, call.done.model, decision.operation, *task.cloud_passed);
     }
-    if (request.logprobs && !answer->logprobs.empty() && task.local_passed) {
+    if (request.logprobs && !answer->logprobs().empty() && task.local_passed) {
       const std::span<const chat::TokenLogprob> first(
-          answer->logprobs.data(), std::min(answer->logprobs.size(), serve::kWatchedTokens));
+          answer->logprobs().data(), std::min(answer->logprobs().size(), serve::kWatchedTokens));
       router_.learn_confidence(decision.p_local_ok, route::mean_logprob(first), *task.local_passed);
     }
     const bool escalated = task.state == tasks::TaskState::kQueued;

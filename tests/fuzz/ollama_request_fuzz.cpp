@@ -47,7 +47,7 @@ void check_chat(const chat::ChatRequest& request) {
 
 void check_ollama(const Result<protocol::ollama::Request>& request) {
   if (!request) return check_error(request.error());
-  check(request->load_only == request->chat.messages.empty());
+  check(request->load_only == request->chat.messages().empty());
   check_chat(request->chat);
 }
 

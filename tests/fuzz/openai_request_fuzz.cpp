@@ -23,7 +23,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!protocol::openai::parse_chat_request(
           protocol::openai::write_chat_request(*request, "m", true)))
     std::abort();
-  request->body.clear();
+  request->edit([](chat::RequestParts& parts) { parts.reasoning_effort += 'x'; });
+  (void)protocol::openai::write_chat_request(*request, "m", true);
+  (void)protocol::anthropic::write_messages_request(*request, "m", true);
+  request = chat::ChatRequest(request->parts());
   // From its parts it may be deeper than a reader goes, by what the other protocol wraps around.
   (void)protocol::openai::write_chat_request(*request, "m", true);
   (void)protocol::anthropic::write_messages_request(*request, "m", true);

@@ -30,7 +30,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   bool finished = false;
   std::string out;
-  chat::ChatAnswer gathered;
+  chat::AnswerParts gathered;
   for (const chat::ChatEvent& event : events) {
     if (finished && !std::holds_alternative<chat::UsageReport>(event)) std::abort();
     finished = finished || std::holds_alternative<chat::Finish>(event);
@@ -38,6 +38,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     chat::accumulate(gathered, event);
   }
   writer.finish(out);
-  if (!parse_json(protocol::openai::write_answer(gathered, "id", 0))) std::abort();
+  if (!parse_json(protocol::openai::write_answer(chat::ChatAnswer(gathered), "id", 0)))
+    std::abort();
   return 0;
 }

@@ -26,7 +26,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
 
-  std::vector<chat::Message> said = request->chat.messages;
+  std::vector<chat::Message> said = request->chat.messages();
   if (request->has_instructions) said.erase(said.begin());
   const auto stored = protocol::responses::messages_of(request->input_items, "input");
   if (!stored || *stored != said) std::abort();
@@ -35,16 +35,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   (void)protocol::anthropic::write_messages_request(request->chat, "m", true);
 
   const protocol::responses::ResponseHead head{
-      .id = "resp_1", .model = request->chat.model, .created_s = 1, .echo = request->echo};
+      .id = "resp_1", .model = request->chat.model(), .created_s = 1, .echo = request->echo};
   protocol::responses::ResponseStreamWriter writer(head);
-  chat::ChatAnswer answer;
+  chat::AnswerParts answer;
   std::string frames;
-  const chat::ChatEvent event = chat::TextDelta{request->chat.messages.front().text()};
+  const chat::ChatEvent event = chat::TextDelta{request->chat.messages().front().text()};
   chat::accumulate(answer, event);
   writer.write(event, frames);
   writer.finish(frames);
   const Result<json::object> whole =
-      parse_json_object(protocol::responses::write_response(head, answer));
+      parse_json_object(protocol::responses::write_response(head, chat::ChatAnswer(answer)));
   if (!whole || json::serialize(*whole) != json::serialize(writer.response())) std::abort();
   return 0;
 }
