@@ -6,11 +6,13 @@
 // is a key, every app needs one; but for programs of the user's own on the Unix socket, whose names
 // the kernel tells. Event-loop thread only.
 
+#include "api/routes.h"
 #include "config/config.h"
 #include "http/server.h"
 #include "policy/app_store.h"
 #include "policy/limits.h"
 #include "serve/gateway.h"
+#include "tasks/task.h"
 
 namespace minimill::api {
 
@@ -21,7 +23,10 @@ class Access {
   Access(const Clock& clock, const config::Config& config, bool always_keyed,
          policy::AppStore& apps);
 
-  /// Sets request.principal. kUnauthorized where a key is needed and there is none, or a wrong one.
+  static constexpr std::size_t kMaxNameBytes = 128;
+
+  /// Sets request.principal and is_owner. kUnauthorized where a key is needed and there is none, or
+  /// a wrong one.
   Result<> identify(http::Request& request);
 
   /// An ask by whoever sent `request`, with their defaults.
@@ -29,12 +34,13 @@ class Access {
   /// kForbidden, kRateLimited: what the app may not ask for, or not now. Puts the app's lane in the
   /// ask. What it may spend is its budgets' matter (Spending).
   Result<> admit(serve::Ask& ask);
-  /// kForbidden for apps with keys: which models this machine has is its owner's to say.
-  Result<> may_change_models(const http::Request& request) const;
-  /// kForbidden for apps with keys: a test is paid for by the machine's owner.
-  Result<> may_test_providers(const http::Request& request) const;
-  /// kForbidden for apps with keys: what is learnt of all apps is not one app's to read or change.
-  Result<> may_teach(const http::Request& request) const;
+  /// The same for a task that comes from `request`, which counts as one request for "auto"; its
+  /// privacy is settled, from the app's default or else the configuration's.
+  Result<> admit(const http::Request& request, tasks::TaskSpec& task);
+
+  /// Lets in whoever may use a route that is for `who`: kUnauthorized, kForbidden. The only place
+  /// that decides it.
+  Result<> may_use(http::Request& request, Who who);
 
  private:
   static constexpr std::chrono::milliseconds kLookAgain{200};

@@ -118,6 +118,8 @@ Result<serve::Ask> ChatApi::read(const http::Request& request, Exchange& exchang
   if (Result<> read = read_ask_headers(request.headers, ask); !read) {
     return std::unexpected(std::move(read.error()));
   }
+  ask.privacy = policy::stricter(ask.privacy, exchange.privacy());
+  exchange.settled(ask);
   Result<serve::ModelChoice> choice = selector_.resolve(ask.request.model());
   if (!choice) return std::unexpected(std::move(choice.error()));
   ask.choice = std::move(*choice);

@@ -15,7 +15,7 @@ class OllamaApi {
  public:
   OllamaApi(const Clock& clock, ChatApi& chats, EmbeddingService& embeddings,
             serve::Engines& engines, serve::ModelSelector& selector, http::Client& client,
-            const Access& access)
+            Access& access)
       : clock_(clock),
         chats_(chats),
         embeddings_(embeddings),
@@ -41,7 +41,7 @@ class OllamaApi {
   std::vector<std::string> names_beyond_the_device() const;
 
   /// Loads the model, or unloads it: what a request without a prompt asks for.
-  asio::awaitable<Result<>> load(std::string_view model,
+  asio::awaitable<Result<>> load(const http::Request& request, std::string_view model,
                                  std::optional<std::chrono::seconds> keep_alive);
   void keep_alive(std::string_view model, std::optional<std::chrono::seconds> time);
   /// The local model a name stands for; nullptr where it is none.
@@ -53,7 +53,7 @@ class OllamaApi {
   serve::Engines& engines_;
   serve::ModelSelector& selector_;
   http::Client& client_;
-  const Access& access_;
+  Access& access_;
 };
 
 }  // namespace minimill::api

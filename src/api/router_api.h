@@ -18,16 +18,13 @@ namespace minimill::api {
 class RouterApi {
  public:
   /// `learnt` is called when the state is to be saved.
-  RouterApi(const Clock& clock, ChatApi& chats, serve::Gateway& gateway, const Access& access,
-            route::Router& router, std::function<void()> learnt);
+  RouterApi(const Clock& clock, ChatApi& chats, serve::Gateway& gateway, route::Router& router,
+            std::function<void()> learnt);
 
   void add_to(Routes& routes);
 
  private:
   asio::awaitable<void> route(http::Request& request, http::Responder& out);
-  /// The handler, for whom may teach.
-  RouteHandler for_owner(
-      std::function<asio::awaitable<void>(const http::Request&, http::Responder&)> handler);
   asio::awaitable<void> show(http::Responder& out);
   asio::awaitable<void> get_state(http::Responder& out);
   asio::awaitable<void> examples(const http::Request& request, http::Responder& out, bool train);
@@ -36,7 +33,6 @@ class RouterApi {
   const Clock& clock_;
   ChatApi& chats_;
   serve::Gateway& gateway_;
-  const Access& access_;
   route::Router& router_;
   std::function<void()> learnt_;
 };

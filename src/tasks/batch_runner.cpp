@@ -65,7 +65,7 @@ const cloud::Provider* BatchRunner::usable_provider(const std::string& model) co
 bool BatchRunner::takes(const tasks::Task& task, const chat::Decision& decision) const {
   if (!tools_.config.enabled || work_.stopping() || !task.spec.can_wait_s) return false;
   if (decision.lane != chat::Lane::kCloud) return false;
-  if (task.spec.privacy != policy::Privacy::kAllow || under_way_.size() >= kMaxOpen) return false;
+  if (task.privacy() != policy::Privacy::kAllow || under_way_.size() >= kMaxOpen) return false;
   if (after(task.due, *task.spec.can_wait_s - tools_.config.min_wait_s) < tools_.clock.wall())
     return false;
   if (usable_provider(selector_.default_model(chat::Lane::kCloud)) == nullptr) return false;
@@ -95,6 +95,7 @@ void BatchRunner::add(const tasks::Task& task, chat::Decision decision) {
                                 .p_local_ok = decision.p_local_ok,
                                 .threshold = decision.threshold,
                                 .reasons = ledger::reasons_to_text(decision.reasons)},
+                       .app = task.app,
                        .bytes = bytes});
   gather_wake_.notify();
 }
@@ -125,16 +126,20 @@ asio::awaitable<Result<>> BatchRunner::resume() {
   co_return co_await tools_.batches.requeue_strays();
 }
 
-/// As many as one batch may hold, but for one that alone is too large.
-std::vector<tasks::BatchTask> BatchRunner::next_batch() {
+/// As many of one app's as one batch may hold, but for one that alone is too large.
+std::vector<tasks::BatchTask> BatchRunner::next_batch(const std::string& app) {
   std::vector<tasks::BatchTask> tasks;
   std::size_t bytes = 0;
-  while (!gathered_.empty() && tasks.size() < static_cast<std::size_t>(tools_.config.max_tasks)) {
-    Gathered& next = gathered_.front();
-    if (!tasks.empty() && bytes + next.bytes > kMaxBatchBytes) break;
-    bytes += next.bytes;
-    tasks.push_back(std::move(next.task));
-    gathered_.pop_front();
+  for (auto next = gathered_.begin(); next != gathered_.end();) {
+    if (tasks.size() >= static_cast<std::size_t>(tools_.config.max_tasks)) break;
+    if (next->app != app) {
+      ++next;
+      continue;
+    }
+    if (!tasks.empty() && bytes + next->bytes > kMaxBatchBytes) break;
+    bytes += next->bytes;
+    tasks.push_back(std::move(next->task));
+    next = gathered_.erase(next);
   }
   gathered_bytes_ -= bytes;
   gathered_since_ = tools_.clock.steady();
@@ -144,11 +149,12 @@ std::vector<tasks::BatchTask> BatchRunner::next_batch() {
 asio::awaitable<void> BatchRunner::flush() {
   tasks::Batch batch;
   batch.id = ids_.batch();
+  batch.app = gathered_.front().app;
   batch.model = gathered_for_;
   batch.created = tools_.clock.wall();
   const cloud::Provider* provider = usable_provider(batch.model);
   batch.provider = provider == nullptr ? std::string{} : provider->options().name;
-  std::vector<tasks::BatchTask> tasks = next_batch();
+  std::vector<tasks::BatchTask> tasks = next_batch(batch.app);
   const std::vector<tasks::BatchTask> taken = tasks;
   const BatchId id = batch.id;
   tasks::Batch stored = batch;

@@ -60,13 +60,14 @@ class BatchRunner {
  private:
   struct Gathered {
     tasks::BatchTask task;
+    std::string app;        // a batch is one app\'s
     std::size_t bytes = 0;  // of its prompt
   };
 
   asio::awaitable<void> gather();
   asio::awaitable<Result<>> resume();
   asio::awaitable<void> flush();
-  std::vector<tasks::BatchTask> next_batch();
+  std::vector<tasks::BatchTask> next_batch(const std::string& app);
   void tend_in_background(tasks::Batch batch, bool resumed);
   asio::awaitable<void> tend(BatchId id, std::shared_ptr<BatchTender> tender);
   const cloud::Provider* usable_provider(const std::string& model) const;

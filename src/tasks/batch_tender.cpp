@@ -141,7 +141,7 @@ asio::awaitable<std::vector<cloud::BatchItem>> BatchTender::items() {
     const Result<std::optional<tasks::Task>> task = tools_.tasks.find(item.task, item.run);
     if (!task || !*task) continue;
     Result<policy::Cleared<chat::ChatRequest>> cleared = policy::clear_for_cloud(
-        tools_.judge.chat_request(**task, chat::Lane::kCloud), (*task)->spec.privacy);
+        tools_.judge.chat_request(**task, chat::Lane::kCloud), (*task)->privacy());
     if (!cleared) continue;
     items.push_back({.custom_id = item.request.value, .request = std::move(*cleared)});
   }
@@ -261,13 +261,13 @@ double BatchTender::record(const tasks::BatchTask& item, const tasks::Task& task
   const double cost_usd = row.cost_usd;
   ledger::RequestRecord record{.id = item.request,
                                .at = batch_.created,
-                               .app = kTasksApp,
+                               .app = asks_as(task),
                                .task = item.task,
                                .run = item.run,
                                .trace = batch_.id.value,
                                .model_asked = std::string(serve::kAuto),
                                .stream = false,
-                               .privacy = std::string(policy::name(task.spec.privacy)),
+                               .privacy = std::string(policy::name(task.privacy())),
                                .decision = decision_of(batch_, item),
                                .attempts = {},
                                .status = 0};

@@ -9,14 +9,26 @@ namespace minimill::tasks {
 
 TaskJudge::TaskJudge(const Clock& clock, const config::Config& config, learn::Outcomes& outcomes,
                      const serve::ModelSelector& selector, serve::Engines& engines,
-                     serve::Spending& spending, ledger::Ledger& ledger)
+                     serve::Spending& spending, ledger::Ledger& ledger,
+                     const policy::AppStore& apps)
     : clock_(clock),
       config_(config),
       outcomes_(outcomes),
       selector_(selector),
       engines_(engines),
       spending_(spending),
-      ledger_(ledger) {}
+      ledger_(ledger),
+      apps_(apps) {}
+
+std::string asks_as(const tasks::Task& task) {
+  constexpr const char* kOwnersTasks = "tasks";
+  return task.app.empty() ? kOwnersTasks : task.app;
+}
+
+std::optional<chat::Lane> TaskJudge::lane_of(const tasks::Task& task) const {
+  const policy::App* app = task.app.empty() ? nullptr : apps_.named(task.app);
+  return app == nullptr ? std::nullopt : app->lane;
+}
 
 void TaskJudge::judge(tasks::Task& task, chat::Lane lane, const chat::ChatAnswer& answer) {
   task.answer = answer.text();
@@ -43,7 +55,7 @@ void TaskJudge::judge(tasks::Task& task, chat::Lane lane, const chat::ChatAnswer
 }
 
 bool TaskJudge::may_escalate(const tasks::Task& task) const {
-  return !task.escalated && task.spec.privacy == policy::Privacy::kAllow &&
+  return !task.escalated && task.privacy() == policy::Privacy::kAllow && !lane_of(task) &&
          selector_.cloud_available();
 }
 
@@ -71,10 +83,11 @@ route::RouteInput TaskJudge::route_input(const tasks::Task& task) {
   route::RouteInput input;
   input.title = task.spec.title;
   input.text = task.prompt();
-  input.app = kTasksApp;
+  input.app = asks_as(task);
   input.model = engines_.default_model();
   input.verifiable = !task.spec.check.is_null();
-  input.privacy = task.spec.privacy;
+  input.privacy = task.privacy();
+  input.forced = lane_of(task);
   if (task.escalated) input.forced = chat::Lane::kCloud;
   input.local_available = engines_.default_available();
   input.cloud_available = selector_.cloud_available();

@@ -15,7 +15,7 @@ namespace minimill::tasks {
 inline constexpr std::string_view kTaskColumns =
     "spec, run, state, due_ms, ready_ms, started_ms, finished_ms, attempts, request, lane, "
     "escalated, local_passed, cloud_passed, local_s, cloud_s, prompt_tokens, completion_tokens, "
-    "cost_usd, all_cloud_cost_usd, operation, model, answer, error, blockers";
+    "cost_usd, all_cloud_cost_usd, operation, model, answer, error, blockers, app";
 
 /// `row` has been stepped to a row.
 Result<Task> read_task(const sqlite::Statement& row);

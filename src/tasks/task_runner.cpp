@@ -113,6 +113,9 @@ asio::awaitable<Result<>> TaskRunner::save(tasks::Task task) {
 }
 
 asio::awaitable<void> TaskRunner::intake() {
+  // Of before rows said what holds.
+  const Result<> labelled = co_await store_.label_unlabelled(config_.privacy);
+  if (!labelled) log::error("tasks: {}", labelled.error().to_string());
   Result<> requeued = co_await store_.requeue_running(clock_.wall(), kMaxBackoff);
   if (!requeued) log::error("tasks: {}", requeued.error().to_string());
   while (!work_.stopping()) {
@@ -190,7 +193,7 @@ void TaskRunner::let_go(const RunId& run, const TaskId& id) {
 serve::Work TaskRunner::work_of(const tasks::Task& task, const chat::Decision& decision) const {
   const bool local = decision.lane == chat::Lane::kLocal;
   serve::Work work{
-      .app = kTasksApp,
+      .app = asks_as(task),
       .priority = lane::Priority::kBackground,
       .lane = decision.lane,
       .model = selector_.default_model(decision.lane),
@@ -287,13 +290,13 @@ asio::awaitable<TaskRunner::Next> TaskRunner::attempt(tasks::Task& task, chat::L
   task.model = decision.model;
   ledger::RequestRecord record{.id = task.request,
                                .at = clock_.wall(),
-                               .app = kTasksApp,
+                               .app = asks_as(task),
                                .task = task.spec.id,
                                .run = task.run,
                                .trace = {},
                                .model_asked = std::string(serve::kAuto),
                                .stream = false,
-                               .privacy = std::string(policy::name(task.spec.privacy)),
+                               .privacy = std::string(policy::name(task.privacy())),
                                .decision = decision,
                                .attempts = {},
                                .status = 0};
@@ -310,12 +313,12 @@ asio::awaitable<TaskRunner::Next> TaskRunner::attempt(tasks::Task& task, chat::L
   call.any_model = true;
   policy::Budgets::Hold hold;
   if (lane == chat::Lane::kCloud) {
-    hold =
-        spending_.hold(kTasksApp, task.operation, planner_.expected_usd(work_of(task, decision)));
+    hold = spending_.hold(asks_as(task), task.operation,
+                          planner_.expected_usd(work_of(task, decision)));
   }
   const SteadyTime began = clock_.steady();
   Result<chat::ChatAnswer> answer =
-      co_await backends_.complete(lane, decision.model, request, task.spec.privacy, call);
+      co_await backends_.complete(lane, decision.model, request, task.privacy(), call);
   slot = {};
 
   const auto took = clock_.steady() - began;
