@@ -223,7 +223,7 @@ struct Daemon::Parts {
         outcomes(clock, router, readers.ledger),
         spending(clock, apps, readers.ledger, router),
         notify_policy(options.config.outbox.allow),
-        outbox_runner(io, clock, options.config.outbox, notify_policy, client,
+        outbox_runner(io, clock, random, options.config.outbox, notify_policy, client,
                       readers.outbox),
         clock_watch(io, clock, readers.tasks,
                     [this] {
