@@ -1,9 +1,9 @@
 #pragma once
 
 // What a task asks for, and what an answer or a failure makes of it: its checks are run, the router
-// learns from them, a task that failed on the device goes on to the cloud, once, and what failed for
-// now is tried again later. The same for an answer of the ordinary lanes and one that came through a
-// batch. Event-loop thread only.
+// learns from them, a task that failed on the device goes on to the cloud, once, and what failed
+// for now is tried again later. The same for an answer of the ordinary lanes and one that came
+// through a batch. Event-loop thread only.
 
 #include <optional>
 #include <string>
@@ -21,7 +21,8 @@
 
 namespace minimill::tasks {
 
-inline constexpr const char* kTasksApp = "tasks";  // who asks, in the ledger
+/// Who asks, in the ledger and its budgets: the task's app, or "tasks" for the owner's.
+std::string asks_as(const tasks::Task& task);
 
 struct TaskOptions {
   std::int64_t max_tokens = 1024;        // of an answer
@@ -34,8 +35,8 @@ struct TaskOptions {
 class TaskJudge {
  public:
   TaskJudge(const Clock& clock, IdSource& ids, Random& random, TaskOptions options,
-            learn::Outcomes& outcomes, policy::Admission& admission,
-            const serve::Decider& decider, const serve::Backends& backends);
+            learn::Outcomes& outcomes, policy::Admission& admission, const serve::Decider& decider,
+            const serve::Backends& backends);
 
   const TaskOptions& options() const { return options_; }
   /// As it would be asked in that lane.
@@ -58,6 +59,8 @@ class TaskJudge {
   /// Queued for later, or failed for good.
   void plan_retry(Task& task, const Error& error);
 
+  /// What holds for the owner's tasks that say nothing.
+  policy::Privacy default_privacy() const { return admission_.privacy_of({}); }
   /// Grows with every change of keys, limits and budgets.
   std::uint64_t policy_changes() { return admission_.refresh(); }
 
