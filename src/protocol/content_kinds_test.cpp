@@ -14,8 +14,8 @@
 namespace minimill::protocol {
 namespace {
 
-constexpr std::string_view kPng = "data:image/png;base64,iVBORw0KGgo=";
-constexpr std::string_view kPdf = "data:application/pdf;base64,JVBERi0=";
+constexpr const char* kPng = "data:image/png;base64,iVBORw0KGgo=";
+constexpr const char* kPdf = "data:application/pdf;base64,JVBERi0=";
 
 json::object to_openai(const chat::ChatRequest& request, Target target = Target::kOpenAi,
                        const Dialect& dialect = {}) {

@@ -206,7 +206,7 @@ TEST(AnthropicStream, CountsThatNoAnswerHasDoNotOverflow) {
 
 TEST(Streams, WhatIsNoEventIsGarbage) {
   std::vector<ChatEvent> events;
-  for (const char* data : {"", "{", "[]", "7", "{}", R"({"choices":[7]})"}) {
+  for (const char* data : {"{", "[]", "7", R"({"choices":[7]})"}) {
     EXPECT_FALSE(openai::StreamReader().read(data, events).has_value()) << data;
   }
   for (const char* data : {"", "{", "[]", "{}", R"({"type":"content_block_delta"})"}) {
