@@ -68,7 +68,7 @@ format: ## reformat our sources
 	@scripts/bootstrap lint
 	@scripts/lint format
 
-lint: ## check formatting, clang-tidy, and the rules of our own (coroutines, rooms, file sizes)
+lint: ## check formatting, run clang-tidy and the rules of tests/tidy
 	@scripts/bootstrap build lint
 	@scripts/lint check
 
