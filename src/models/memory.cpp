@@ -1,13 +1,10 @@
 #include "models/memory.h"
 
-#include <fmt/format.h>
-
 namespace minimill::models {
 namespace {
 
 constexpr double kBytesPerNumber = 2;  // f16
-constexpr double kGigabyte = 1e9;
-constexpr double kMegabyte = 1e6;
+constexpr double kMostBytes = 1e18;
 
 }  // namespace
 
@@ -20,15 +17,8 @@ MemoryNeed memory_need(const GgufInfo& info, std::int64_t context_tokens) {
   const double value = info.value_length > 0 ? static_cast<double>(info.value_length) : of_a_head;
   const double bytes = static_cast<double>(info.kv_heads) * (key + value) * kBytesPerNumber *
                        static_cast<double>(context_tokens);
-  constexpr double kMost = 1e18;
   return {.weights = info.file_bytes,
-          .kv_cache = static_cast<std::uint64_t>(bytes < kMost ? bytes : kMost)};
-}
-
-std::string memory_text(std::uint64_t bytes) {
-  const auto amount = static_cast<double>(bytes);
-  return amount >= kGigabyte ? fmt::format("{:.1f} GB", amount / kGigabyte)
-                             : fmt::format("{:.0f} MB", amount / kMegabyte);
+          .kv_cache = static_cast<std::uint64_t>(bytes < kMostBytes ? bytes : kMostBytes)};
 }
 
 }  // namespace minimill::models

@@ -4,7 +4,6 @@
 // how much there is.
 
 #include <cstdint>
-#include <string>
 
 #include "models/gguf.h"
 
@@ -13,7 +12,6 @@ namespace minimill::models {
 struct MemoryNeed {
   std::uint64_t weights = 0;   // bytes; mapped from the file, so two servers share them
   std::uint64_t kv_cache = 0;  // keys and values of all tokens in the context
-  std::uint64_t total() const { return weights + kv_cache; }
 };
 
 /// `context_tokens` of all slots together. Keys and values are taken to be of 16 bits, as
@@ -24,8 +22,5 @@ MemoryNeed memory_need(const GgufInfo& info, std::int64_t context_tokens);
 /// Bytes that programs may still take without swapping, here and now: what the system says, or what
 /// its control group leaves, whichever is less; 0 where neither can be known.
 std::uint64_t available_memory();
-
-/// "1.5 GB", "98 MB": as people say it.
-std::string memory_text(std::uint64_t bytes);
 
 }  // namespace minimill::models
