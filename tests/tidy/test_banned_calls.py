@@ -23,11 +23,11 @@ BANNED = {
         "src/serve/backends.cpp": "TO DO",
         "src/api/serving_headers.cpp": "TO DO",
         "src/tasks/promises_test.cpp": "asserts how long a promise took",
+        "src/http/client_test.cpp": "asserts how long a transfer took",
         "tests/support/event_loop.h": "how long a test waits for an event before it fails",
         "bench/": "measures",
     }),
     r"\brandom_device\b": ("take the source of randomness in the constructor", {
-        "src/base/ids.cpp": "ids nobody can guess",
         "src/tasks/task_runner.h": "TO DO: jitter of the back-off",
         "src/tasks/outbox_runner.h": "TO DO: jitter of the back-off",
         "src/cloud/provider.cpp": "TO DO: jitter of the back-off",
@@ -37,6 +37,7 @@ BANNED = {
         "src/models/pip_config.cpp": "TO DO: where pip's configuration lies",
         "src/cli/program_path.cpp": "the command line is the edge: PATH as the shell has it",
         "src/cli/terminal.cpp": "the command line is the edge: NO_COLOR",
+        "src/distill/test_data.h": "where a test's data lie",
         "bench/": "a program of its own",
     }),
     # Not the function of that name in simcloud/, which waits on the event loop.
