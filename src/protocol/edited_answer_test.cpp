@@ -40,7 +40,9 @@ using Write = std::function<std::string(const ChatAnswer&)>;
 std::vector<Write> whole_writers() {
   return {[](const ChatAnswer& answer) { return openai::write_answer(answer, "i", 1); },
           [](const ChatAnswer& answer) { return anthropic::write_answer(answer, "i"); },
-          [](const ChatAnswer& answer) { return responses::write_response(head(), answer); },
+          [](const ChatAnswer& answer) {
+            return json::serialize(responses::response_object(head(), answer));
+          },
           [](const ChatAnswer& answer) { return completions::write_answer(answer, "i", 1); },
           [](const ChatAnswer& answer) {
             return ollama::write_answer(answer, ollama::Shape::kChat, {}, {});
