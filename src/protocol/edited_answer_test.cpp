@@ -34,6 +34,8 @@ responses::ResponseHead head() {
   return {.id = "resp_1", .model = "m", .created_s = 1, .echo = {}};
 }
 
+namespace json = boost::json;
+
 using Write = std::function<std::string(const ChatAnswer&)>;
 
 /// In every protocol that a client may speak.
