@@ -51,10 +51,10 @@ struct ProviderConfig {
   chat::Protocol protocol = chat::Protocol::kOpenAi;
   std::string base_url;
   std::string key_env;
-  std::string key_header;           // empty: the protocol's own
-  std::vector<std::string> models;  // the first is used for "cloud" and "auto"
-  bool batch_api = false;           // batches may be sent there
-  double batch_price_factor = 1;    // what a batch costs, as a share of the price
+  std::string key_header;             // empty: the protocol's own
+  std::vector<std::string> models;    // the first is used for "cloud" and "auto"
+  bool batch_api = false;             // batches may be sent there
+  double batch_price_factor = 1;      // what a batch costs, as a share of the price
   std::optional<int> max_concurrent;  // requests at once; nullopt: as many as it takes
 };
 
