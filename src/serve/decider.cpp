@@ -51,19 +51,17 @@ Result<chat::Decision> Decider::decide(const policy::Request& request,
   return within_budget(request, considered, router_.decide(considered.input));
 }
 
-Result<chat::Decision> Decider::meet(const policy::Request& request,
-                                     const Considered& considered) {
+Result<chat::Decision> Decider::meet(const policy::Request& request, const Considered& considered) {
   return within_budget(request, considered, router_.meet(considered.input));
 }
 
 Result<chat::Decision> Decider::within_budget(const policy::Request& request,
-                                           const Considered& considered,
-                                           Result<chat::Decision> decision) const {
+                                              const Considered& considered,
+                                              Result<chat::Decision> decision) const {
   if (!decision) return decision;
   if (request.origin == chat::Origin::kShadow) {
-    decision->set_rule({.layer = "shadow",
-                        .text = "to compare both lanes' answers to one request",
-                        .weight = 0});
+    decision->set_rule(
+        {.layer = "shadow", .text = "to compare both lanes' answers to one request", .weight = 0});
   }
   const auto model_of = [&](chat::Lane lane) {
     return request.choice.model.empty() ? backends_[lane].default_model() : request.choice.model;
@@ -92,12 +90,12 @@ Result<chat::Decision> Decider::within_budget(const policy::Request& request,
 bool Decider::is_too_dear(const policy::Request& request, const Considered& considered,
                           std::string_view model) const {
   if (!considered.max_cost_usd) return false;
-  const Size size{.model = model,
-                  .any_model = request.choice.model.empty(),
-                  .usage = expected_usage(
-                      considered.input.text.size(),
-                      planner_.expected_answer_tokens(
-                          model, request.chat.sampling().max_tokens.value_or(0)))};
+  const Size size{
+      .model = model,
+      .any_model = request.choice.model.empty(),
+      .usage = expected_usage(
+          considered.input.text.size(),
+          planner_.expected_answer_tokens(model, request.chat.sampling().max_tokens.value_or(0)))};
   return backends_[chat::Lane::kCloud].estimate(size).usd > *considered.max_cost_usd;
 }
 

@@ -50,8 +50,7 @@ class Decider {
   Result<chat::Decision> meet(const policy::Request& request, const Considered& considered);
 
   /// With the lane's model, and within what it may cost.
-  Result<chat::Decision> within_budget(const policy::Request& request,
-                                       const Considered& considered,
+  Result<chat::Decision> within_budget(const policy::Request& request, const Considered& considered,
                                        Result<chat::Decision> decision) const;
 
   Work work(const policy::Request& request, const Considered& considered,
