@@ -136,10 +136,9 @@ serve::ShadowOptions shadow_options(const config::Config& config) {
           .judge = config.shadow.judge};
 }
 
-/// For what is opened before the daemon's parts are built, and outlives them all the same.
-const Clock& process_clock() {
-  static const SystemClock clock;
-  return clock;
+const Clock& clock_of(const DaemonOptions& options) {
+  static const SystemClock system;
+  return options.clock != nullptr ? *options.clock : system;
 }
 
 Result<std::unique_ptr<sqlite::Writer>> open_writer(const std::filesystem::path& path) {
@@ -445,9 +444,8 @@ struct Daemon::Parts {
   static constexpr int kMethodNotAllowed = 405;
 
   asio::io_context& io;
-  SystemClock system_clock;
-  EvenClock clock{system_clock};
   DaemonOptions options;
+  EvenClock clock{clock_of(options)};
   config::DataFolder folder;
   std::unique_ptr<sqlite::Writer> writer;
   Readers readers;
@@ -455,7 +453,8 @@ struct Daemon::Parts {
   std::filesystem::path sockets;
   async::BlockingPool offload;
   route::Router router;
-  SystemRandom random;
+  SystemRandom system_random;
+  Random& random{options.random != nullptr ? *options.random : system_random};
   IdSource ids;
   http::Client client;
   cloud::PriceTable prices;
@@ -524,7 +523,7 @@ Result<std::unique_ptr<Daemon>> Daemon::create(asio::io_context& io, DaemonOptio
   if (!sockets) return std::unexpected(std::move(sockets.error()));
   Result<std::unique_ptr<sqlite::Writer>> writer = open_writer(folder->database());
   if (!writer) return std::unexpected(std::move(writer.error()));
-  Result<Readers> readers = Readers::open(*folder, process_clock(), **writer);
+  Result<Readers> readers = Readers::open(*folder, clock_of(options), **writer);
   if (!readers) return std::unexpected(std::move(readers.error()));
   const route::RouterOptions router_options{
       .threshold = options.config.router.threshold,

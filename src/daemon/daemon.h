@@ -11,7 +11,9 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/error.h"
+#include "base/random.h"
 #include "config/config.h"
 #include "lane/scheduler.h"
 
@@ -24,6 +26,9 @@ struct DaemonOptions {
   config::Environment environment;
   std::filesystem::path program;  // this very binary: it guards llama-server
   bool carry_out_tasks = true;    // false: only answers, for looking at a folder nobody serves
+  // The system's unless given; both outlive the daemon.
+  const Clock* clock = nullptr;
+  Random* random = nullptr;
 };
 
 /// How the configuration has work scheduled. Whoever shows what the daemon would do takes these,
