@@ -357,6 +357,10 @@ asio::awaitable<Result<Embedded>> Gateway::embed(policy::Request request,
   const std::unique_ptr<OpenRequest> opened = open(std::move(request), ids_.request());
   Result<chat::Decision> within =
       decider_.within_budget(opened->request(), opened->considered(), std::move(decision));
+  if (within && within->lane == chat::Lane::kCloud) {
+    const Result<> may = policy::may_leave(opened->request().privacy);
+    if (!may) within = std::unexpected(may.error());
+  }
   if (!within) {
     opened->close(within.error());
     co_return std::unexpected(std::move(within.error()));
