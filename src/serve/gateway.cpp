@@ -225,9 +225,21 @@ asio::awaitable<Result<Gateway::Reply>> Gateway::serve(OpenRequest& open, bool w
                                           : decider_.decide(request, open.considered());
   if (!decision) co_return std::unexpected(std::move(decision.error()));
   open.decided(std::move(*decision));
+<<<<<<< HEAD
   Way way{.work = decider_.work(request, open.considered(), open.decision()), .refused = {}};
   if (!backends_[way.work.lane].estimate(Size{}).ready &&
       may_degrade(open, ErrorCode::kUnavailable)) {
+=======
+  Work work = decider_.work(request, open.considered(), open.decision());
+  std::optional<Error> refused;  // why an answer was not taken
+  bool last_resort = false;      // the device is tried because the cloud could not
+  const auto go_to = [&](chat::Lane lane) {
+    work.lane = lane;
+    work.model = backends_[lane].default_model();
+    work.may_move = false;
+  };
+  if (!backends_[work.lane].estimate(Size{}).ready && may_degrade(open, ErrorCode::kUnavailable)) {
+>>>>>>> main
     degrade(open);
     go_to(chat::Lane::kLocal, way);
     way.last_resort = true;
