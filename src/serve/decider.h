@@ -34,6 +34,9 @@ struct Considered {
   std::optional<Error> over_budget;    // what to say where a budget sets that bound
 };
 
+/// Why the device does what was the cloud's to do.
+chat::Reason too_dear_reason();
+
 class Decider {
  public:
   Decider(route::Router& router, const Backends& backends, Spending& spending,
@@ -57,8 +60,16 @@ class Decider {
             const chat::Decision& decision) const;
   lane::Job job(const Work& work) const { return planner_.job(work); }
   /// What it is expected to cost in the cloud counts as spent while the Hold lives.
-  policy::Budgets::Hold reserve(const Work& work) const;
+  policy::Budgets::Hold hold(const Work& work) const;
+  /// The same for a request whose turn in the cloud has come. What it may cost is weighed anew, as
+  /// others have spent since; an error: that is more than is left now.
+  Result<policy::Budgets::Hold> reserve(const policy::Request& request, Considered& considered,
+                                        const Work& work) const;
 
+  /// The device may answer what the cloud would do for more than is allowed.
+  bool may_stay_in(const policy::Request& request, const Considered& considered) const {
+    return !request.choice.lane && considered.input.local_available;
+  }
   /// The cloud may answer what the device does not.
   bool may_go_out(const policy::Request& request, const Considered& considered) const;
   /// Is a local answer's beginning to be held back, until it looks good enough?

@@ -139,7 +139,7 @@ bool TaskJudge::may_degrade(const Task& task, const Error& from_cloud) const {
   const bool out_of_reach =
       from_cloud.code == ErrorCode::kUnavailable || from_cloud.code == ErrorCode::kTimeout;
   return out_of_reach && task.attempts > 1 && !task.escalated && options_.accept_degraded &&
-         backends_[chat::Lane::kLocal].available();
+         !admission_.lane_of(task.app) && backends_[chat::Lane::kLocal].available();
 }
 
 void TaskJudge::plan_retry(Task& task, const Error& error) {

@@ -152,7 +152,10 @@ Result<> TaskRunner::take(const DueTask& due) {
     work_.start(fail_unreadable(std::move(**task)));
     return {};
   }
-  Result<chat::Decision> decision = service_.meet(request_of(**task, false));
+  // Tried again it is no new work.
+  const bool first = (*task)->attempts == 0 && (*task)->error.empty();
+  const policy::Request request = request_of(**task, false);
+  Result<chat::Decision> decision = first ? service_.meet(request) : service_.decide(request);
   if (decision && batches_.takes(**task, *decision)) {
     held_[{due.run, due.id}].reset();
     batches_.add(**task, std::move(*decision));
