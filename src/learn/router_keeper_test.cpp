@@ -61,6 +61,7 @@ TEST_F(RouterKeeperTest, StateThatCannotBeReadIsSetAsideAndTheRouterStartsFromIt
   writer_->flush();
 
   EXPECT_EQ(saved_operations(), 0U);
+  writer_->flush();
   EXPECT_EQ(ledger_->load_state("router.unreadable").value(), "no state");
 }
 
