@@ -19,8 +19,8 @@ std::int64_t day_of(WallTime at) {
 }  // namespace
 
 Shadow::Shadow(asio::io_context& io, const Clock& clock, ShadowOptions options, Service& service,
-               const policy::Admission& admission, const Backends& backends,
-               ledger::Ledger& ledger, learn::Outcomes& outcomes)
+               const policy::Admission& admission, const Backends& backends, ledger::Ledger& ledger,
+               learn::Outcomes& outcomes)
     : clock_(clock),
       options_(std::move(options)),
       service_(service),
@@ -102,8 +102,8 @@ asio::awaitable<Result<chat::ChatAnswer>> Shadow::ask(chat::Lane lane, std::stri
 asio::awaitable<void> Shadow::carry_out(Comparison work) {
   const bool was_local = work.answered == chat::Lane::kLocal;
   std::string default_model;
-  Result<chat::ChatAnswer> answer = co_await ask(
-      lane::other(work.answered), std::move(default_model), work.request.chat, work);
+  Result<chat::ChatAnswer> answer =
+      co_await ask(lane::other(work.answered), std::move(default_model), work.request.chat, work);
   if (!answer) {
     log::debug("not compared: {}", answer.error().message);
     co_return;

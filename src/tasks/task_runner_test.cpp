@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "engine/engine_pool.h"
 #include "serve/engines.h"
 #include "serve/model_selector.h"
 #include "support/trunk.h"
@@ -100,8 +101,9 @@ class TaskRunnerTest : public testing::Test {
   config::Environment environment_;
   http::Client client_{trunk_.loop.io()};
   cloud::PriceTable prices_;
-  serve::Engines engines_{trunk_.loop.io(), client_,    trunk_.clock,        config_,
-                          environment_,     "minimill", trunk_.folder.path()};
+  engine::EnginePool pool_{trunk_.loop.io(), client_, trunk_.clock, {}, {}};
+  serve::Engines engines_{client_,      trunk_.clock, config_,
+                          environment_, pool_,        trunk_.folder.path()};
   serve::ModelSelector selector_{engines_, {}};
   BatchTools tools_{.io = trunk_.loop.io(),
                     .clock = trunk_.clock,
