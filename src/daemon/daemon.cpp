@@ -30,6 +30,8 @@
 #include "base/even_clock.h"
 #include "base/log.h"
 #include "config/data_folder.h"
+#include "distill/ladder.h"
+#include "distill/micro_backend.h"
 #include "learn/outcomes.h"
 #include "learn/router_keeper.h"
 #include "policy/app_store.h"
@@ -281,16 +283,19 @@ struct Daemon::Parts {
     selector.emplace(engines, std::move(all));
     engine_backend.emplace(engines);
     provider_backend.emplace(clock, *selector, prices, pool);
-    backends.emplace(*engine_backend, *provider_backend);
+    micro_backend.emplace(clock, *ladder, *engine_backend);
+    backends.emplace(*micro_backend, *provider_backend);
     planner.emplace(readers.ledger, *backends);
-    decider.emplace(router, *backends, spending, *planner, watch_options(options.config));
+    decider.emplace(router, *backends, spending, *planner, watch_options(options.config),
+                    ladder.get());
     gateway.emplace(clock, ids, *decider, lanes, *backends, std::vector<serve::Stage*>{},
                     observers);
     shadow.emplace(io, clock, shadow_options(options.config), *gateway, admission, *backends,
-                   readers.ledger, outcomes);
+                   readers.ledger, outcomes, ladder.get());
     observers.add(*planner);
     observers.add(spending);
     observers.add(learning);
+    observers.add(*ladder);
     observers.add(*shadow);
     judge.emplace(clock, ids, random, task_options(options.config), outcomes, admission, *decider,
                   *backends);
@@ -457,7 +462,9 @@ struct Daemon::Parts {
   std::unique_ptr<simcloud::SimCloud> sim_cloud;
   std::vector<std::unique_ptr<cloud::Provider>> providers;
   std::optional<serve::ModelSelector> selector;
+  std::unique_ptr<distill::Ladder> ladder;
   std::optional<serve::EngineBackend> engine_backend;
+  std::optional<distill::MicroBackend> micro_backend;
   std::optional<serve::ProviderBackend> provider_backend;
   std::optional<serve::Backends> backends;
   std::optional<serve::JobPlanner> planner;
@@ -542,6 +549,10 @@ asio::awaitable<Result<std::vector<std::string>>> Daemon::start() {
     parts.prices.set_batch_price_factor(std::string(kSimCloud), kSimBatchPriceFactor);
     parts.add_provider(sim_provider_options(*url));
   }
+  Result<std::unique_ptr<distill::Ladder>> ladder =
+      distill::Ladder::open(parts.io, parts.clock, parts.folder.path());
+  if (!ladder) co_return std::unexpected(std::move(ladder.error()));
+  parts.ladder = std::move(*ladder);
   parts.assemble();
 
   http::ServerOptions server_options;
@@ -598,6 +609,7 @@ asio::awaitable<void> Daemon::stop(std::chrono::milliseconds grace) {
     co_await parts.outbox_runner.drain(std::min(grace, kOutboxGrace));
     co_await parts.outbox_runner.stop();
   }
+  if (parts.ladder) co_await parts.ladder->stop();
   co_await parts.keeper.stop();
   co_await parts.pool.stop();
   co_await parts.engines.stop();

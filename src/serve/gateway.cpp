@@ -292,7 +292,9 @@ asio::awaitable<Result<Served>> Gateway::complete(policy::Request request, Turn 
   if (!format) co_return std::unexpected(std::move(format.error()));
   Work work = decider_.work(opened->request(), opened->considered(), turn.decision);
   const chat::Lane lane = turn.slot.lane();
-  turn.decision.model = backends_[lane].default_model();
+  if (lane != chat::Lane::kLocal || !is_rung(turn.decision)) {
+    turn.decision.model = backends_[lane].default_model();
+  }
   std::string model = turn.decision.model;
   opened->decided(std::move(turn.decision));
   policy::Budgets::Hold hold;

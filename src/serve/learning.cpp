@@ -3,6 +3,8 @@
 #include <string>
 #include <utility>
 
+#include "serve/rung.h"
+
 namespace minimill::serve {
 
 void Learning::decided(const Observed& request) {
@@ -14,6 +16,10 @@ void Learning::decided(const Observed& request) {
 void Learning::judged(const Observed& request, const Judged& judged) {
   // What the cloud answered is for its own record (Backend::judged).
   if (request.lane != chat::Lane::kLocal) return;
+  if (is_rung(request.decision)) {
+    if (!judged.ok) outcomes_.rung(request.id, judged.kind, false, judged.detail);
+    return;
+  }
   if (judged.ok) {
     outcomes_.fine(request.input, request.decision.operation, judged.kind);
   } else {
@@ -24,7 +30,7 @@ void Learning::judged(const Observed& request, const Judged& judged) {
 
 void Learning::answered(const Observed& request, const chat::ChatAnswer& /*answer*/,
                         std::optional<double> mean_logprob) {
-  if (request.request.origin != chat::Origin::kApp) return;
+  if (request.request.origin != chat::Origin::kApp || is_rung(request.decision)) return;
   learn::RecentAnswer recent;
   recent.input = request.input;
   recent.operation = request.decision.operation;

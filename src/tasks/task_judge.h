@@ -1,9 +1,9 @@
 #pragma once
 
 // What a task asks for, and what an answer or a failure makes of it: its checks are run, the router
-// learns from them, a task that failed on the device goes on to the cloud, once, and what failed for
-// now is tried again later. The same for an answer of the ordinary lanes and one that came through a
-// batch. Event-loop thread only.
+// learns from them, a task that failed on the device goes on to the cloud, once, and what failed
+// for now is tried again later. The same for an answer of the ordinary lanes and one that came
+// through a batch. Event-loop thread only.
 
 #include <optional>
 #include <string>
@@ -12,6 +12,7 @@
 #include "base/ids.h"
 #include "base/random.h"
 #include "base/retry.h"
+#include "check/check.h"
 #include "learn/outcomes.h"
 #include "policy/admission.h"
 #include "serve/backend.h"
@@ -34,8 +35,8 @@ struct TaskOptions {
 class TaskJudge {
  public:
   TaskJudge(const Clock& clock, IdSource& ids, Random& random, TaskOptions options,
-            learn::Outcomes& outcomes, policy::Admission& admission,
-            const serve::Decider& decider, const serve::Backends& backends);
+            learn::Outcomes& outcomes, policy::Admission& admission, const serve::Decider& decider,
+            const serve::Backends& backends);
 
   const TaskOptions& options() const { return options_; }
   /// As it would be asked in that lane.
@@ -62,6 +63,10 @@ class TaskJudge {
   std::uint64_t policy_changes() { return admission_.refresh(); }
 
  private:
+  /// What is learnt from answers is learnt from this one, too. `check`: the task's, or null.
+  void tell_rung(const Task& task, chat::Lane lane, const chat::ChatAnswer& answer,
+                 const check::Check* check) const;
+
   const Clock& clock_;
   IdSource& ids_;
   TaskOptions options_;
