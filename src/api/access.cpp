@@ -5,8 +5,9 @@
 
 #include <algorithm>
 #include <fstream>
+#include <utility>
 
-#include "base/log.h"
+#include "serve/model_selector.h"
 
 namespace minimill::api {
 namespace {
@@ -32,6 +33,13 @@ std::string program_of(int pid) {
   return name.empty() ? "unix" : "unix:" + name;
 }
 
+/// What a program calls itself: it goes into the ledger, into lists and logs as it is.
+std::string name_in(std::string_view user_agent) {
+  std::string name(user_agent.substr(0, Access::kMaxNameBytes));
+  std::ranges::replace_if(name, [](char c) { return c < ' ' || c > '~'; }, '?');
+  return name;
+}
+
 bool is_ours(const http::Peer& peer) {
   return peer.uid && (*peer.uid == ::geteuid() || *peer.uid == 0);
 }
@@ -40,6 +48,7 @@ bool is_ours(const http::Peer& peer) {
 
 Result<> Access::identify(http::Request& request) {
   (void)admission_.refresh();
+  request.is_owner = false;
   const std::string_view key = key_of(request.headers);
   if (apps_.has_keys()) {
     if (const policy::App* app = key.empty() ? nullptr : apps_.find(key)) {
@@ -49,10 +58,12 @@ Result<> Access::identify(http::Request& request) {
   }
   if (is_ours(request.peer)) {
     request.principal = program_of(request.peer.pid);
+    request.is_owner = true;
     return {};
   }
   if (!apps_.has_keys() && !always_keyed_) {
-    request.principal = request.headers.get("user-agent");
+    request.principal = name_in(request.headers.get("user-agent"));
+    request.is_owner = true;
     return {};
   }
   return fail(ErrorCode::kUnauthorized,
@@ -60,22 +71,27 @@ Result<> Access::identify(http::Request& request) {
               "make one with: minimill key add APP; send it as 'Authorization: Bearer mm-…'");
 }
 
-Result<> Access::may_change_models(const http::Request& request) const {
-  if (apps_.named(request.principal) == nullptr) return {};
-  return fail(ErrorCode::kForbidden, "an app with a key may not get or delete models",
-              "use minimill pull, or minimill models rm, on the machine itself");
+Result<> Access::may_use(http::Request& request, Who who) {
+  if (who == Who::kAnyone) return {};
+  if (Result<> known = identify(request); !known) return known;
+  if (who == Who::kOwn || request.is_owner) return {};
+  return fail(
+      ErrorCode::kForbidden,
+      fmt::format("this is for the owner of this machine, not for the app '{}'", request.principal),
+      "use minimill's own commands on the machine itself");
 }
 
-Result<> Access::may_test_providers(const http::Request& request) const {
-  if (apps_.named(request.principal) == nullptr) return {};
-  return fail(ErrorCode::kForbidden, "an app with a key may not test providers",
-              "use minimill providers test on the machine itself");
-}
-
-Result<> Access::may_teach(const http::Request& request) const {
-  if (apps_.named(request.principal) == nullptr) return {};
-  return fail(ErrorCode::kForbidden, "an app with a key may not read or change what is learnt",
-              "use minimill router on the machine itself");
+Result<> Access::admit(const http::Request& request, tasks::TaskSpec& task) {
+  if (!task.privacy) task.privacy = admission_.privacy_of(request.principal);
+  if (Result<> notify = tasks::check_notify(task); !notify) return notify;
+  chat::RequestParts parts;
+  parts.model = serve::kAuto;
+  policy::Wishes wishes;
+  wishes.privacy = task.privacy;
+  Result<policy::Request> admitted =
+      admission_.admit(request.principal, chat::ChatRequest(std::move(parts)), std::move(wishes));
+  if (!admitted) return std::unexpected(std::move(admitted.error()));
+  return {};
 }
 
 }  // namespace minimill::api

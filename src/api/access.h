@@ -6,9 +6,11 @@
 // is a key, every app needs one; but for programs of the user's own on the Unix socket, whose names
 // the kernel tells. Event-loop thread only.
 
+#include "api/routes.h"
 #include "http/server.h"
 #include "policy/admission.h"
 #include "policy/app_store.h"
+#include "tasks/task.h"
 
 namespace minimill::api {
 
@@ -19,15 +21,19 @@ class Access {
   Access(policy::Admission& admission, bool always_keyed, const policy::AppStore& apps)
       : admission_(admission), always_keyed_(always_keyed), apps_(apps) {}
 
-  /// Sets request.principal. kUnauthorized where a key is needed and there is none, or a wrong one.
+  static constexpr std::size_t kMaxNameBytes = 128;
+
+  /// Sets request.principal and is_owner. kUnauthorized where a key is needed and there is none, or
+  /// a wrong one.
   Result<> identify(http::Request& request);
 
-  /// kForbidden for apps with keys: which models this machine has is its owner's to say.
-  Result<> may_change_models(const http::Request& request) const;
-  /// kForbidden for apps with keys: a test is paid for by the machine's owner.
-  Result<> may_test_providers(const http::Request& request) const;
-  /// kForbidden for apps with keys: what is learnt of all apps is not one app's to read or change.
-  Result<> may_teach(const http::Request& request) const;
+  /// A task that comes from `request` is let in as one request for "auto"; its privacy is settled,
+  /// from the app's default or else the configuration's.
+  Result<> admit(const http::Request& request, tasks::TaskSpec& task);
+
+  /// Lets in whoever may use a route that is for `who`: kUnauthorized, kForbidden. The only place
+  /// that decides it.
+  Result<> may_use(http::Request& request, Who who);
 
  private:
   policy::Admission& admission_;

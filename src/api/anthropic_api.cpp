@@ -13,10 +13,10 @@ namespace anthropic = protocol::anthropic;
 
 void AnthropicApi::add_to(Routes& routes) {
   routes.add("POST", "/v1/messages",
-             {"A message in Anthropic's format", chat::Protocol::kAnthropic},
+             {"A message in Anthropic's format", Who::kOwn, chat::Protocol::kAnthropic},
              chats_.route([] { return std::make_unique<AnthropicExchange>(); }));
   routes.add("POST", "/v1/messages/count_tokens",
-             {"How many tokens a message would be", chat::Protocol::kAnthropic},
+             {"How many tokens a message would be", Who::kOwn, chat::Protocol::kAnthropic},
              [this](http::Request& request, http::Responder& out, const PathParts&) {
                return count_tokens(request, out);
              });

@@ -32,15 +32,17 @@ void BatchApi::add_to(Routes& routes) {
   using http::Request;
   using http::Responder;
   routes.add(
-      "GET", "/minimill/v1/batches", {"Lists batches of tasks at providers"},
+      "GET", "/minimill/v1/batches", {"Lists batches of tasks at providers", Who::kOwn},
       [this](Request& request, Responder& out, const PathParts&) { return list(request, out); });
-  routes.add(
-      "GET", "/minimill/v1/batches/{id}", {"One batch with its tasks"},
-      [this](Request&, Responder& out, const PathParts& parts) { return show(out, parts[0]); });
-  routes.add(
-      "POST", "/minimill/v1/batches/{id}/cancel",
-      {"Cancels a batch; its tasks are done in the ordinary lanes"},
-      [this](Request&, Responder& out, const PathParts& parts) { return cancel(out, parts[0]); });
+  routes.add("GET", "/minimill/v1/batches/{id}", {"One batch with its tasks", Who::kOwn},
+             [this](Request& request, Responder& out, const PathParts& parts) {
+               return show(request, out, parts[0]);
+             });
+  routes.add("POST", "/minimill/v1/batches/{id}/cancel",
+             {"Cancels a batch; its tasks are done in the ordinary lanes", Who::kOwn},
+             [this](Request& request, Responder& out, const PathParts& parts) {
+               return cancel(request, out, parts[0]);
+             });
 }
 
 asio::awaitable<void> BatchApi::list(http::Request& request, http::Responder& out) {
@@ -50,8 +52,9 @@ asio::awaitable<void> BatchApi::list(http::Request& request, http::Responder& ou
     co_return;
   }
   const std::size_t most = *limit;
-  std::function<Result<std::vector<tasks::Batch>>()> query = [this, most] {
-    return store_.list(most);
+  const policy::Scope scope = scope_of(request);
+  std::function<Result<std::vector<tasks::Batch>>()> query = [this, most, &scope] {
+    return store_.list(most, scope);
   };
   Result<std::vector<tasks::Batch>> batches =
       co_await offload_.run<Result<std::vector<tasks::Batch>>>(std::move(query));
@@ -68,8 +71,8 @@ asio::awaitable<void> BatchApi::list(http::Request& request, http::Responder& ou
   co_await send_json(kOk, answer, out);
 }
 
-Result<json::value> BatchApi::find(const std::string& id) const {
-  const Result<std::optional<tasks::Batch>> batch = store_.find({id});
+Result<json::value> BatchApi::find(const std::string& id, const policy::Scope& scope) const {
+  const Result<std::optional<tasks::Batch>> batch = store_.find({id}, scope);
   if (!batch) return std::unexpected(batch.error());
   if (!*batch) {
     return fail(ErrorCode::kNotFound, fmt::format("no batch '{}'", id),
@@ -84,8 +87,9 @@ Result<json::value> BatchApi::find(const std::string& id) const {
   return shown;
 }
 
-asio::awaitable<void> BatchApi::show(http::Responder& out, std::string id) {
-  std::function<Result<json::value>()> query = [this, &id] { return find(id); };
+asio::awaitable<void> BatchApi::show(http::Request& request, http::Responder& out, std::string id) {
+  const policy::Scope scope = scope_of(request);
+  std::function<Result<json::value>()> query = [this, &id, &scope] { return find(id, scope); };
   Result<json::value> shown = co_await offload_.run<Result<json::value>>(std::move(query));
   if (shown) {
     co_await send_json(kOk, *shown, out);
@@ -94,9 +98,18 @@ asio::awaitable<void> BatchApi::show(http::Responder& out, std::string id) {
   }
 }
 
-asio::awaitable<void> BatchApi::cancel(http::Responder& out, std::string id) {
-  BatchId batch{id};
-  const Result<> cancelled = co_await runner_.cancel(std::move(batch));
+asio::awaitable<void> BatchApi::cancel(http::Request& request, http::Responder& out,
+                                       std::string id) {
+  const policy::Scope scope = scope_of(request);
+  std::function<Result<json::value>()> query = [this, &id, &scope] { return find(id, scope); };
+  Result<json::value> found = co_await offload_.run<Result<json::value>>(std::move(query));
+  Result<> cancelled;
+  if (found) {
+    BatchId batch{id};
+    cancelled = co_await runner_.cancel(std::move(batch));
+  } else {
+    cancelled = std::unexpected(std::move(found.error()));
+  }
   if (!cancelled) {
     co_await send_json_error(cancelled.error(), out);
     co_return;

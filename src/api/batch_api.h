@@ -1,6 +1,6 @@
 #pragma once
 
-// The batches of tasks at providers, shown and cancelled.
+// The batches of tasks at providers, shown and cancelled: an app's own, or all for the owner.
 //
 //   GET  /minimill/v1/batches               ?limit=; newest first, and how many tasks are gathered
 //   GET  /minimill/v1/batches/{id}          with its tasks
@@ -26,9 +26,9 @@ class BatchApi {
 
  private:
   asio::awaitable<void> list(http::Request& request, http::Responder& out);
-  asio::awaitable<void> show(http::Responder& out, std::string id);
-  asio::awaitable<void> cancel(http::Responder& out, std::string id);
-  Result<boost::json::value> find(const std::string& id) const;
+  asio::awaitable<void> show(http::Request& request, http::Responder& out, std::string id);
+  asio::awaitable<void> cancel(http::Request& request, http::Responder& out, std::string id);
+  Result<boost::json::value> find(const std::string& id, const policy::Scope& scope) const;
 
   tasks::BatchRunner& runner_;
   tasks::BatchStore& store_;

@@ -12,14 +12,14 @@ namespace minimill::api {
 
 class BudgetApi {
  public:
-  BudgetApi(const Access& access, policy::AppStore& store, const serve::Spending& spending);
+  BudgetApi(policy::AppStore& store, const serve::Spending& spending)
+      : store_(store), spending_(spending) {}
 
   void add_to(Routes& routes);
 
  private:
-  asio::awaitable<void> list(const http::Request& request, http::Responder& out);
+  asio::awaitable<void> list(http::Responder& out);
 
-  const Access& access_;
   policy::AppStore& store_;
   const serve::Spending& spending_;
 };

@@ -112,7 +112,9 @@ RouteHandler ChatApi::route(std::function<std::unique_ptr<Exchange>()> make) {
 Result<policy::Request> ChatApi::read(const http::Request& request, Exchange& exchange) const {
   Result<chat::ChatRequest> parsed = exchange.read(request);
   if (!parsed) return std::unexpected(std::move(parsed.error()));
-  return reader_.admit(request, std::move(*parsed));
+  Result<policy::Request> asked = reader_.admit(request, std::move(*parsed), exchange.privacy());
+  if (asked) exchange.settled(*asked);
+  return asked;
 }
 
 asio::awaitable<void> ChatApi::serve(http::Request& request, http::Responder& out,

@@ -21,6 +21,12 @@ class Exchange {
 
   virtual Result<chat::ChatRequest> read(const http::Request& request) = 0;
 
+  /// Of what read() took from elsewhere (a conversation's history): the request is held to the
+  /// stricter of this and its own.
+  virtual policy::Privacy privacy() const { return policy::Privacy::kAllow; }
+  /// What is asked, once all of it is settled.
+  virtual void settled(const policy::Request& /*request*/) {}
+
   /// The whole answer's body.
   virtual std::string answer(const serve::Served& served) = 0;
 

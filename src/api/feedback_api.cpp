@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <optional>
 #include <utility>
 
 #include "api/json_response.h"
@@ -43,10 +44,23 @@ FeedbackApi::FeedbackApi(const Clock& clock, learn::Outcomes& outcomes, ledger::
 
 void FeedbackApi::add_to(Routes& routes) {
   routes.add("POST", "/v1/feedback",
-             {"How good an answer was: {request_id, outcome: good or bad, comment}"},
+             {"How good an answer was: {request_id, outcome: good or bad, comment}", Who::kOwn},
              [this](http::Request& request, http::Responder& out, const PathParts&) {
                return feedback(request, out);
              });
+}
+
+Result<> FeedbackApi::may_judge(const http::Request& request, const RequestId& id) {
+  // One that is still being written is in memory; anything older is in the ledger, or was never.
+  std::optional<std::string> app = outcomes_.asked_by(id.value);
+  if (!app) {
+    const Result<std::optional<ledger::RequestRecord>> found = ledger_.find(id);
+    if (!found) return std::unexpected(found.error());
+    if (*found) app = (*found)->app;
+  }
+  if (app && scope_of(request).covers(*app)) return {};
+  return fail(ErrorCode::kNotFound, fmt::format("no request '{}'", id.value),
+              "use the value of x-minimill-request-id");
 }
 
 asio::awaitable<void> FeedbackApi::feedback(const http::Request& request, http::Responder& out) {
@@ -56,20 +70,12 @@ asio::awaitable<void> FeedbackApi::feedback(const http::Request& request, http::
     co_return;
   }
   const RequestId id{said->request_id};
-  const bool learnt = outcomes_.said(id.value, route::OutcomeKind::kFeedback, said->good);
-  if (!learnt) {
-    // One that is still being written is in memory; anything older is in the ledger, or was never.
-    const Result<std::optional<ledger::RequestRecord>> found = ledger_.find(id);
-    if (!found || !*found) {
-      const Error error = found
-                              ? fail(ErrorCode::kNotFound, fmt::format("no request '{}'", id.value),
-                                     "use the value of x-minimill-request-id")
-                                    .error()
-                              : found.error();
-      co_await send_json_error(error, out);
-      co_return;
-    }
+  const Result<> theirs = may_judge(request, id);
+  if (!theirs) {
+    co_await send_json_error(theirs.error(), out);
+    co_return;
   }
+  const bool learnt = outcomes_.said(id.value, route::OutcomeKind::kFeedback, said->good);
   ledger::Outcome outcome{.request = id,
                           .at = clock_.wall(),
                           .kind = std::string(route::name(route::OutcomeKind::kFeedback)),

@@ -17,6 +17,8 @@ class FeedbackApi {
   void add_to(Routes& routes);
 
  private:
+  /// kNotFound for what was never asked, or by another app.
+  Result<> may_judge(const http::Request& request, const RequestId& id);
   asio::awaitable<void> feedback(const http::Request& request, http::Responder& out);
 
   const Clock& clock_;

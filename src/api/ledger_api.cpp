@@ -57,10 +57,11 @@ void LedgerApi::add_to(Routes& routes) {
   using http::Request;
   using http::Responder;
   routes.add(
-      "GET", "/minimill/v1/ledger", {"What the database holds, and what would be pruned"},
+      "GET", "/minimill/v1/ledger",
+      {"What the database holds, and what would be pruned", Who::kOwner},
       [this](Request& request, Responder& out, const PathParts&) { return show(request, out); });
   routes.add(
-      "POST", "/minimill/v1/ledger/prune", {"Prunes what is old from the database"},
+      "POST", "/minimill/v1/ledger/prune", {"Prunes what is old from the database", Who::kOwner},
       [this](Request& request, Responder& out, const PathParts&) { return prune(request, out); });
 }
 

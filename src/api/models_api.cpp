@@ -23,11 +23,11 @@ asio::awaitable<void> send_body(std::string body, http::Responder& out) {
 }  // namespace
 
 void ModelsApi::add_to(Routes& routes) {
-  routes.add("GET", "/v1/models", {"Every name an app may ask for"},
+  routes.add("GET", "/v1/models", {"Every name an app may ask for", Who::kOwn},
              [this](http::Request& request, http::Responder& out, const PathParts&) {
                return list(request, out);
              });
-  routes.add("GET", "/v1/models/{id*}", {"One of them"},
+  routes.add("GET", "/v1/models/{id*}", {"One of them", Who::kOwn},
              [this](http::Request& request, http::Responder& out, const PathParts& parts) {
                return show(request, parts, out);
              });

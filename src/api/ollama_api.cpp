@@ -57,29 +57,30 @@ WallTime modified_at(const std::filesystem::path& file) {
 void OllamaApi::add_to(Routes& routes) {
   for (const auto& [path, shape] : {std::pair{"/api/chat", ollama::Shape::kChat},
                                     std::pair{"/api/generate", ollama::Shape::kGenerate}}) {
-    routes.add("POST", path, {"A chat in Ollama's format", chat::Protocol::kOllama},
+    routes.add("POST", path, {"A chat in Ollama's format", Who::kOwn, chat::Protocol::kOllama},
                [this, shape](http::Request& request, http::Responder& out, const PathParts&) {
                  return chat(request, out, shape);
                });
   }
   const auto add = [this, &routes](const char* method, const char* path, const char* summary,
-                                   auto handler) {
-    routes.add(method, path, {summary},
+                                   Who who, auto handler) {
+    routes.add(method, path, {summary, who},
                [this, handler](http::Request& request, http::Responder& out, const PathParts&) {
                  return (this->*handler)(request, out);
                });
   };
-  add("POST", "/api/embed", "Vectors of texts", &OllamaApi::embed);
-  add("POST", "/api/embeddings", "The vector of one text", &OllamaApi::embed_one);
-  add("POST", "/api/pull", "Gets a model, with its progress as lines", &OllamaApi::pull);
-  add("POST", "/api/show", "What a model is like", &OllamaApi::show);
-  add("DELETE", "/api/delete", "Removes a model", &OllamaApi::remove);
-  routes.add("GET", "/api/tags", {"The models on this machine"},
+  add("POST", "/api/embed", "Vectors of texts", Who::kOwn, &OllamaApi::embed);
+  add("POST", "/api/embeddings", "The vector of one text", Who::kOwn, &OllamaApi::embed_one);
+  add("POST", "/api/pull", "Gets a model, with its progress as lines", Who::kOwner,
+      &OllamaApi::pull);
+  add("POST", "/api/show", "What a model is like", Who::kOwn, &OllamaApi::show);
+  add("DELETE", "/api/delete", "Removes a model", Who::kOwner, &OllamaApi::remove);
+  routes.add("GET", "/api/tags", {"The models on this machine", Who::kOwn},
              [this](http::Request&, http::Responder& out, const PathParts&) { return tags(out); });
   routes.add(
-      "GET", "/api/ps", {"The models that are loaded"},
+      "GET", "/api/ps", {"The models that are loaded", Who::kOwn},
       [this](http::Request&, http::Responder& out, const PathParts&) { return loaded(out); });
-  routes.add("GET", "/api/version", {"The release of Ollama whose API this is"},
+  routes.add("GET", "/api/version", {"The release of Ollama whose API this is", Who::kOwn},
              [](http::Request&, http::Responder& out, const PathParts&) {
                return send_body(ollama::write_version(kOllamaVersion), out);
              });
@@ -98,14 +99,24 @@ void OllamaApi::keep_alive(std::string_view model, std::optional<std::chrono::se
   if (engine::Backend* engine = engine_of(model)) engine->keep_alive(*time);
 }
 
-asio::awaitable<Result<>> OllamaApi::load(std::string_view model,
+asio::awaitable<Result<>> OllamaApi::load(const http::Request& request, std::string_view model,
                                           std::optional<std::chrono::seconds> keep) {
-  const Result<policy::ModelChoice> choice = selector_.resolve(model);
-  if (!choice) co_return std::unexpected(choice.error());
+  chat::RequestParts parts;
+  parts.model = model;
+  chat::ChatRequest chat(std::move(parts));
+  Result<policy::Request> asked = reader_.admit(request, std::move(chat));
+  if (!asked) co_return std::unexpected(std::move(asked.error()));
+  const bool unload = keep && keep->count() == 0;
+  if (unload && !request.is_owner) {
+    co_return fail(ErrorCode::kForbidden, "an app with a key may not unload models",
+                   "they are unloaded by themselves when nobody uses them");
+  }
   engine::Backend* engine = engine_of(model);
-  if (engine == nullptr) co_return Result<>{};  // a provider's: there is nothing to load
-  if (keep) engine->keep_alive(*keep);
-  if (keep && keep->count() == 0) co_return Result<>{};
+  if (engine == nullptr || asked->choice.lane == chat::Lane::kCloud) {
+    co_return Result<>{};  // a provider's: there is nothing to load
+  }
+  if (keep && request.is_owner) engine->keep_alive(*keep);
+  if (unload) co_return Result<>{};
   co_return co_await engine->warm_up();
 }
 
@@ -119,9 +130,9 @@ asio::awaitable<void> OllamaApi::chat(http::Request& request, http::Responder& o
     co_return;
   }
   const std::string model = asked->chat.model();
-  const std::optional<std::chrono::seconds> keep = asked->keep_alive;
+  std::optional<std::chrono::seconds> keep = asked->keep_alive;
   if (asked->load_only) {
-    Result<> loaded = co_await load(model, keep);
+    Result<> loaded = co_await load(request, model, keep);
     if (!loaded) {
       co_await send_ollama_error(loaded.error(), out);
       co_return;
@@ -131,6 +142,7 @@ asio::awaitable<void> OllamaApi::chat(http::Request& request, http::Responder& o
     co_await send_body(std::move(body), out);
     co_return;
   }
+  if (!request.is_owner) keep.reset();  // how long models stay is its owner's to say
   OllamaExchange exchange(clock_, shape, std::move(asked->chat));
   if (keep && keep->count() != 0) keep_alive(model, keep);
   co_await chats_.serve(request, out, exchange);
@@ -148,14 +160,15 @@ asio::awaitable<void> OllamaApi::embed(http::Request& request, http::Responder& 
   made.answer.model = asked->embedding.model;
   http::Headers headers{{"content-type", "application/json"}};
   if (asked->load_only) {
-    Result<> loaded = co_await load(asked->embedding.model, asked->keep_alive);
+    Result<> loaded = co_await load(request, asked->embedding.model, asked->keep_alive);
     if (!loaded) {
       co_await send_ollama_error(loaded.error(), out);
       co_return;
     }
   } else {
     const std::string model = asked->embedding.model;
-    Result<serve::Embedded> embedded = co_await embeddings_.embed(request, std::move(asked->embedding));
+    Result<serve::Embedded> embedded =
+        co_await embeddings_.embed(request, std::move(asked->embedding));
     if (!embedded) {
       co_await send_ollama_error(embedded.error(), out);
       co_return;
@@ -277,10 +290,6 @@ asio::awaitable<void> OllamaApi::show(const http::Request& request, http::Respon
 }
 
 asio::awaitable<void> OllamaApi::remove(const http::Request& request, http::Responder& out) {
-  if (const Result<> may = access_.may_change_models(request); !may) {
-    co_await send_ollama_error(may.error(), out);
-    co_return;
-  }
   const Result<ollama::ModelRequest> asked = ollama::parse_model_request(request.body);
   if (!asked) {
     co_await send_ollama_error(asked.error(), out);
@@ -298,16 +307,13 @@ asio::awaitable<void> OllamaApi::remove(const http::Request& request, http::Resp
 }
 
 asio::awaitable<void> OllamaApi::pull(const http::Request& request, http::Responder& out) {
-  if (const Result<> may = access_.may_change_models(request); !may) {
-    co_await send_ollama_error(may.error(), out);
-    co_return;
-  }
   const Result<ollama::ModelRequest> asked = ollama::parse_model_request(request.body);
   if (!asked) {
     co_await send_ollama_error(asked.error(), out);
     co_return;
   }
-  PullStream stream(client_, engines_.store(), asked->model);
+  // What is not known by name is somebody's choice who sits here, not any program's.
+  PullStream stream(client_, engines_.store(), asked->model, !request.peer.uid);
   if (asked->stream) {
     co_await stream.run(out);
     co_return;

@@ -4,9 +4,9 @@
 
 #include <boost/asio/io_context.hpp>
 
-#include "api/access.h"
 #include "api/chat_api.h"
 #include "api/embedding_service.h"
+#include "api/request_reader.h"
 #include "async/blocking_pool.h"
 #include "protocol/ollama.h"
 
@@ -16,14 +16,14 @@ class OllamaApi {
  public:
   OllamaApi(const Clock& clock, ChatApi& chats, EmbeddingService& embeddings,
             serve::Engines& engines, serve::ModelSelector& selector, http::Client& client,
-            const Access& access)
+            const RequestReader& reader)
       : clock_(clock),
         chats_(chats),
         embeddings_(embeddings),
         engines_(engines),
         selector_(selector),
         client_(client),
-        access_(access) {}
+        reader_(reader) {}
 
   void add_to(Routes& routes);
 
@@ -42,7 +42,7 @@ class OllamaApi {
   std::vector<std::string> names_beyond_the_device() const;
 
   /// Loads the model, or unloads it: what a request without a prompt asks for.
-  asio::awaitable<Result<>> load(std::string_view model,
+  asio::awaitable<Result<>> load(const http::Request& request, std::string_view model,
                                  std::optional<std::chrono::seconds> keep_alive);
   void keep_alive(std::string_view model, std::optional<std::chrono::seconds> time);
   /// The local model a name stands for; nullptr where it is none.
@@ -54,7 +54,7 @@ class OllamaApi {
   serve::Engines& engines_;
   serve::ModelSelector& selector_;
   http::Client& client_;
-  const Access& access_;
+  const RequestReader& reader_;
 };
 
 }  // namespace minimill::api

@@ -58,32 +58,34 @@ asio::awaitable<void> moderations(http::Responder& out) {
 }  // namespace
 
 void OpenAiApi::add_to(Routes& routes) {
-  routes.add("POST", "/v1/chat/completions", {"A chat in OpenAI's format", chat::Protocol::kOpenAi},
+  routes.add("POST", "/v1/chat/completions",
+             {"A chat in OpenAI's format", Who::kOwn, chat::Protocol::kOpenAi},
              chats_.route([this] { return std::make_unique<OpenAiExchange>(clock_); }));
   routes.add("POST", "/v1/completions",
-             {"A completion of a plain prompt", chat::Protocol::kCompletions},
+             {"A completion of a plain prompt", Who::kOwn, chat::Protocol::kCompletions},
              chats_.route([this] { return std::make_unique<CompletionsExchange>(clock_); }));
   routes.add(
-      "POST", "/v1/responses", {"A response in OpenAI's newer format", chat::Protocol::kResponses},
+      "POST", "/v1/responses",
+      {"A response in OpenAI's newer format", Who::kOwn, chat::Protocol::kResponses},
       chats_.route([this] { return std::make_unique<ResponsesExchange>(clock_, responses_); }));
-  routes.add("GET", "/v1/responses/{id}", {"A stored response"},
-             [this](http::Request&, http::Responder& out, const PathParts& parts) {
-               return response(parts, out);
+  routes.add("GET", "/v1/responses/{id}", {"A stored response", Who::kOwn},
+             [this](http::Request& request, http::Responder& out, const PathParts& parts) {
+               return response(request, parts, out);
              });
-  routes.add("GET", "/v1/responses/{id}/input_items", {"What was asked for it"},
+  routes.add("GET", "/v1/responses/{id}/input_items", {"What was asked for it", Who::kOwn},
              [this](http::Request& request, http::Responder& out, const PathParts& parts) {
                return input_items(request, parts, out);
              });
-  routes.add("DELETE", "/v1/responses/{id}", {"Forgets a stored response"},
-             [this](http::Request&, http::Responder& out, const PathParts& parts) {
-               return forget(parts, out);
+  routes.add("DELETE", "/v1/responses/{id}", {"Forgets a stored response", Who::kOwn},
+             [this](http::Request& request, http::Responder& out, const PathParts& parts) {
+               return forget(request, parts, out);
              });
-  routes.add("POST", "/v1/embeddings", {"Vectors of texts"},
+  routes.add("POST", "/v1/embeddings", {"Vectors of texts", Who::kOwn},
              [this](http::Request& request, http::Responder& out, const PathParts&) {
                return embed(request, out);
              });
   routes.add(
-      "POST", "/v1/moderations", {"Not served: answers 501"},
+      "POST", "/v1/moderations", {"Not served: answers 501", Who::kOwn},
       [](http::Request&, http::Responder& out, const PathParts&) { return moderations(out); });
 }
 
@@ -105,8 +107,9 @@ asio::awaitable<void> OpenAiApi::embed(http::Request& request, http::Responder& 
   co_await out.send(kOk, std::move(headers), std::move(body));
 }
 
-asio::awaitable<void> OpenAiApi::response(const PathParts& parts, http::Responder& out) {
-  Result<boost::json::object> found = responses_.get(parts.front());
+asio::awaitable<void> OpenAiApi::response(const http::Request& request, const PathParts& parts,
+                                          http::Responder& out) {
+  Result<boost::json::object> found = responses_.get(parts.front(), scope_of(request));
   Result<std::string> body;
   if (found) {
     body = boost::json::serialize(*found);
@@ -120,7 +123,7 @@ asio::awaitable<void> OpenAiApi::input_items(const http::Request& request, const
                                              http::Responder& out) {
   Result<std::string> body;
   Result<protocol::responses::ItemPage> page = page_of(request.query);
-  Result<boost::json::array> items = responses_.input_items(parts.front());
+  Result<boost::json::array> items = responses_.input_items(parts.front(), scope_of(request));
   if (!items) {
     body = std::unexpected(std::move(items.error()));
   } else if (!page) {
@@ -131,9 +134,11 @@ asio::awaitable<void> OpenAiApi::input_items(const http::Request& request, const
   co_await send_result(std::move(body), out);
 }
 
-asio::awaitable<void> OpenAiApi::forget(const PathParts& parts, http::Responder& out) {
+asio::awaitable<void> OpenAiApi::forget(const http::Request& request, const PathParts& parts,
+                                        http::Responder& out) {
   std::string id = parts.front();
-  Result<> removed = co_await responses_.remove(std::move(id));
+  policy::Scope scope = scope_of(request);
+  Result<> removed = co_await responses_.remove(std::move(id), std::move(scope));
   Result<std::string> body;
   if (removed) {
     body = protocol::responses::write_deleted(parts.front());

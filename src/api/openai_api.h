@@ -19,10 +19,12 @@ class OpenAiApi {
 
  private:
   asio::awaitable<void> embed(http::Request& request, http::Responder& out);
-  asio::awaitable<void> response(const PathParts& parts, http::Responder& out);
+  asio::awaitable<void> response(const http::Request& request, const PathParts& parts,
+                                 http::Responder& out);
   asio::awaitable<void> input_items(const http::Request& request, const PathParts& parts,
                                     http::Responder& out);
-  asio::awaitable<void> forget(const PathParts& parts, http::Responder& out);
+  asio::awaitable<void> forget(const http::Request& request, const PathParts& parts,
+                               http::Responder& out);
 
   const Clock& clock_;
   ChatApi& chats_;

@@ -42,13 +42,18 @@ void OutboxApi::add_to(Routes& routes) {
   using http::Request;
   using http::Responder;
   routes.add(
-      "GET", "/minimill/v1/outbox", {"Lists effects outside: what tasks notify"},
+      "GET", "/minimill/v1/outbox", {"Lists effects outside: what tasks notify", Who::kOwn},
       [this](Request& request, Responder& out, const PathParts&) { return list(request, out); });
-  routes.add(
-      "POST", "/minimill/v1/outbox/{id}/retry", {"Tries an effect anew that was given up"},
-      [this](Request&, Responder& out, const PathParts& parts) { return retry(out, parts[0]); });
-  routes.add("POST", "/minimill/v1/outbox/retry", {"Tries all effects anew that were given up"},
-             [this](Request&, Responder& out, const PathParts&) { return retry_all(out); });
+  routes.add("POST", "/minimill/v1/outbox/{id}/retry",
+             {"Tries an effect anew that was given up", Who::kOwn},
+             [this](Request& request, Responder& out, const PathParts& parts) {
+               return retry(request, out, parts[0]);
+             });
+  routes.add("POST", "/minimill/v1/outbox/retry",
+             {"Tries all effects anew that were given up", Who::kOwn},
+             [this](Request& request, Responder& out, const PathParts&) {
+               return retry_all(request, out);
+             });
 }
 
 asio::awaitable<void> OutboxApi::list(http::Request& request, http::Responder& out) {
@@ -57,6 +62,7 @@ asio::awaitable<void> OutboxApi::list(http::Request& request, http::Responder& o
     co_await send_json_error(filter.error(), out);
     co_return;
   }
+  filter->scope = scope_of(request);
   std::function<Result<json::value>()> query = [this, &filter]() -> Result<json::value> {
     Result<std::vector<tasks::Effect>> effects = reader_.list(*filter);
     if (!effects) return std::unexpected(std::move(effects.error()));
@@ -72,8 +78,10 @@ asio::awaitable<void> OutboxApi::list(http::Request& request, http::Responder& o
   }
 }
 
-asio::awaitable<void> OutboxApi::retry(http::Responder& out, std::string id) {
-  Result<> retried = co_await outbox_.retry(id, clock_.wall());
+asio::awaitable<void> OutboxApi::retry(http::Request& request, http::Responder& out,
+                                       std::string id) {
+  policy::Scope scope = scope_of(request);
+  Result<> retried = co_await outbox_.retry(id, std::move(scope), clock_.wall());
   if (!retried) {
     co_await send_json_error(retried.error(), out);
     co_return;
@@ -83,8 +91,9 @@ asio::awaitable<void> OutboxApi::retry(http::Responder& out, std::string id) {
   co_await send_json(kOk, done, out);
 }
 
-asio::awaitable<void> OutboxApi::retry_all(http::Responder& out) {
-  Result<std::int64_t> retried = co_await outbox_.retry_all(clock_.wall());
+asio::awaitable<void> OutboxApi::retry_all(http::Request& request, http::Responder& out) {
+  policy::Scope scope = scope_of(request);
+  Result<std::int64_t> retried = co_await outbox_.retry_all(std::move(scope), clock_.wall());
   if (!retried) {
     co_await send_json_error(retried.error(), out);
     co_return;

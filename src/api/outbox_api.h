@@ -24,8 +24,8 @@ class OutboxApi {
 
  private:
   asio::awaitable<void> list(http::Request& request, http::Responder& out);
-  asio::awaitable<void> retry(http::Responder& out, std::string id);
-  asio::awaitable<void> retry_all(http::Responder& out);
+  asio::awaitable<void> retry(http::Request& request, http::Responder& out, std::string id);
+  asio::awaitable<void> retry_all(http::Request& request, http::Responder& out);
 
   const Clock& clock_;
   tasks::Outbox& outbox_;

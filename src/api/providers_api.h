@@ -19,21 +19,15 @@ class ProvidersApi {
  public:
   ProvidersApi(const Clock& clock, const config::Config& config,
                const serve::ModelSelector& selector, const cloud::PriceTable& prices,
-               cloud::Pool& pool, const Access& access)
-      : clock_(clock),
-        config_(config),
-        selector_(selector),
-        prices_(prices),
-        pool_(pool),
-        access_(access) {}
+               cloud::Pool& pool)
+      : clock_(clock), config_(config), selector_(selector), prices_(prices), pool_(pool) {}
 
   void add_to(Routes& routes);
 
  private:
   asio::awaitable<void> list(http::Responder& out) const;
   asio::awaitable<void> show(const std::string& name, http::Responder& out) const;
-  asio::awaitable<void> test(const http::Request& request, const std::string& name,
-                             http::Responder& out);
+  asio::awaitable<void> test(const std::string& name, http::Responder& out);
   cloud::Provider* find(std::string_view name) const;
   boost::json::object provider_json(const cloud::Provider& provider) const;
   boost::json::object model_json(const std::string& provider, const std::string& model) const;
@@ -43,7 +37,6 @@ class ProvidersApi {
   const serve::ModelSelector& selector_;
   const cloud::PriceTable& prices_;
   cloud::Pool& pool_;
-  const Access& access_;
 };
 
 }  // namespace minimill::api

@@ -53,7 +53,12 @@ PullStream::~PullStream() {
 }
 
 Result<> PullStream::check_name() const {
-  if (models::find_known_model(name_) != nullptr || name_.starts_with("hf.co/")) return {};
+  const bool hugging_face = name_.starts_with("hf.co/");
+  if (models::find_known_model(name_) != nullptr || (hugging_face && !known_only_)) return {};
+  if (hugging_face) {
+    return fail(ErrorCode::kForbidden, "over HTTP only models that minimill knows are pulled",
+                "use: minimill pull " + name_);
+  }
   return fail(
       ErrorCode::kNotFound, "no model '" + name_ + "' is known",
       "use a name that `minimill models` lists, or hf.co/USER/REPO/FILE.gguf; addresses and "

@@ -1,9 +1,9 @@
 #pragma once
 
 // A model being pulled for an app: progress as lines of JSON in Ollama's words, or the end alone.
-// Only what is known by name or comes from Hugging Face: no app may have files of this machine
-// copied, or servers in the house asked. Destroying it ends the download, which the next pull goes
-// on with.
+// Only what is known by name or, for the owner, comes from Hugging Face: no app may have files of
+// this machine copied, or servers in the house asked. Destroying it ends the download, which the
+// next pull goes on with.
 
 #include <boost/asio/cancellation_signal.hpp>
 #include <memory>
@@ -19,8 +19,9 @@ namespace asio = boost::asio;
 
 class PullStream {
  public:
-  PullStream(http::Client& client, const models::Store& store, std::string name)
-      : client_(client), store_(store), name_(std::move(name)) {}
+  /// `known_only`: not from Hugging Face either, whose models anyone can have put there.
+  PullStream(http::Client& client, const models::Store& store, std::string name, bool known_only)
+      : client_(client), store_(store), name_(std::move(name)), known_only_(known_only) {}
   ~PullStream();
   PullStream(const PullStream&) = delete;
   PullStream& operator=(const PullStream&) = delete;
@@ -38,6 +39,7 @@ class PullStream {
   http::Client& client_;
   const models::Store& store_;
   std::string name_;
+  bool known_only_;
   std::shared_ptr<State> state_;  // shared with the download
 };
 

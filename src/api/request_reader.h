@@ -15,9 +15,10 @@ class RequestReader {
   RequestReader(policy::Admission& admission, const serve::ModelSelector& selector)
       : admission_(admission), selector_(selector) {}
 
-  /// `chat` as its protocol's reader made it of `request`'s body. The errors name the field or
-  /// header.
-  Result<policy::Request> admit(const http::Request& request, chat::ChatRequest chat) const;
+  /// `chat` as its protocol's reader made it of `request`'s body; `of_history`: the privacy of what
+  /// it goes on from. The errors name the field or header.
+  Result<policy::Request> admit(const http::Request& request, chat::ChatRequest chat,
+                                policy::Privacy of_history = policy::Privacy::kAllow) const;
 
  private:
   policy::Admission& admission_;

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "api/routes.h"
 #include "protocol/openai.h"
 
 namespace minimill::api {
@@ -12,10 +13,13 @@ Result<chat::ChatRequest> ResponsesExchange::read(const http::Request& request) 
   Result<wire::ResponsesRequest> parsed = wire::parse_responses_request(request.body);
   if (!parsed) return std::unexpected(std::move(parsed.error()));
   asked_ = std::move(*parsed);
+  const policy::Scope scope = scope_of(request);
+  owner_ = scope.owner_of_new();
   if (!asked_.previous_response_id.empty()) {
-    Result<std::vector<chat::Message>> history = store_.history(asked_.previous_response_id);
-    if (!history) return std::unexpected(std::move(history.error()));
-    wire::insert_history(asked_, std::move(*history));
+    Result<responses::Conversation> before = store_.history(asked_.previous_response_id, scope);
+    if (!before) return std::unexpected(std::move(before.error()));
+    privacy_ = before->privacy;
+    wire::insert_history(asked_, std::move(before->messages));
   }
   return std::move(asked_.chat);
 }
@@ -58,6 +62,8 @@ asio::awaitable<Result<>> ResponsesExchange::keep() {
   stored.previous_id = asked_.previous_response_id;
   stored.input_items = std::move(asked_.input_items);
   stored.response = std::move(response_);
+  stored.app = owner_;
+  stored.privacy = privacy_;
   co_return co_await store_.put(std::move(stored));
 }
 

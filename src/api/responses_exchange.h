@@ -18,6 +18,8 @@ class ResponsesExchange final : public Exchange {
       : clock_(clock), store_(store) {}
 
   Result<chat::ChatRequest> read(const http::Request& request) override;
+  policy::Privacy privacy() const override { return privacy_; }
+  void settled(const policy::Request& request) override { privacy_ = request.privacy; }
   std::string answer(const serve::Served& served) override;
   void begin(const serve::Serving& serving, std::string_view model, std::string& out) override;
   void write(const chat::ChatEvent& event, std::string& out) override;
@@ -32,6 +34,8 @@ class ResponsesExchange final : public Exchange {
   const Clock& clock_;
   responses::ResponseStore& store_;
   protocol::responses::ResponsesRequest asked_;
+  std::string owner_;  // whose the response will be
+  policy::Privacy privacy_ = policy::Privacy::kAllow;
   std::optional<protocol::responses::ResponseStreamWriter> writer_;
   boost::json::object response_;  // once it is whole
 };

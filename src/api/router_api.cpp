@@ -94,52 +94,38 @@ Result<std::vector<RouterExample>> read_examples(std::string_view body) {
 }  // namespace
 
 RouterApi::RouterApi(const Clock& clock, ChatApi& chats, serve::Service& service,
-                     const Access& access, route::Router& router, learn::RouterKeeper& keeper)
-    : clock_(clock),
-      chats_(chats),
-      service_(service),
-      access_(access),
-      router_(router),
-      keeper_(keeper) {}
+                     route::Router& router, learn::RouterKeeper& keeper)
+    : clock_(clock), chats_(chats), service_(service), router_(router), keeper_(keeper) {}
 
 void RouterApi::add_to(Routes& routes) {
   routes.add("POST", "/v1/route",
-             {"Where this chat would go, and why; it is not carried out", chat::Protocol::kOpenAi},
+             {"Where this chat would go, and why; it is not carried out", Who::kOwn,
+              chat::Protocol::kOpenAi},
              [this](http::Request& request, http::Responder& out, const PathParts&) {
                return route(request, out);
              });
   routes.add("GET", "/minimill/v1/router",
-             {"What the router has learnt: operations, calibration, quality bounds"},
-             for_owner([this](const http::Request&, http::Responder& out) { return show(out); }));
-  routes.add("POST", "/minimill/v1/router/train",
-             {"Learn from {examples: [{prompt, operation, local_ok, cloud_ok, model}]}"},
-             for_owner([this](const http::Request& request, http::Responder& out) {
-               return examples(request, out, true);
-             }));
-  routes.add("POST", "/minimill/v1/router/estimate", {"Estimates for examples, learning nothing"},
-             for_owner([this](const http::Request& request, http::Responder& out) {
-               return examples(request, out, false);
-             }));
+             {"What the router has learnt: operations, calibration, quality bounds", Who::kOwner},
+             [this](http::Request&, http::Responder& out, const PathParts&) { return show(out); });
   routes.add(
-      "GET", "/minimill/v1/router/state", {"All that the router has learnt, as bytes"},
-      for_owner([this](const http::Request&, http::Responder& out) { return get_state(out); }));
-  routes.add("PUT", "/minimill/v1/router/state", {"Replace what the router has learnt"},
-             for_owner([this](const http::Request& request, http::Responder& out) {
+      "POST", "/minimill/v1/router/train",
+      {"Learn from {examples: [{prompt, operation, local_ok, cloud_ok, model}]}", Who::kOwner},
+      [this](http::Request& request, http::Responder& out, const PathParts&) {
+        return examples(request, out, true);
+      });
+  routes.add("POST", "/minimill/v1/router/estimate",
+             {"Estimates for examples, learning nothing", Who::kOwner},
+             [this](http::Request& request, http::Responder& out, const PathParts&) {
+               return examples(request, out, false);
+             });
+  routes.add(
+      "GET", "/minimill/v1/router/state", {"All that the router has learnt, as bytes", Who::kOwner},
+      [this](http::Request&, http::Responder& out, const PathParts&) { return get_state(out); });
+  routes.add("PUT", "/minimill/v1/router/state",
+             {"Replace what the router has learnt", Who::kOwner},
+             [this](http::Request& request, http::Responder& out, const PathParts&) {
                return put_state(request, out);
-             }));
-}
-
-RouteHandler RouterApi::for_owner(
-    std::function<asio::awaitable<void>(const http::Request&, http::Responder&)> handler) {
-  return [this, handler = std::move(handler)](http::Request& request, http::Responder& out,
-                                              const PathParts&) -> asio::awaitable<void> {
-    const Result<> may = access_.may_teach(request);
-    if (!may) {
-      co_await send_json_error(may.error(), out);
-      co_return;
-    }
-    co_await handler(request, out);
-  };
+             });
 }
 
 asio::awaitable<void> RouterApi::get_state(http::Responder& out) {

@@ -19,16 +19,13 @@ namespace minimill::api {
 
 class RouterApi {
  public:
-  RouterApi(const Clock& clock, ChatApi& chats, serve::Service& service, const Access& access,
-            route::Router& router, learn::RouterKeeper& keeper);
+  RouterApi(const Clock& clock, ChatApi& chats, serve::Service& service, route::Router& router,
+            learn::RouterKeeper& keeper);
 
   void add_to(Routes& routes);
 
  private:
   asio::awaitable<void> route(http::Request& request, http::Responder& out);
-  /// The handler, for whom may teach.
-  RouteHandler for_owner(
-      std::function<asio::awaitable<void>(const http::Request&, http::Responder&)> handler);
   asio::awaitable<void> show(http::Responder& out);
   asio::awaitable<void> get_state(http::Responder& out);
   asio::awaitable<void> examples(const http::Request& request, http::Responder& out, bool train);
@@ -37,7 +34,6 @@ class RouterApi {
   const Clock& clock_;
   ChatApi& chats_;
   serve::Service& service_;
-  const Access& access_;
   route::Router& router_;
   learn::RouterKeeper& keeper_;
 };

@@ -37,6 +37,10 @@ bool matches(const std::vector<std::string>& pattern, const std::vector<std::str
 
 }  // namespace
 
+policy::Scope scope_of(const http::Request& request) {
+  return request.is_owner ? policy::Scope::everything() : policy::Scope::of_app(request.principal);
+}
+
 void Routes::add(std::string method, std::string_view pattern, RouteAbout about,
                  RouteHandler handler) {
   entries_.push_back({std::move(method), split(pattern), std::move(about), std::move(handler)});
@@ -48,7 +52,7 @@ Routes::Match Routes::find(std::string_view method, std::string_view path) const
   PathParts parts;
   for (const Entry& entry : entries_) {
     if (!matches(entry.segments, segments, parts)) continue;
-    if (entry.method == method) return {&entry.handler, std::move(parts), {}};
+    if (entry.method == method) return {&entry, std::move(parts), {}};
     if (!match.allowed.empty()) match.allowed += ", ";
     match.allowed += entry.method;
   }

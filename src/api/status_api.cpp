@@ -39,10 +39,10 @@ StatusApi::StatusApi(const Clock& clock, lane::Lanes& lanes, serve::Engines& eng
       offload_(offload) {}
 
 void StatusApi::add_to(Routes& routes) {
-  routes.add("GET", "/healthz", {"Is it up? Needs no key"},
+  routes.add("GET", "/healthz", {"Is it up? Needs no key", Who::kAnyone},
              [](http::Request&, http::Responder& out, const PathParts&) { return healthz(out); });
   routes.add(
-      "GET", "/minimill/v1/status", {"Lanes, engines, providers and totals"},
+      "GET", "/minimill/v1/status", {"Lanes, engines, providers and totals", Who::kOwner},
       [this](http::Request&, http::Responder& out, const PathParts&) { return status(out); });
 }
 

@@ -25,6 +25,11 @@ constexpr std::int64_t kLatestDue_ms =
 constexpr std::size_t kMaxListed = 1000;
 constexpr std::string_view kAdHocRun = "adhoc";  // tasks that came one by one
 
+/// Every app has one of its own, so that ids of two apps cannot clash.
+std::string ad_hoc_run(const policy::Scope& scope) {
+  return scope.app() ? fmt::format("{}:{}", kAdHocRun, *scope.app()) : std::string(kAdHocRun);
+}
+
 Result<std::size_t> number_of(std::string_view query, std::string_view key, std::size_t otherwise,
                               std::size_t max) {
   const std::string text = http::query_value(query, key);
@@ -88,6 +93,11 @@ json::array to_json(const std::vector<tasks::TaskFailure>& failures) {
                       {"error", each.error}});
   }
   return listed;
+}
+
+std::unexpected<Error> no_task(const std::string& id) {
+  return fail(ErrorCode::kNotFound, fmt::format("no task '{}'", id),
+              "`minimill task list` lists the tasks there are");
 }
 
 std::unexpected<Error> no_run(const std::string& id) {
@@ -160,7 +170,7 @@ Result<Batch> batch_of(const http::Request& request, const policy::NotifyPolicy&
 TaskApi::TaskApi(const Clock& clock, IdSource& ids, tasks::TaskStore& store,
                  tasks::TaskStore& tasks, ledger::Ledger& ledger, async::BlockingPool& offload,
                  tasks::TaskRunner& runner, lane::Lanes& lanes, serve::ModelSelector& selector,
-                 serve::Engines& engines, const policy::NotifyPolicy& notify_policy)
+                 serve::Engines& engines, const policy::NotifyPolicy& notify_policy, Access& access)
     : clock_(clock),
       ids_(ids),
       store_(store),
@@ -171,51 +181,54 @@ TaskApi::TaskApi(const Clock& clock, IdSource& ids, tasks::TaskStore& store,
       lanes_(lanes),
       selector_(selector),
       engines_(engines),
-      notify_policy_(notify_policy) {}
+      notify_policy_(notify_policy),
+      access_(access) {}
 
 void TaskApi::add_to(Routes& routes) {
   using http::Request;
   using http::Responder;
-  routes.add("POST", "/minimill/v1/tasks", {"Adds a task"},
+  routes.add("POST", "/minimill/v1/tasks", {"Adds a task", Who::kOwn},
              [this](Request& request, Responder& out, const PathParts&) {
                return add_task(request, out);
              });
-  routes.add("GET", "/minimill/v1/tasks", {"Lists tasks"},
+  routes.add("GET", "/minimill/v1/tasks", {"Lists tasks", Who::kOwn},
              [this](Request& request, Responder& out, const PathParts&) {
                return list_tasks(request, out);
              });
-  routes.add("GET", "/minimill/v1/tasks/{id}", {"One task"},
+  routes.add("GET", "/minimill/v1/tasks/{id}", {"One task", Who::kOwn},
              [this](Request& request, Responder& out, const PathParts& parts) {
                return show_task(request, out, parts[0]);
              });
-  routes.add("POST", "/minimill/v1/tasks/{id}/cancel", {"Cancels a task"},
+  routes.add("POST", "/minimill/v1/tasks/{id}/cancel", {"Cancels a task", Who::kOwn},
              [this](Request& request, Responder& out, const PathParts& parts) {
                return cancel_task(request, out, parts[0]);
              });
-  routes.add("POST", "/minimill/v1/tasks/{id}/retry", {"Tries a failed task anew"},
+  routes.add("POST", "/minimill/v1/tasks/{id}/retry", {"Tries a failed task anew", Who::kOwn},
              [this](Request& request, Responder& out, const PathParts& parts) {
                return retry_task(request, out, parts[0]);
              });
-  routes.add("POST", "/minimill/v1/tasks/retry", {"Tries all failed tasks anew"},
+  routes.add("POST", "/minimill/v1/tasks/retry", {"Tries all failed tasks anew", Who::kOwn},
              [this](Request& request, Responder& out, const PathParts&) {
                return retry_all(request, out);
              });
-  routes.add("POST", "/minimill/v1/runs/{id}/tasks", {"Adds a file of tasks to a run"},
+  routes.add("POST", "/minimill/v1/runs/{id}/tasks", {"Adds a file of tasks to a run", Who::kOwn},
              [this](Request& request, Responder& out, const PathParts& parts) {
                return add_tasks(request, out, parts[0]);
              });
-  routes.add("GET", "/minimill/v1/runs", {"Lists runs"},
+  routes.add("GET", "/minimill/v1/runs", {"Lists runs", Who::kOwn},
              [this](Request& request, Responder& out, const PathParts&) {
                return list_runs(request, out);
              });
-  routes.add(
-      "GET", "/minimill/v1/runs/{id}", {"One run and how far it is"},
-      [this](Request&, Responder& out, const PathParts& parts) { return show_run(out, parts[0]); });
-  routes.add("GET", "/minimill/v1/runs/{id}/report", {"What a run was worth"},
+  routes.add("GET", "/minimill/v1/runs/{id}", {"One run and how far it is", Who::kOwn},
+             [this](Request& request, Responder& out, const PathParts& parts) {
+               return show_run(request, out, parts[0]);
+             });
+  routes.add("GET", "/minimill/v1/runs/{id}/report", {"What a run was worth", Who::kOwn},
              [this](Request& request, Responder& out, const PathParts& parts) {
                return report(request, out, parts[0]);
              });
-  routes.add("GET", "/minimill/v1/why/{id}", {"Why a request or a task went where it went"},
+  routes.add("GET", "/minimill/v1/why/{id}",
+             {"Why a request or a task went where it went", Who::kOwn},
              [this](Request& request, Responder& out, const PathParts& parts) {
                return why(request, out, parts[0]);
              });
@@ -240,6 +253,10 @@ asio::awaitable<void> TaskApi::add_task(http::Request& request, http::Responder&
     body = json::serialize(*parsed);
   }
   Result<tasks::TaskSpec> spec = tasks::parse_task(body, "task");
+  if (spec) {
+    const Result<> admitted = access_.admit(request, *spec);
+    if (!admitted) spec = std::unexpected(admitted.error());
+  }
   if (spec && !spec->notify.empty()) {
     const Result<> admitted = notify_policy_.admit(spec->notify);
     if (!admitted) spec = std::unexpected(admitted.error());
@@ -249,9 +266,9 @@ asio::awaitable<void> TaskApi::add_task(http::Request& request, http::Responder&
     co_return;
   }
   tasks::RunInfo run;
-  run.id = {std::string(kAdHocRun)};
+  run.id = {ad_hoc_run(scope_of(request))};
   run.name = kAdHocRun;
-  json::object accepted{{"id", spec->id.value}, {"run", kAdHocRun}};
+  json::object accepted{{"id", spec->id.value}, {"run", run.id.value}};
   std::vector<tasks::Submission> tasks;
   tasks.push_back({.spec = std::move(*spec), .due = clock_.wall()});
   co_await submit(request, fingerprint, std::move(run), std::move(tasks), std::move(accepted), out);
@@ -267,6 +284,19 @@ asio::awaitable<void> TaskApi::add_tasks(http::Request& request, http::Responder
     co_await send_json_error(batch.error(), out);
     co_return;
   }
+  for (tasks::Submission& task : batch->tasks) {
+    const Result<> admitted = access_.admit(request, task.spec);
+    if (!admitted) {
+      co_await send_json_error(admitted.error(), out);
+      co_return;
+    }
+  }
+  if (run.starts_with(kAdHocRun) && run != ad_hoc_run(scope_of(request))) {
+    const Error reserved =
+        fail_field("run", "runs of this name are for tasks that come one by one").error();
+    co_await send_json_error(reserved, out);
+    co_return;
+  }
   batch->run.id = run == "new" ? ids_.run() : RunId{std::move(run)};
   json::object accepted{{"run", batch->run.id.value}, {"accepted", batch->tasks.size()}};
   co_await submit(request, batch->fingerprint, std::move(batch->run), std::move(batch->tasks),
@@ -277,6 +307,7 @@ asio::awaitable<void> TaskApi::submit(const http::Request& request, const std::s
                                       tasks::RunInfo run, std::vector<tasks::Submission> tasks,
                                       json::object accepted, http::Responder& out) {
   run.created = clock_.wall();
+  run.app = scope_of(request).owner_of_new();
   std::optional<tasks::SubmissionKey> key;
   tasks::SubmissionAnswer answer{.status = kCreated, .body = json::serialize(accepted) + "\n"};
   if (request.headers.has(kKeyHeader)) {
@@ -312,6 +343,7 @@ asio::awaitable<void> TaskApi::list_tasks(http::Request& request, http::Responde
     co_await send_json_error(filter.error(), out);
     co_return;
   }
+  filter->scope = scope_of(request);
   std::function<Result<json::value>()> query = [this, &filter]() -> Result<json::value> {
     Result<std::vector<tasks::Task>> tasks = tasks_.list(*filter);
     if (!tasks) return std::unexpected(std::move(tasks.error()));
@@ -325,13 +357,11 @@ asio::awaitable<void> TaskApi::list_tasks(http::Request& request, http::Responde
 asio::awaitable<void> TaskApi::show_task(http::Request& request, http::Responder& out,
                                          std::string id) {
   const RunId run{http::query_value(request.query, "run")};
-  std::function<Result<json::value>()> query = [this, &id, &run]() -> Result<json::value> {
-    Result<std::optional<tasks::Task>> task = tasks_.find({id}, run);
+  const policy::Scope scope = scope_of(request);
+  std::function<Result<json::value>()> query = [this, &id, &run, &scope]() -> Result<json::value> {
+    Result<std::optional<tasks::Task>> task = tasks_.find({id}, run, scope);
     if (!task) return std::unexpected(std::move(task.error()));
-    if (!*task) {
-      return fail(ErrorCode::kNotFound, fmt::format("no task '{}'", id),
-                  "`minimill task list` lists the tasks there are");
-    }
+    if (!*task) return no_task(id);
     json::object shown = tasks::to_json(**task);
     Result<std::vector<tasks::TaskFailure>> failures = tasks_.failures({id}, (*task)->run);
     if (!failures) return std::unexpected(std::move(failures.error()));
@@ -341,11 +371,24 @@ asio::awaitable<void> TaskApi::show_task(http::Request& request, http::Responder
   co_await answer(std::move(query), out);
 }
 
+Result<RunId> TaskApi::run_of(const http::Request& request, const std::string& id) {
+  const RunId asked{http::query_value(request.query, "run")};
+  Result<std::optional<tasks::Task>> task = store_.find({id}, asked, scope_of(request));
+  if (!task) return std::unexpected(std::move(task.error()));
+  if (!*task) return no_task(id);
+  return (*task)->run;
+}
+
 asio::awaitable<void> TaskApi::cancel_task(http::Request& request, http::Responder& out,
                                            std::string id) {
-  RunId run{http::query_value(request.query, "run")};
-  TaskId task{id};
-  Result<> cancelled = co_await store_.cancel(std::move(task), std::move(run), clock_.wall());
+  Result<RunId> run = run_of(request, id);
+  Result<> cancelled;
+  if (run) {
+    TaskId task{id};
+    cancelled = co_await store_.cancel(std::move(task), std::move(*run), clock_.wall());
+  } else {
+    cancelled = std::unexpected(std::move(run.error()));
+  }
   if (cancelled) {
     const json::value done = json::object{{"id", id}, {"state", "cancelled"}};
     co_await send_json(kOk, done, out);
@@ -356,9 +399,14 @@ asio::awaitable<void> TaskApi::cancel_task(http::Request& request, http::Respond
 
 asio::awaitable<void> TaskApi::retry_task(http::Request& request, http::Responder& out,
                                           std::string id) {
-  RunId run{http::query_value(request.query, "run")};
-  TaskId task{id};
-  Result<> retried = co_await store_.retry(std::move(task), std::move(run), clock_.wall());
+  Result<RunId> run = run_of(request, id);
+  Result<> retried;
+  if (run) {
+    TaskId task{id};
+    retried = co_await store_.retry(std::move(task), std::move(*run), clock_.wall());
+  } else {
+    retried = std::unexpected(std::move(run.error()));
+  }
   if (!retried) {
     co_await send_json_error(retried.error(), out);
     co_return;
@@ -370,7 +418,9 @@ asio::awaitable<void> TaskApi::retry_task(http::Request& request, http::Responde
 
 asio::awaitable<void> TaskApi::retry_all(http::Request& request, http::Responder& out) {
   RunId run{http::query_value(request.query, "run")};
-  Result<std::size_t> retried = co_await store_.retry_all(std::move(run), clock_.wall());
+  policy::Scope scope = scope_of(request);
+  Result<std::size_t> retried =
+      co_await store_.retry_all(std::move(run), std::move(scope), clock_.wall());
   if (!retried) {
     co_await send_json_error(retried.error(), out);
     co_return;
@@ -382,14 +432,16 @@ asio::awaitable<void> TaskApi::retry_all(http::Request& request, http::Responder
 
 asio::awaitable<void> TaskApi::list_runs(http::Request& request, http::Responder& out) {
   const std::string fingerprint = http::query_value(request.query, "fingerprint");
-  std::function<Result<json::value>()> query = [this, &fingerprint]() -> Result<json::value> {
+  const policy::Scope scope = scope_of(request);
+  std::function<Result<json::value>()> query = [this, &fingerprint,
+                                                &scope]() -> Result<json::value> {
     json::array listed;
     if (!fingerprint.empty()) {
-      Result<std::optional<tasks::RunInfo>> run = tasks_.unfinished_run(fingerprint);
+      Result<std::optional<tasks::RunInfo>> run = tasks_.unfinished_run(fingerprint, scope);
       if (!run) return std::unexpected(std::move(run.error()));
       if (*run) listed.push_back(to_json(**run));
     } else {
-      Result<std::vector<tasks::RunInfo>> runs = tasks_.runs(kMaxListed);
+      Result<std::vector<tasks::RunInfo>> runs = tasks_.runs(kMaxListed, scope);
       if (!runs) return std::unexpected(std::move(runs.error()));
       for (const tasks::RunInfo& run : *runs) listed.push_back(to_json(run));
     }
@@ -398,9 +450,11 @@ asio::awaitable<void> TaskApi::list_runs(http::Request& request, http::Responder
   co_await answer(std::move(query), out);
 }
 
-asio::awaitable<void> TaskApi::show_run(http::Responder& out, std::string id) {
-  std::function<Result<json::value>()> query = [this, &id]() -> Result<json::value> {
-    Result<std::optional<tasks::RunInfo>> run = tasks_.find_run({id});
+asio::awaitable<void> TaskApi::show_run(http::Request& request, http::Responder& out,
+                                        std::string id) {
+  const policy::Scope scope = scope_of(request);
+  std::function<Result<json::value>()> query = [this, &id, &scope]() -> Result<json::value> {
+    Result<std::optional<tasks::RunInfo>> run = tasks_.find_run({id}, scope);
     if (!run) return std::unexpected(std::move(run.error()));
     if (!*run) return no_run(id);
     Result<tasks::Progress> progress = tasks_.progress({id});
@@ -418,8 +472,9 @@ asio::awaitable<void> TaskApi::report(http::Request& request, http::Responder& o
   const std::string cloud =
       selector_.providers().empty() ? "none" : selector_.providers().front()->options().name;
   const std::string model = engines_.default_model();
-  std::function<Result<replay::Report>()> query = [this, &id, slots, &cloud, &model] {
-    return make_report(id, slots, cloud, model);
+  const policy::Scope scope = scope_of(request);
+  std::function<Result<replay::Report>()> query = [this, &id, &scope, slots, &cloud, &model] {
+    return make_report(id, scope, slots, cloud, model);
   };
   Result<replay::Report> made = co_await offload_.run<Result<replay::Report>>(std::move(query));
   if (!made) {
@@ -434,9 +489,10 @@ asio::awaitable<void> TaskApi::report(http::Request& request, http::Responder& o
   }
 }
 
-Result<replay::Report> TaskApi::make_report(const std::string& id, int slots, std::string cloud,
+Result<replay::Report> TaskApi::make_report(const std::string& id, const policy::Scope& scope,
+                                            int slots, std::string cloud,
                                             std::string local_model) const {
-  Result<std::optional<tasks::RunInfo>> run = tasks_.find_run({id});
+  Result<std::optional<tasks::RunInfo>> run = tasks_.find_run({id}, scope);
   if (!run) return std::unexpected(std::move(run.error()));
   if (!*run) return no_run(id);
   tasks::TaskStore::Filter filter;
@@ -457,11 +513,15 @@ Result<replay::Report> TaskApi::make_report(const std::string& id, int slots, st
 
 asio::awaitable<void> TaskApi::why(http::Request& request, http::Responder& out, std::string id) {
   const std::string run = http::query_value(request.query, "run");
-  std::function<Result<json::value>()> query = [this, &id, &run] { return explain(id, run); };
+  const policy::Scope scope = scope_of(request);
+  std::function<Result<json::value>()> query = [this, &id, &run, &scope] {
+    return explain(id, run, scope);
+  };
   co_await answer(std::move(query), out);
 }
 
-Result<json::value> TaskApi::explain(const std::string& id, const std::string& run) const {
+Result<json::value> TaskApi::explain(const std::string& id, const std::string& run,
+                                     const policy::Scope& scope) const {
   std::vector<ledger::RequestRecord> records;
   Result<std::optional<ledger::RequestRecord>> one = ledger_.find({id});
   if (!one) return std::unexpected(std::move(one.error()));
@@ -472,6 +532,7 @@ Result<json::value> TaskApi::explain(const std::string& id, const std::string& r
     if (!of_task) return std::unexpected(std::move(of_task.error()));
     records = std::move(*of_task);
   }
+  std::erase_if(records, [&scope](const auto& record) { return !scope.covers(record.app); });
   if (records.empty()) {
     return fail(ErrorCode::kNotFound, fmt::format("nothing was decided for '{}'", id),
                 "give a request id (x-minimill-request-id) or a task id (`minimill task list`)");

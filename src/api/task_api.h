@@ -16,8 +16,12 @@
 //   GET  /minimill/v1/runs/{id}/report      ?format=table: for a terminal
 //   GET  /minimill/v1/why/{id}              a request's or task's decisions, explained; ?run=
 
+// An app sees and changes its own; the machine's owner sees all. What an app submits is admitted
+// as its chats are (Access), and carried out within what it may.
+//
 // A submission with an Idempotency-Key is carried out once: sent again, it gets its first answer.
 
+#include "api/access.h"
 #include "api/routes.h"
 #include "async/blocking_pool.h"
 #include "base/ids.h"
@@ -37,7 +41,7 @@ class TaskApi {
   TaskApi(const Clock& clock, IdSource& ids, tasks::TaskStore& store, tasks::TaskStore& tasks,
           ledger::Ledger& ledger, async::BlockingPool& offload, tasks::TaskRunner& runner,
           lane::Lanes& lanes, serve::ModelSelector& selector, serve::Engines& engines,
-          const policy::NotifyPolicy& notify_policy);
+          const policy::NotifyPolicy& notify_policy, Access& access);
 
   void add_to(Routes& routes);
 
@@ -50,7 +54,7 @@ class TaskApi {
   asio::awaitable<void> retry_task(http::Request& request, http::Responder& out, std::string id);
   asio::awaitable<void> retry_all(http::Request& request, http::Responder& out);
   asio::awaitable<void> list_runs(http::Request& request, http::Responder& out);
-  asio::awaitable<void> show_run(http::Responder& out, std::string id);
+  asio::awaitable<void> show_run(http::Request& request, http::Responder& out, std::string id);
   asio::awaitable<void> report(http::Request& request, http::Responder& out, std::string id);
   asio::awaitable<void> why(http::Request& request, http::Responder& out, std::string id);
 
@@ -61,9 +65,12 @@ class TaskApi {
   /// Runs `query` on the offload thread and answers with its value or error.
   asio::awaitable<void> answer(std::function<Result<boost::json::value>()> query,
                                http::Responder& out);
-  Result<replay::Report> make_report(const std::string& id, int slots, std::string cloud,
-                                     std::string local_model) const;
-  Result<boost::json::value> explain(const std::string& id, const std::string& run) const;
+  /// The run of a task of whoever asks; kNotFound where there is none of theirs.
+  Result<RunId> run_of(const http::Request& request, const std::string& id);
+  Result<replay::Report> make_report(const std::string& id, const policy::Scope& scope, int slots,
+                                     std::string cloud, std::string local_model) const;
+  Result<boost::json::value> explain(const std::string& id, const std::string& run,
+                                     const policy::Scope& scope) const;
 
   const Clock& clock_;
   IdSource& ids_;
@@ -76,6 +83,7 @@ class TaskApi {
   serve::ModelSelector& selector_;
   serve::Engines& engines_;
   const policy::NotifyPolicy& notify_policy_;
+  Access& access_;
 };
 
 }  // namespace minimill::api

@@ -142,7 +142,7 @@ Result<std::vector<replay::ReplayTask>> measured_tasks(ApiClient& api, const std
     replay::ReplayTask& each = replayed.emplace_back();
     each.arrives_s = arrivals[i];
     each.operation = text_of(task, "operation");
-    each.may_move = tasks[i].privacy == policy::Privacy::kAllow;
+    each.may_move = tasks[i].privacy != policy::Privacy::kLocalOnly;
     each.usd = number_of(task, "cost_usd");
     // What the device tried in vain is part of what the task took in the cloud's lane.
     each.lane = cloud_s > 0 ? chat::Lane::kCloud : chat::Lane::kLocal;

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/retry.h"
 #include "cloud/provider_stream.h"
 #include "protocol/anthropic.h"
 #include "protocol/http_status.h"
@@ -22,11 +23,6 @@ namespace {
 
 constexpr int kFirstErrorStatus = 300;
 constexpr std::size_t kMaxErrorBytes = 64 << 10;
-
-bool may_pass(const Error& error) {
-  return error.code == ErrorCode::kRateLimited || error.code == ErrorCode::kUnavailable ||
-         error.code == ErrorCode::kTimeout || error.code == ErrorCode::kUpstream;
-}
 
 http::ClientRequest json_request(const ProviderOptions& options, std::string_view path,
                                  std::string body, chat::Deadline deadline) {
@@ -107,7 +103,7 @@ class Retries {
 
   /// False when `error` is final.
   asio::awaitable<bool> wait_after(const Error& error) {
-    if (!may_pass(error) || used_ >= options_.max_retries) co_return false;
+    if (!is_transient(error.code) || used_ >= options_.max_retries) co_return false;
     const auto delay = error.retry_after.value_or(backoff());
     if (delay > options_.max_retry_wait) co_return false;
     ++used_;

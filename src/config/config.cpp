@@ -221,6 +221,7 @@ void read_sim_cloud(TomlReader table, SimCloudConfig& sim) {
 void read_root(TomlReader& root, Config& config) {
   TomlReader server = root.table("server");
   if (server.has("listen")) config.listen = server.strings("listen");
+  if (server.has("origins")) config.origins = server.strings("origins");
   server.finish();
 
   TomlReader data = root.table("data");
@@ -455,7 +456,8 @@ std::string to_toml(const Config& config) {
     out += fmt::format(format, std::forward<Args>(args)...);
     out += '\n';
   };
-  line("[server]\nlisten = {}\n", in_quotes(config.listen));
+  line("[server]\nlisten = {}\norigins = {}\n", in_quotes(config.listen),
+       in_quotes(config.origins));
   line("[data]\ndir = {}\n", in_quotes(config.data_dir.string()));
   line("[log]\nlevel = {}\n", in_quotes(config.log_level));
   line("[privacy]\ndefault = {}\n", in_quotes(policy::name(config.privacy)));

@@ -131,7 +131,8 @@ struct SimCloudConfig {
 
 struct Config {
   std::vector<std::string> listen{"127.0.0.1:4177"};
-  std::filesystem::path data_dir;  // ${XDG_DATA_HOME:-~/.local/share}/minimill
+  std::vector<std::string> origins;  // web pages that may use it, "https://app.example"
+  std::filesystem::path data_dir;    // ${XDG_DATA_HOME:-~/.local/share}/minimill
   std::string log_level = "info";
   policy::Privacy privacy = policy::Privacy::kAllow;  // of requests that say nothing
   LocalConfig local;

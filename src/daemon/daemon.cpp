@@ -32,9 +32,12 @@
 #include "config/data_folder.h"
 #include "distill/ladder.h"
 #include "distill/micro_backend.h"
+#include "http/origin.h"
 #include "learn/outcomes.h"
 #include "learn/router_keeper.h"
 #include "policy/app_store.h"
+#include "protocol/http_status.h"
+#include "protocol/utf8.h"
 #include "responses/response_store.h"
 #include "serve/engine_backend.h"
 #include "serve/engines.h"
@@ -258,7 +261,8 @@ struct Daemon::Parts {
         spending(clock, apps, admission, readers.ledger, router),
         retention(io, clock, retention_options(options.config.ledger), prunable(), *writer),
         notify_policy(options.config.outbox.allow),
-        outbox_runner(io, clock, options.config.outbox, notify_policy, client, readers.outbox),
+        outbox_runner(io, clock, random, options.config.outbox, notify_policy, client,
+                      readers.outbox),
         clock_watch(io, clock, readers.tasks,
                     [this] {
                       runner->wake();
@@ -346,17 +350,17 @@ struct Daemon::Parts {
     embeddings.emplace(*gateway, *reader);
     openai.emplace(clock, *chats, *embeddings, readers.responses);
     anthropic.emplace(*chats, *gateway, *reader, *backends);
-    ollama.emplace(clock, *chats, *embeddings, engines, *selector, client, access);
+    ollama.emplace(clock, *chats, *embeddings, engines, *selector, client, *reader);
     models_api.emplace(engines, *selector);
     feedback.emplace(clock, outcomes, readers.ledger);
     task_api.emplace(clock, ids, readers.tasks, readers.offload_tasks, readers.offload_ledger,
-                     offload, *runner, lanes, *selector, engines, notify_policy);
+                     offload, *runner, lanes, *selector, engines, notify_policy, access);
     batch_api.emplace(*batches, readers.offload_batches, offload);
     outbox_api.emplace(clock, readers.outbox, readers.offload_outbox, offload, outbox_runner);
     status_api.emplace(clock, lanes, engines, *selector, readers.offload_ledger, offload);
-    providers_api.emplace(clock, options.config, *selector, prices, pool, access);
-    router_api.emplace(clock, *chats, *gateway, access, router, keeper);
-    budget_api.emplace(access, apps, spending);
+    providers_api.emplace(clock, options.config, *selector, prices, pool);
+    router_api.emplace(clock, *chats, *gateway, router, keeper);
+    budget_api.emplace(apps, spending);
     openai->add_to(routes);
     anthropic->add_to(routes);
     ollama->add_to(routes);
@@ -365,7 +369,7 @@ struct Daemon::Parts {
     providers_api->add_to(routes);
     router_api->add_to(routes);
     budget_api->add_to(routes);
-    routes.add("GET", "/openapi.json", {"This document"},
+    routes.add("GET", "/openapi.json", {"This document", api::Who::kOwn},
                [this](http::Request&, http::Responder& out,
                       const api::PathParts&) -> asio::awaitable<void> {
                  const boost::json::value document = api::openapi_document(routes);
@@ -399,17 +403,18 @@ struct Daemon::Parts {
   }
 
   asio::awaitable<void> handle(http::Request& request, http::Responder& out) {
-    if (request.path != kHealthPath) {
-      if (const Result<> known = access.identify(request); !known) {
-        http::Headers headers{{"content-type", "application/json"}, {"www-authenticate", "Bearer"}};
-        std::string body = api::write_error_for(request.path, known.error());
-        co_await out.send(kUnauthorized, std::move(headers), std::move(body));
-        co_return;
-      }
-    }
     const api::Routes::Match match = routes.find(request.method, request.path);
-    if (match.handler != nullptr) {
-      co_await (*match.handler)(request, out, match.parts);
+    const Result<> may = admit(request, match);
+    if (!may) {
+      http::Headers headers{{"content-type", "application/json"}};
+      const int status = protocol::http_status(may.error());
+      if (status == kUnauthorized) headers.add("www-authenticate", "Bearer");
+      std::string body = api::write_error_for(request.path, may.error());
+      co_await out.send(status, std::move(headers), std::move(body));
+      co_return;
+    }
+    if (match.entry != nullptr) {
+      co_await match.entry->handler(request, out, match.parts);
       co_return;
     }
     const Error error = no_route(request, match.allowed);
@@ -420,16 +425,25 @@ struct Daemon::Parts {
     co_await out.send(status, std::move(headers), std::move(body));
   }
 
+  /// Whether anything is done for this request at all; for those let in only, what is not served.
+  Result<> admit(http::Request& request, const api::Routes::Match& match) {
+    Result<> may = http::check_origin(request, options.config.origins);
+    if (may) may = http::check_given_once(request.headers, "x-minimill-");
+    if (!may) return may;
+    return access.may_use(request,
+                          match.entry != nullptr ? match.entry->about.who : api::Who::kOwn);
+  }
+
   static Error no_route(const http::Request& request, const std::string& allowed) {
     Error error;
     error.code = allowed.empty() ? ErrorCode::kNotFound : ErrorCode::kUnsupported;
-    error.message = fmt::format("nothing answers {} {}", request.method, request.path);
+    error.message =
+        fmt::format("nothing answers {} {}", request.method, protocol::valid_utf8(request.path));
     error.hint = allowed.empty() ? "GET /openapi.json says what is served"
                                  : fmt::format("this path takes {}", allowed);
     return error;
   }
 
-  static constexpr std::string_view kHealthPath = "/healthz";
   static constexpr int kOk = 200;
   static constexpr int kUnauthorized = 401;
   static constexpr int kNotFound = 404;

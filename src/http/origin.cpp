@@ -65,9 +65,9 @@ Result<> check_body_type(const Request& request) {
   if (request.method != "POST" || type.empty() || iequals(type, "application/json")) return {};
   const bool browser = request.headers.has("origin") || request.headers.has("sec-fetch-site");
   if (!browser && iequals(type, "application/x-www-form-urlencoded")) return {};
-  return fail(ErrorCode::kUnsupported,
-              fmt::format("a body of the type {} is not taken", type.substr(0, kShown)),
-              "send JSON, with content-type: application/json");
+  return fail_field("content-type",
+                    fmt::format("a body of the type {} is not taken", type.substr(0, kShown)),
+                    "send JSON, with content-type: application/json");
 }
 
 }  // namespace

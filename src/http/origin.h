@@ -16,8 +16,8 @@ namespace minimill::http {
 
 /// kForbidden for a request over TCP that may change something (all but GET, HEAD, OPTIONS) and
 /// comes from a page that is not on this machine, not of the very host asked, and not one of
-/// `invited` ("https://app.example:8443", as an Origin header says it). kUnsupported for a body
-/// that says it is neither JSON nor of no particular type: forms and text are what pages can send
+/// `invited` ("https://app.example:8443", as an Origin header says it). kInvalidArgument for a
+/// body that says it is something else than JSON: forms and text are what pages can send
 /// without asking. (curl -d calls everything a form: from programs that passes.) A request from a
 /// Unix socket comes from no browser.
 Result<> check_origin(const Request& request, std::span<const std::string> invited);

@@ -88,11 +88,11 @@ TEST(Origin, BodiesThatPagesCanSendUnaskedAreNotTaken) {
   for (const char* type :
        {"text/plain", "text/plain;charset=UTF-8", "multipart/form-data; boundary=x",
         "application/octet-stream", "application/jsonx"}) {
-    EXPECT_EQ(refusal(post({{"Content-Type", type}})), ErrorCode::kUnsupported) << type;
+    EXPECT_EQ(refusal(post({{"Content-Type", type}})), ErrorCode::kInvalidArgument) << type;
   }
   EXPECT_EQ(refusal(post({{"Content-Type", "application/x-www-form-urlencoded"},
                           {"Origin", "http://localhost:3000"}})),
-            ErrorCode::kUnsupported);
+            ErrorCode::kInvalidArgument);
 }
 
 TEST(Origin, JsonAndWhatCurlSaysAreTaken) {

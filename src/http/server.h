@@ -62,7 +62,9 @@ struct Request {
   Headers headers;
   std::string body;
   Peer peer;
-  std::string principal;  // who asks, once somebody has found out
+  // Once somebody has found out:
+  std::string principal;  // who asks
+  bool is_owner = false;  // it is the machine's owner, and no single app
 };
 
 /// The value of `key` in a raw query string, percent-decoded; "" where absent.

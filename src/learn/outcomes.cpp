@@ -72,6 +72,12 @@ void Outcomes::compared(const RequestId& id, const route::RouteInput& input,
   router_.learn_cloud(input, operation, true, kind);
 }
 
+std::optional<std::string> Outcomes::asked_by(std::string_view id) {
+  const RecentAnswer* answer = recent_.find(id);
+  if (answer == nullptr) return std::nullopt;
+  return answer->input.app;
+}
+
 bool Outcomes::said(std::string_view id, route::OutcomeKind kind, bool ok) {
   RecentAnswer* answer = recent_.find(id);
   if (answer == nullptr || answer->lane != chat::Lane::kLocal) return false;

@@ -4,6 +4,8 @@
 // Where two ways speak about the same answer, the stronger one also tells how far the weaker one is
 // to be believed. Event-loop thread only.
 
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -40,6 +42,8 @@ class Outcomes {
   /// the local one was no worse.
   void compared(const RequestId& id, const route::RouteInput& input, std::string_view operation,
                 route::OutcomeKind kind, bool ok, std::string detail);
+  /// Whose answer it was; nullopt where it is not remembered (any more).
+  std::optional<std::string> asked_by(std::string_view id);
   /// Someone speaks about a remembered answer, who records that himself. False where the router can
   /// learn nothing from it: not remembered, not local, or that kind has spoken before.
   bool said(std::string_view id, route::OutcomeKind kind, bool ok);

@@ -27,6 +27,11 @@ std::uint64_t Admission::refresh() {
   return apps_.changes();
 }
 
+std::optional<chat::Lane> Admission::lane_of(std::string_view app) const {
+  const App* known = apps_.named(app);
+  return known == nullptr ? std::nullopt : known->lane;
+}
+
 Privacy Admission::privacy_of(std::string_view app) const {
   const App* known = apps_.named(app);
   return known != nullptr && known->privacy ? *known->privacy : defaults_.privacy;

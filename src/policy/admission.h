@@ -4,7 +4,9 @@
 // then the configuration's), and refuses what the app may not ask for, or not now.
 // Event-loop thread only.
 
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/clock.h"
 #include "policy/app_store.h"
@@ -31,6 +33,8 @@ class Admission {
   Request own(std::string_view app, chat::Origin origin, chat::ChatRequest chat,
               Privacy privacy) const;
 
+  /// The only lane an app may use; nullopt: either.
+  std::optional<chat::Lane> lane_of(std::string_view app) const;
   /// What holds for an app that says nothing.
   Privacy privacy_of(std::string_view app) const;
   /// Notices keys, limits and budgets that another program changed, at most every 200 ms. How often

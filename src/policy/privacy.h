@@ -12,12 +12,14 @@
 
 namespace minimill::policy {
 
-enum class Privacy {
-  kLocalOnly,  // never leaves the device, whatever it costs
-  kAllow,      // may go to a provider
+enum class Privacy {  // strictest first
+  kLocalOnly,         // never leaves the device, whatever it costs
+  kAllow,             // may go to a provider
 };
 
 std::string_view name(Privacy privacy);
+/// Of two labels on what belongs together, the one that holds for both.
+constexpr Privacy stricter(Privacy a, Privacy b) { return a < b ? a : b; }
 /// "local-only" or "allow"; `field` names where the text came from in the error.
 Result<Privacy> parse_privacy(std::string_view text, std::string_view field);
 

@@ -29,6 +29,9 @@ constexpr std::array kMigrations{
     "  id TEXT PRIMARY KEY, created_ms INTEGER NOT NULL, previous TEXT NOT NULL,"
     "  input BLOB NOT NULL, output BLOB NOT NULL, response BLOB NOT NULL);"
     "CREATE INDEX responses_by_time ON responses(created_ms);",
+    // 2: whose it is, and under which privacy it was asked; NULL where nobody noted it
+    "ALTER TABLE responses ADD COLUMN app TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE responses ADD COLUMN privacy TEXT;",
 };
 
 /// So that a long pause does not make one put() delete for seconds.
@@ -107,6 +110,8 @@ struct Row {
   std::string input;
   std::string output;
   std::string response;
+  std::string app;
+  policy::Privacy privacy = policy::Privacy::kLocalOnly;
 };
 
 Row row_of(StoredResponse stored, WallTime now) {
@@ -115,7 +120,9 @@ Row row_of(StoredResponse stored, WallTime now) {
           .previous = std::move(stored.previous_id),
           .input = {},
           .output = "[]",
-          .response = {}};
+          .response = {},
+          .app = std::move(stored.app),
+          .privacy = stored.privacy};
   for (std::size_t i = 0; i < stored.input_items.size(); ++i) {
     json::object* item = stored.input_items[i].if_object();
     if (item == nullptr || item->contains("id")) continue;
@@ -133,8 +140,8 @@ Row row_of(StoredResponse stored, WallTime now) {
 
 Result<> insert(Database& db, const Row& row) {
   Result<Statement*> statement = db.cached(
-      "INSERT INTO responses(id, created_ms, previous, input, output, response) "
-      "VALUES(?1,?2,?3,?4,?5,?6)");
+      "INSERT INTO responses(id, created_ms, previous, input, output, response, app, privacy) "
+      "VALUES(?1,?2,?3,?4,?5,?6,?7,?8)");
   if (!statement) return std::unexpected(std::move(statement.error()));
   (*statement)
       ->bind(1, row.id)
@@ -142,16 +149,20 @@ Result<> insert(Database& db, const Row& row) {
       .bind(3, row.previous)
       .bind_blob(4, row.input)
       .bind_blob(5, row.output)
-      .bind_blob(6, row.response);
+      .bind_blob(6, row.response)
+      .bind(7, row.app)
+      .bind(8, policy::name(row.privacy));
   return (*statement)->run();
 }
 
-/// The columns of one row as text; kNotFound where there is none. `sql` selects two columns.
+/// The columns of one row as text; kNotFound where there is none. `sql` selects two columns by id
+/// and app.
 Result<std::pair<std::string, std::string>> read_row(Database& db, std::string_view sql,
-                                                     std::string_view id) {
+                                                     std::string_view id,
+                                                     const policy::Scope& scope) {
   Result<Statement*> statement = db.cached(sql);
   if (!statement) return std::unexpected(std::move(statement.error()));
-  (*statement)->bind(1, id);
+  (*statement)->bind(1, id).bind(2, scope.app());
   Result<bool> there = (*statement)->step();
   if (!there) return std::unexpected(std::move(there.error()));
   if (!*there) return no_response(id);
@@ -166,16 +177,23 @@ struct Link {
   std::string previous;
   std::string input;
   std::string output;
+  policy::Privacy privacy = policy::Privacy::kLocalOnly;
 };
 
+/// What the column says; where it says nothing known, the strictest.
+policy::Privacy privacy_in(std::string_view column) {
+  return policy::parse_privacy(column, "privacy").value_or(policy::Privacy::kLocalOnly);
+}
+
 /// Reads a link unless it is larger than `max_bytes`.
-Result<Link> read_link(Database& db, std::string_view id, std::size_t max_bytes) {
+Result<Link> read_link(Database& db, std::string_view id, const policy::Scope& scope,
+                       std::size_t max_bytes) {
   Result<Statement*> statement = db.cached(
-      "SELECT length(input) + length(output), previous, input, output FROM responses WHERE id = "
-      "?1");
+      "SELECT length(input) + length(output), previous, input, output, privacy FROM responses "
+      "WHERE id = ?1 AND (?2 IS NULL OR app = ?2)");
   if (!statement) return std::unexpected(std::move(statement.error()));
   Statement& row = **statement;
-  row.bind(1, id);
+  row.bind(1, id).bind(2, scope.app());
   Result<bool> there = row.step();
   if (!there) return std::unexpected(std::move(there.error()));
   if (!*there) {
@@ -188,7 +206,8 @@ Result<Link> read_link(Database& db, std::string_view id, std::size_t max_bytes)
   Link link{.id = std::string(id),
             .previous = std::string(row.text(1)),
             .input = std::string(row.blob(2)),
-            .output = std::string(row.blob(3))};
+            .output = std::string(row.blob(3)),
+            .privacy = privacy_in(row.text(4))};
   row.reset();
   return link;
 }
@@ -201,7 +220,8 @@ Result<> append_items(std::string_view text, json::array& items) {
 }
 
 /// Newest first.
-Result<std::vector<Link>> read_chain(Database& db, std::string_view id) {
+Result<std::vector<Link>> read_chain(Database& db, std::string_view id,
+                                     const policy::Scope& scope) {
   std::vector<Link> chain;
   std::unordered_set<std::string> seen;
   std::size_t bytes = 0;
@@ -212,7 +232,7 @@ Result<std::vector<Link>> read_chain(Database& db, std::string_view id) {
     if (chain.size() == kMaxHistoryResponses) {
       return too_long(fmt::format("has more than {} responses", kMaxHistoryResponses));
     }
-    Result<Link> link = read_link(db, next, kMaxHistoryBytes - bytes);
+    Result<Link> link = read_link(db, next, scope, kMaxHistoryBytes - bytes);
     if (!link) return std::unexpected(std::move(link.error()));
     bytes += link->input.size() + link->output.size();
     chain.push_back(std::move(*link));
@@ -254,19 +274,24 @@ asio::awaitable<Result<>> ResponseStore::put(StoredResponse response) {
   return writer_->run(std::move(job));
 }
 
-asio::awaitable<Result<>> ResponseStore::remove(std::string id) {
-  sqlite::Writer::Job job = [id = std::move(id)](Database& db) -> Result<> {
-    Result<Statement*> statement = db.cached("DELETE FROM responses WHERE id = ?1");
+asio::awaitable<Result<>> ResponseStore::remove(std::string id, policy::Scope scope) {
+  sqlite::Writer::Job job = [id = std::move(id),
+                             scope = std::move(scope)](Database& db) -> Result<> {
+    Result<Statement*> statement =
+        db.cached("DELETE FROM responses WHERE id = ?1 AND (?2 IS NULL OR app = ?2)");
     if (!statement) return std::unexpected(std::move(statement.error()));
-    (*statement)->bind(1, id);
+    (*statement)->bind(1, id).bind(2, scope.app());
     if (Result<> done = (*statement)->run(); !done) return done;
     return db.changes() == 0 ? Result<>(no_response(id)) : Result<>();
   };
   return writer_->run(std::move(job));
 }
 
-Result<json::object> ResponseStore::get(std::string_view id) {
-  auto row = read_row(reader_, "SELECT response, output FROM responses WHERE id = ?1", id);
+Result<json::object> ResponseStore::get(std::string_view id, const policy::Scope& scope) {
+  auto row = read_row(reader_,
+                      "SELECT response, output FROM responses "
+                      "WHERE id = ?1 AND (?2 IS NULL OR app = ?2)",
+                      id, scope);
   if (!row) return std::unexpected(std::move(row.error()));
   Result<json::object> response = parse_json_object(row->first);
   if (!response) return damaged(id, response.error());
@@ -276,26 +301,31 @@ Result<json::object> ResponseStore::get(std::string_view id) {
   return response;
 }
 
-Result<json::array> ResponseStore::input_items(std::string_view id) {
-  auto row = read_row(reader_, "SELECT input, '' FROM responses WHERE id = ?1", id);
+Result<json::array> ResponseStore::input_items(std::string_view id, const policy::Scope& scope) {
+  auto row = read_row(reader_,
+                      "SELECT input, '' FROM responses WHERE id = ?1 AND (?2 IS NULL OR app = ?2)",
+                      id, scope);
   if (!row) return std::unexpected(std::move(row.error()));
   Result<json::array> items = array_in(row->first);
   if (!items) return damaged(id, items.error());
   return items;
 }
 
-Result<std::vector<chat::Message>> ResponseStore::history(std::string_view id) {
-  Result<std::vector<Link>> chain = read_chain(reader_, id);
+Result<Conversation> ResponseStore::history(std::string_view id, const policy::Scope& scope) {
+  Result<std::vector<Link>> chain = read_chain(reader_, id, scope);
   if (!chain) return std::unexpected(std::move(chain.error()));
+  Conversation conversation;
   json::array items;
   for (const Link& link : *chain | std::views::reverse) {
+    conversation.privacy = policy::stricter(conversation.privacy, link.privacy);
     Result<> read = append_items(link.input, items);
     if (read) read = append_items(link.output, items);
     if (!read) return damaged(link.id, read.error());
   }
   Result<std::vector<chat::Message>> messages = protocol::responses::messages_of(items, "history");
   if (!messages) return damaged(id, messages.error());
-  return messages;
+  conversation.messages = std::move(*messages);
+  return conversation;
 }
 
 }  // namespace minimill::responses

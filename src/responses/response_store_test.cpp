@@ -21,6 +21,8 @@ using chat::Role;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
+const policy::Scope kAll = policy::Scope::everything();
+
 StoredResponse response(std::string id, std::string previous, std::string_view asked,
                         std::string_view answered) {
   const auto request = protocol::responses::parse_responses_request(
@@ -33,7 +35,9 @@ StoredResponse response(std::string id, std::string previous, std::string_view a
   return {.id = std::move(id),
           .previous_id = std::move(previous),
           .input_items = request->input_items,
-          .response = protocol::responses::response_object(head, answer)};
+          .response = protocol::responses::response_object(head, answer),
+          .app = {},
+          .privacy = policy::Privacy::kAllow};
 }
 
 struct ResponseStoreTest : ::testing::Test {
@@ -59,12 +63,12 @@ TEST_F(ResponseStoreTest, WhatIsPutIsThereAfterReopening) {
   {
     ResponseStore store = open();
     ASSERT_TRUE(put(store, stored).has_value());
-    EXPECT_EQ(store.get("resp_1").value(), stored.response);
+    EXPECT_EQ(store.get("resp_1", kAll).value(), stored.response);
   }
   ResponseStore store = open();
 
-  EXPECT_EQ(json::serialize(store.get("resp_1").value()), json::serialize(stored.response));
-  EXPECT_EQ(json::serialize(store.input_items("resp_1").value()),
+  EXPECT_EQ(json::serialize(store.get("resp_1", kAll).value()), json::serialize(stored.response));
+  EXPECT_EQ(json::serialize(store.input_items("resp_1", kAll).value()),
             R"([{"type":"message","role":"user","content":[{"type":"input_text","text":"hi"}],)"
             R"("id":"item_1_0"}])");
 }
@@ -76,7 +80,7 @@ TEST_F(ResponseStoreTest, HistoryIsTheWholeConversationInOrder) {
   ASSERT_TRUE(put(store, response("resp_3", "resp_1", "other", "branch")).has_value());
 
   EXPECT_THAT(
-      store.history("resp_2").value(),
+      store.history("resp_2", kAll).value().messages,
       ElementsAre(chat::text_message(Role::kUser, "a"), chat::text_message(Role::kAssistant, "b"),
                   chat::text_message(Role::kUser, "c"), chat::text_message(Role::kAssistant, "d")));
 }
@@ -97,7 +101,7 @@ TEST_F(ResponseStoreTest, CallsMeetTheirResultsInTheNextResponse) {
   ASSERT_TRUE(put(store, asking).has_value());
   ASSERT_TRUE(put(store, answering).has_value());
 
-  EXPECT_THAT(store.history("resp_2").value(),
+  EXPECT_THAT(store.history("resp_2", kAll).value().messages,
               ElementsAre(chat::text_message(Role::kUser, "weather?"),
                           chat::Message{Role::kAssistant, {chat::ToolCall{"c1", "f", "{}"}}},
                           chat::Message{Role::kTool, {chat::ToolResult{"c1", "wet"}}},
@@ -109,13 +113,13 @@ TEST_F(ResponseStoreTest, WhatIsRemovedIsGone) {
   ASSERT_TRUE(put(store, response("resp_1", "", "a", "b")).has_value());
   ASSERT_TRUE(put(store, response("resp_2", "resp_1", "c", "d")).has_value());
 
-  ASSERT_TRUE(loop.run(store.remove("resp_1")).has_value());
+  ASSERT_TRUE(loop.run(store.remove("resp_1", kAll)).has_value());
 
-  EXPECT_EQ(store.get("resp_1").error().code, ErrorCode::kNotFound);
-  EXPECT_EQ(store.input_items("resp_1").error().code, ErrorCode::kNotFound);
-  EXPECT_EQ(loop.run(store.remove("resp_1")).error().code, ErrorCode::kNotFound);
-  EXPECT_TRUE(store.get("resp_2").has_value());
-  const Error broken = store.history("resp_2").error();
+  EXPECT_EQ(store.get("resp_1", kAll).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(store.input_items("resp_1", kAll).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(loop.run(store.remove("resp_1", kAll)).error().code, ErrorCode::kNotFound);
+  EXPECT_TRUE(store.get("resp_2", kAll).has_value());
+  const Error broken = store.history("resp_2", kAll).error();
   EXPECT_EQ(broken.code, ErrorCode::kNotFound);
   EXPECT_EQ(broken.field, "previous_response_id");
   EXPECT_THAT(broken.message, HasSubstr("resp_1"));
@@ -125,7 +129,7 @@ TEST_F(ResponseStoreTest, WhatIsRemovedIsInNoFile) {
   {
     ResponseStore store = open();
     ASSERT_TRUE(put(store, response("resp_1", "", "swordfish", "b")).has_value());
-    ASSERT_TRUE(loop.run(store.remove("resp_1")).has_value());
+    ASSERT_TRUE(loop.run(store.remove("resp_1", kAll)).has_value());
   }
 
   for (const auto& file : std::filesystem::directory_iterator(folder.path())) {
@@ -140,7 +144,78 @@ TEST_F(ResponseStoreTest, IdIsTakenOnce) {
   ASSERT_TRUE(put(store, response("resp_1", "", "a", "b")).has_value());
 
   EXPECT_EQ(put(store, response("resp_1", "", "x", "y")).error().code, ErrorCode::kConflict);
-  EXPECT_THAT(json::serialize(store.get("resp_1").value()), HasSubstr(R"("text":"b")"));
+  EXPECT_THAT(json::serialize(store.get("resp_1", kAll).value()), HasSubstr(R"("text":"b")"));
+}
+
+TEST_F(ResponseStoreTest, WhatIsAnotherAppsDoesNotExist) {
+  ResponseStore store = open();
+  StoredResponse of_mail = response("resp_1", "", "the PIN", "is 4711");
+  of_mail.app = "mail";
+  ASSERT_TRUE(put(store, of_mail).has_value());
+  const policy::Scope mail = policy::Scope::of_app("mail");
+  const policy::Scope spy = policy::Scope::of_app("spy");
+
+  EXPECT_EQ(store.get("resp_1", spy).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(store.input_items("resp_1", spy).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(store.history("resp_1", spy).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(loop.run(store.remove("resp_1", spy)).error().code, ErrorCode::kNotFound);
+
+  EXPECT_TRUE(store.get("resp_1", mail).has_value());
+  EXPECT_TRUE(store.input_items("resp_1", mail).has_value());
+  EXPECT_TRUE(store.history("resp_1", mail).has_value());
+  EXPECT_TRUE(store.get("resp_1", kAll).has_value());
+  EXPECT_TRUE(loop.run(store.remove("resp_1", mail)).has_value());
+}
+
+TEST_F(ResponseStoreTest, ConversationGoesOnWithoutAnotherAppsTurns) {
+  ResponseStore store = open();
+  StoredResponse of_mail = response("resp_1", "", "a", "b");
+  of_mail.app = "mail";
+  StoredResponse of_spy = response("resp_2", "resp_1", "c", "d");
+  of_spy.app = "spy";
+  ASSERT_TRUE(put(store, of_mail).has_value());
+  ASSERT_TRUE(put(store, of_spy).has_value());
+
+  EXPECT_EQ(store.history("resp_2", policy::Scope::of_app("spy")).error().code,
+            ErrorCode::kNotFound);
+}
+
+TEST_F(ResponseStoreTest, ConversationIsAsPrivateAsItsMostPrivateTurn) {
+  using policy::Privacy;
+  ResponseStore store = open();
+  const auto put_turn = [&](const char* id, const char* previous, Privacy privacy) {
+    StoredResponse turn = response(id, previous, "a", "b");
+    turn.privacy = privacy;
+    ASSERT_TRUE(put(store, std::move(turn)).has_value());
+  };
+  put_turn("resp_1", "", Privacy::kAllow);
+  put_turn("resp_2", "resp_1", Privacy::kLocalOnly);
+  put_turn("resp_3", "resp_2", Privacy::kAllow);
+
+  EXPECT_EQ(store.history("resp_1", kAll).value().privacy, Privacy::kAllow);
+  EXPECT_EQ(store.history("resp_2", kAll).value().privacy, Privacy::kLocalOnly);
+  EXPECT_EQ(store.history("resp_3", kAll).value().privacy, Privacy::kLocalOnly);
+}
+
+TEST_F(ResponseStoreTest, FileOfBeforePrivacyWasKeptIsTheOwnersAndLocalOnly) {
+  {
+    auto db = sqlite::Database::open(folder / "r.db", sqlite::Database::Mode::kReadWrite).value();
+    ASSERT_TRUE(
+        db.exec("CREATE TABLE schema_versions("
+                "component TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID;"
+                "INSERT INTO schema_versions VALUES('responses', 1);"
+                "CREATE TABLE responses("
+                "  id TEXT PRIMARY KEY, created_ms INTEGER NOT NULL, previous TEXT NOT NULL,"
+                "  input BLOB NOT NULL, output BLOB NOT NULL, response BLOB NOT NULL);"
+                "INSERT INTO responses VALUES('resp_1', 1, '',"
+                "  CAST('[]' AS BLOB), CAST('[]' AS BLOB), CAST('{}' AS BLOB))")
+            .has_value());
+  }
+  ResponseStore store = open();
+
+  EXPECT_TRUE(store.get("resp_1", kAll).has_value());
+  EXPECT_EQ(store.history("resp_1", kAll).value().privacy, policy::Privacy::kLocalOnly);
+  EXPECT_EQ(store.get("resp_1", policy::Scope::of_app("mail")).error().code, ErrorCode::kNotFound);
 }
 
 TEST_F(ResponseStoreTest, OldOnesGoWithTheNextPut) {
@@ -151,9 +226,9 @@ TEST_F(ResponseStoreTest, OldOnesGoWithTheNextPut) {
   clock.advance(std::chrono::days(11));
   ASSERT_TRUE(put(store, response("resp_3", "", "a", "b")).has_value());
 
-  EXPECT_EQ(store.get("resp_1").error().code, ErrorCode::kNotFound);
-  EXPECT_TRUE(store.get("resp_2").has_value());
-  EXPECT_TRUE(store.get("resp_3").has_value());
+  EXPECT_EQ(store.get("resp_1", kAll).error().code, ErrorCode::kNotFound);
+  EXPECT_TRUE(store.get("resp_2", kAll).has_value());
+  EXPECT_TRUE(store.get("resp_3", kAll).has_value());
 }
 
 TEST_F(ResponseStoreTest, OldestGoWhereItGrowsTooLarge) {
@@ -164,9 +239,9 @@ TEST_F(ResponseStoreTest, OldestGoWhereItGrowsTooLarge) {
     ASSERT_TRUE(put(store, response("resp_" + std::to_string(i), "", much, "b")).has_value());
   }
 
-  EXPECT_EQ(store.get("resp_0").error().code, ErrorCode::kNotFound);
-  EXPECT_TRUE(store.get("resp_60").has_value());
-  EXPECT_TRUE(store.get("resp_63").has_value());
+  EXPECT_EQ(store.get("resp_0", kAll).error().code, ErrorCode::kNotFound);
+  EXPECT_TRUE(store.get("resp_60", kAll).has_value());
+  EXPECT_TRUE(store.get("resp_63", kAll).has_value());
   EXPECT_LT(std::filesystem::file_size(folder / "r.db"), 512U << 10);
 }
 
@@ -179,8 +254,8 @@ TEST_F(ResponseStoreTest, LongConversationsAreRefused) {
     previous = std::move(id);
   }
 
-  EXPECT_EQ(store.history("resp_255").value().size(), 2 * kMaxHistoryResponses);
-  EXPECT_EQ(store.history("resp_256").error().code, ErrorCode::kTooLarge);
+  EXPECT_EQ(store.history("resp_255", kAll).value().messages.size(), 2 * kMaxHistoryResponses);
+  EXPECT_EQ(store.history("resp_256", kAll).error().code, ErrorCode::kTooLarge);
 }
 
 TEST_F(ResponseStoreTest, LargeConversationsAreRefused) {
@@ -189,8 +264,8 @@ TEST_F(ResponseStoreTest, LargeConversationsAreRefused) {
   ASSERT_TRUE(put(store, response("resp_1", "", much, "b")).has_value());
   ASSERT_TRUE(put(store, response("resp_2", "resp_1", much, "b")).has_value());
 
-  EXPECT_TRUE(store.history("resp_1").has_value());
-  EXPECT_EQ(store.history("resp_2").error().code, ErrorCode::kTooLarge);
+  EXPECT_TRUE(store.history("resp_1", kAll).has_value());
+  EXPECT_EQ(store.history("resp_2", kAll).error().code, ErrorCode::kTooLarge);
 }
 
 TEST_F(ResponseStoreTest, ChainThatBitesItsTailIsCorrupt) {
@@ -198,7 +273,7 @@ TEST_F(ResponseStoreTest, ChainThatBitesItsTailIsCorrupt) {
   ASSERT_TRUE(put(store, response("resp_1", "resp_2", "a", "b")).has_value());
   ASSERT_TRUE(put(store, response("resp_2", "resp_1", "c", "d")).has_value());
 
-  EXPECT_EQ(store.history("resp_2").error().code, ErrorCode::kCorrupt);
+  EXPECT_EQ(store.history("resp_2", kAll).error().code, ErrorCode::kCorrupt);
 }
 
 TEST_F(ResponseStoreTest, DamagedRowsAreErrorsNotAnswers) {
@@ -219,12 +294,12 @@ TEST_F(ResponseStoreTest, DamagedRowsAreErrorsNotAnswers) {
     damage(sql);
 
     if (reader == "g") {
-      EXPECT_EQ(store.get("resp_1").error().code, ErrorCode::kCorrupt) << sql;
+      EXPECT_EQ(store.get("resp_1", kAll).error().code, ErrorCode::kCorrupt) << sql;
     } else {
-      EXPECT_EQ(store.history("resp_1").error().code, ErrorCode::kCorrupt) << sql;
+      EXPECT_EQ(store.history("resp_1", kAll).error().code, ErrorCode::kCorrupt) << sql;
     }
     if (reader == "i") {
-      EXPECT_EQ(store.input_items("resp_1").error().code, ErrorCode::kCorrupt) << sql;
+      EXPECT_EQ(store.input_items("resp_1", kAll).error().code, ErrorCode::kCorrupt) << sql;
     }
   }
 }
@@ -241,9 +316,9 @@ TEST_F(ResponseStoreTest, FileOfANewerMinimillIsLeftAlone) {
 TEST_F(ResponseStoreTest, NothingIsFoundByNoName) {
   ResponseStore store = open();
 
-  EXPECT_EQ(store.get("").error().code, ErrorCode::kNotFound);
-  EXPECT_LT(store.get(std::string(1 << 20, 'x')).error().message.size(), 100U);
-  EXPECT_TRUE(store.history("").value().empty());
+  EXPECT_EQ(store.get("", kAll).error().code, ErrorCode::kNotFound);
+  EXPECT_LT(store.get(std::string(1 << 20, 'x'), kAll).error().message.size(), 100U);
+  EXPECT_TRUE(store.history("", kAll).value().messages.empty());
 }
 
 }  // namespace

@@ -30,11 +30,12 @@ void Learning::judged(const Observed& request, const Judged& judged) {
 
 void Learning::answered(const Observed& request, const chat::ChatAnswer& /*answer*/,
                         std::optional<double> mean_logprob) {
-  if (request.request.origin != chat::Origin::kApp || is_rung(request.decision)) return;
+  if (request.request.origin != chat::Origin::kApp) return;
   learn::RecentAnswer recent;
   recent.input = request.input;
   recent.operation = request.decision.operation;
-  recent.lane = request.lane;
+  // What is said of a rung's answer tells nothing of the device's language model.
+  recent.lane = is_rung(request.decision) ? chat::Lane::kCloud : request.lane;
   recent.p_before = request.decision.p_local_ok;
   recent.mean_logprob = mean_logprob;
   outcomes_.remember(request.id, std::move(recent));

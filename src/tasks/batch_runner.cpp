@@ -57,7 +57,7 @@ const cloud::Provider* BatchRunner::usable_provider(const std::string& model) co
 bool BatchRunner::takes(const Task& task, const chat::Decision& decision) const {
   if (!tools_.config.enabled || work_.stopping() || !task.spec.can_wait_s) return false;
   if (decision.lane != chat::Lane::kCloud) return false;
-  if (task.spec.privacy != policy::Privacy::kAllow || under_way_.size() >= kMaxOpen) return false;
+  if (task.privacy() != policy::Privacy::kAllow || under_way_.size() >= kMaxOpen) return false;
   if (after(task.due, *task.spec.can_wait_s - tools_.config.min_wait_s) < tools_.clock.wall())
     return false;
   if (usable_provider(selector_.default_model(chat::Lane::kCloud)) == nullptr) return false;
@@ -90,6 +90,7 @@ void BatchRunner::add(const Task& task, chat::Decision decision) {
                                 .p_local_ok = decision.p_local_ok,
                                 .threshold = decision.threshold,
                                 .reasons = ledger::reasons_to_text(decision.reasons)},
+                       .app = task.app,
                        .bytes = bytes,
                        .reserved = tools_.reserve(tools_.request_of(task), decision.operation)});
   gather_wake_.notify();
@@ -121,30 +122,35 @@ asio::awaitable<Result<>> BatchRunner::resume() {
   co_return co_await tools_.batches.requeue_strays();
 }
 
-/// As many as one batch may hold, but for one that alone is too large.
-std::vector<BatchRunner::Gathered> BatchRunner::next_batch() {
-  std::vector<Gathered> next;
+/// As many of one app's as one batch may hold, but for one that alone is too large.
+std::vector<BatchRunner::Gathered> BatchRunner::next_batch(const std::string& app) {
+  std::vector<Gathered> taken;
   std::size_t bytes = 0;
-  while (!gathered_.empty() && next.size() < static_cast<std::size_t>(tools_.config.max_tasks)) {
-    Gathered& first = gathered_.front();
-    if (!next.empty() && bytes + first.bytes > kMaxBatchBytes) break;
-    bytes += first.bytes;
-    next.push_back(std::move(first));
-    gathered_.pop_front();
+  for (auto next = gathered_.begin(); next != gathered_.end();) {
+    if (taken.size() >= static_cast<std::size_t>(tools_.config.max_tasks)) break;
+    if (next->app != app) {
+      ++next;
+      continue;
+    }
+    if (!taken.empty() && bytes + next->bytes > kMaxBatchBytes) break;
+    bytes += next->bytes;
+    taken.push_back(std::move(*next));
+    next = gathered_.erase(next);
   }
   gathered_bytes_ -= bytes;
   gathered_since_ = tools_.clock.steady();
-  return next;
+  return taken;
 }
 
 asio::awaitable<void> BatchRunner::flush() {
   Batch batch;
   batch.id = ids_.batch();
+  batch.app = gathered_.front().app;
   batch.model = gathered_for_;
   batch.created = tools_.clock.wall();
   const cloud::Provider* provider = usable_provider(batch.model);
   batch.provider = provider == nullptr ? std::string{} : provider->options().name;
-  const std::vector<Gathered> taken = next_batch();
+  const std::vector<Gathered> taken = next_batch(batch.app);
   std::vector<BatchTask> in_it;
   for (const Gathered& each : taken) in_it.push_back(each.task);
   const BatchId id = batch.id;

@@ -64,6 +64,7 @@ class BatchRunner {
  private:
   struct Gathered {
     BatchTask task;
+    std::string app;                 // a batch is one app's
     std::size_t bytes = 0;           // of its prompt
     policy::Budgets::Hold reserved;  // what it is expected to cost
   };
@@ -71,7 +72,7 @@ class BatchRunner {
   asio::awaitable<void> gather();
   asio::awaitable<Result<>> resume();
   asio::awaitable<void> flush();
-  std::vector<Gathered> next_batch();
+  std::vector<Gathered> next_batch(const std::string& app);
   void tend_in_background(Batch batch, bool resumed);
   asio::awaitable<void> tend(BatchId id, std::shared_ptr<BatchTender> tender);
   const cloud::Provider* usable_provider(const std::string& model) const;

@@ -32,6 +32,8 @@ constexpr std::array kMigrations{
     "CREATE INDEX batch_tasks_by_task ON batch_tasks(run, task);",
     // 2
     "ALTER TABLE batches ADD COLUMN body_hash TEXT NOT NULL DEFAULT '';",
+    // 3: whose it is
+    "ALTER TABLE batches ADD COLUMN app TEXT NOT NULL DEFAULT '';",
 };
 
 constexpr std::array<std::string_view, 4> kStates{"sending", "running", "ended", "failed"};
@@ -45,7 +47,8 @@ constexpr std::string_view kBatchColumns =
     "b.cancel_asked, b.cost_usd, b.error, "
     "(SELECT count(*) FROM batch_tasks t WHERE t.batch = b.id AND t.state = 0), "
     "(SELECT count(*) FROM batch_tasks t WHERE t.batch = b.id AND t.state = 1), "
-    "(SELECT count(*) FROM batch_tasks t WHERE t.batch = b.id AND t.state >= 2), b.body_hash "
+    "(SELECT count(*) FROM batch_tasks t WHERE t.batch = b.id AND t.state >= 2), b.body_hash, "
+    "b.app "
     "FROM batches b ";
 
 std::optional<WallTime> time_of(std::optional<std::int64_t> ms) {
@@ -70,6 +73,7 @@ Batch read_batch(const Statement& row) {
   batch.answered = row.integer(12);
   batch.given_back = row.integer(13);
   batch.body_hash = row.text(14);
+  batch.app = row.text(15);
   return batch;
 }
 
@@ -85,7 +89,8 @@ Result<std::vector<Batch>> read_batches(Statement& rows) {
 
 Result<> insert_batch(Database& db, const Batch& batch) {
   Result<Statement*> row = db.cached(
-      "INSERT INTO batches(id, provider, model, state, created_ms) VALUES(?1,?2,?3,?4,?5)");
+      "INSERT INTO batches(id, provider, model, state, created_ms, app) "
+      "VALUES(?1,?2,?3,?4,?5,?6)");
   if (!row) return std::unexpected(std::move(row.error()));
   return (*row)
       ->bind(1, batch.id.value)
@@ -93,6 +98,7 @@ Result<> insert_batch(Database& db, const Batch& batch) {
       .bind(3, batch.model)
       .bind(4, number(BatchState::kSending))
       .bind(5, unix_ms(batch.created))
+      .bind(6, batch.app)
       .run();
 }
 
@@ -331,22 +337,24 @@ asio::awaitable<Result<>> BatchStore::requeue_strays() {
   co_return co_await writer_->run(std::move(job));
 }
 
-Result<std::optional<Batch>> BatchStore::find(const BatchId& id) {
-  static const std::string kSql = std::string(kBatchColumns) + "WHERE b.id = ?1";
+Result<std::optional<Batch>> BatchStore::find(const BatchId& id, const policy::Scope& scope) {
+  static const std::string kSql =
+      std::string(kBatchColumns) + "WHERE b.id = ?1 AND (b.app = ?2 OR ?2 IS NULL)";
   Result<Statement*> row = reader_.cached(kSql);
   if (!row) return std::unexpected(std::move(row.error()));
-  (*row)->bind(1, id.value);
+  (*row)->bind(1, id.value).bind(2, scope.app());
   Result<std::vector<Batch>> batches = read_batches(**row);
   if (!batches) return std::unexpected(std::move(batches.error()));
   if (batches->empty()) return std::nullopt;
   return std::move(batches->front());
 }
 
-Result<std::vector<Batch>> BatchStore::list(std::size_t limit) {
-  static const std::string kSql = std::string(kBatchColumns) + "ORDER BY b.row DESC LIMIT ?1";
+Result<std::vector<Batch>> BatchStore::list(std::size_t limit, const policy::Scope& scope) {
+  static const std::string kSql =
+      std::string(kBatchColumns) + "WHERE b.app = ?2 OR ?2 IS NULL ORDER BY b.row DESC LIMIT ?1";
   Result<Statement*> rows = reader_.cached(kSql);
   if (!rows) return std::unexpected(std::move(rows.error()));
-  (*rows)->bind(1, static_cast<std::int64_t>(limit));
+  (*rows)->bind(1, static_cast<std::int64_t>(limit)).bind(2, scope.app());
   return read_batches(**rows);
 }
 

@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/ids.h"
+#include "policy/principal.h"
 #include "sqlite/writer.h"
 #include "tasks/task.h"
 #include "tasks/task_store.h"
@@ -40,6 +41,7 @@ std::string_view name(BatchState state);
 
 struct Batch {
   BatchId id;
+  std::string app;  // whose tasks they all are; "": the machine's owner's
   std::string provider;
   std::string model;
   BatchState state = BatchState::kSending;
@@ -106,9 +108,11 @@ class BatchStore {
   /// Tasks that are leased to no open batch are queued again. For start-up.
   asio::awaitable<Result<>> requeue_strays();
 
-  Result<std::optional<Batch>> find(const BatchId& id);
-  Result<std::vector<Batch>> list(std::size_t limit);  // newest first
-  Result<std::vector<Batch>> open_batches();           // sending and running, oldest first
+  /// What is not in the scope is not there.
+  Result<std::optional<Batch>> find(const BatchId& id,
+                                    const policy::Scope& scope = policy::Scope::everything());
+  Result<std::vector<Batch>> list(std::size_t limit, const policy::Scope& scope);  // newest first
+  Result<std::vector<Batch>> open_batches();  // sending and running, oldest first
   Result<std::vector<BatchTask>> tasks_of(const BatchId& id);
   /// Was, or is, the task in any batch?
   Result<bool> has_had(const RunId& run, const TaskId& task);

@@ -166,5 +166,19 @@ TEST_F(BatchStoreTest, ProgressCountsTasksInBatches) {
   EXPECT_EQ(progress.waiting, 1);
 }
 
+TEST_F(BatchStoreTest, BatchOfAnotherAppDoesNotExist) {
+  Batch of_mail;
+  of_mail.id = {"batch_2"};
+  of_mail.app = "mail";
+  std::vector<BatchTask> none;
+  ASSERT_TRUE(loop_.run(batches_->begin(std::move(of_mail), std::move(none))));
+  const policy::Scope spy = policy::Scope::of_app("spy");
+
+  EXPECT_FALSE(batches_->find({"batch_2"}, spy).value().has_value());
+  EXPECT_TRUE(batches_->list(10, spy).value().empty());
+  EXPECT_EQ(batches_->find({"batch_2"}, policy::Scope::of_app("mail")).value()->app, "mail");
+  EXPECT_EQ(batches_->list(10, policy::Scope::everything()).value().size(), 1U);
+}
+
 }  // namespace
 }  // namespace minimill::tasks

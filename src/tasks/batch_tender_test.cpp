@@ -94,7 +94,7 @@ class BatchTenderTest : public testing::Test {
               parts.messages.push_back(chat::text_message(chat::Role::kUser, task.prompt()));
               policy::Request request;
               request.chat = chat::ChatRequest(std::move(parts));
-              request.privacy = task.spec.privacy;
+              request.privacy = task.privacy();
               request.task = task.spec.id;
               request.run = task.run;
               return request;

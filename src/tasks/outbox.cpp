@@ -33,6 +33,7 @@ Effect read_effect(const Statement& row) {
   effect.next = from_unix_ms(row.integer(8));
   effect.last_error = row.text(9);
   effect.body = row.text(10);
+  effect.app = row.text(11);
   return effect;
 }
 
@@ -62,22 +63,24 @@ sqlite::Writer::Job settle_job(std::int64_t row, EffectState state, WallTime nex
   };
 }
 
-/// `id` nullopt: all that are dead.
-Result<> revive(Database& db, const std::optional<std::string>& id, WallTime now) {
+/// `id` nullopt: all in the scope that are dead.
+Result<> revive(Database& db, const std::optional<std::string>& id, const policy::Scope& scope,
+                WallTime now) {
   Result<Statement*> update = db.cached(
       "UPDATE outbox SET state = 0, next_ms = ?2, attempts = 0 "
-      "WHERE state = 2 AND (id = ?1 OR ?1 IS NULL)");
+      "WHERE state = 2 AND (id = ?1 OR ?1 IS NULL) AND (app = ?3 OR ?3 IS NULL)");
   if (!update) return std::unexpected(std::move(update.error()));
-  return (*update)->bind(1, id).bind(2, unix_ms(now)).run();
+  return (*update)->bind(1, id).bind(2, unix_ms(now)).bind(3, scope.app()).run();
 }
 
-sqlite::Writer::Job retry_job(std::string id, WallTime now) {
-  return [id = std::move(id), now](Database& db) -> Result<> {
-    if (Result<> revived = revive(db, id, now); !revived) return revived;
+sqlite::Writer::Job retry_job(std::string id, policy::Scope scope, WallTime now) {
+  return [id = std::move(id), scope = std::move(scope), now](Database& db) -> Result<> {
+    if (Result<> revived = revive(db, id, scope, now); !revived) return revived;
     if (db.changes() == 1) return {};
-    Result<Statement*> query = db.cached("SELECT state FROM outbox WHERE id = ?1");
+    Result<Statement*> query =
+        db.cached("SELECT state FROM outbox WHERE id = ?1 AND (app = ?2 OR ?2 IS NULL)");
     if (!query) return std::unexpected(std::move(query.error()));
-    Statement& row = (*query)->bind(1, id);
+    Statement& row = (*query)->bind(1, id).bind(2, scope.app());
     Result<bool> there = row.step();
     if (!there) return std::unexpected(std::move(there.error()));
     if (!*there) {
@@ -90,9 +93,10 @@ sqlite::Writer::Job retry_job(std::string id, WallTime now) {
   };
 }
 
-sqlite::Writer::Job retry_all_job(WallTime now, std::shared_ptr<std::int64_t> count) {
-  return [now, count = std::move(count)](Database& db) -> Result<> {
-    Result<> revived = revive(db, std::nullopt, now);
+sqlite::Writer::Job retry_all_job(policy::Scope scope, WallTime now,
+                                  std::shared_ptr<std::int64_t> count) {
+  return [scope = std::move(scope), now, count = std::move(count)](Database& db) -> Result<> {
+    Result<> revived = revive(db, std::nullopt, scope, now);
     *count = db.changes();
     return revived;
   };
@@ -144,15 +148,16 @@ json::object outcome_of(const Task& task) {
 
 Result<> insert_effect(Database& db, const Task& task, WallTime now) {
   Result<Statement*> row = db.cached(
-      "INSERT INTO outbox(id, run, task, url, body, created_ms, next_ms) "
-      "VALUES('effect_' || lower(hex(randomblob(16))), ?1, ?2, ?3, ?4, ?5, ?5)");
+      "INSERT INTO outbox(id, run, task, url, body, created_ms, next_ms, app) "
+      "VALUES('effect_' || lower(hex(randomblob(16))), ?1, ?2, ?3, ?4, ?5, ?5, ?6)");
   if (!row) return std::unexpected(std::move(row.error()));
   (*row)
       ->bind(1, task.run.value)
       .bind(2, task.spec.id.value)
       .bind(3, task.spec.notify)
       .bind(4, json::serialize(outcome_of(task)))
-      .bind(5, unix_ms(now));
+      .bind(5, unix_ms(now))
+      .bind(6, task.app);
   return (*row)->run();
 }
 
@@ -181,8 +186,8 @@ Result<std::vector<Outbox::Turn>> Outbox::next(std::size_t limit) {
 
 Result<std::optional<Effect>> Outbox::find(std::int64_t row) {
   Result<Statement*> query = reader_.cached(
-      "SELECT row, id, run, task, url, state, attempts, created_ms, next_ms, last_error, body "
-      "FROM outbox WHERE row = ?1");
+      "SELECT row, id, run, task, url, state, attempts, created_ms, next_ms, last_error, body, "
+      "app FROM outbox WHERE row = ?1");
   if (!query) return std::unexpected(std::move(query.error()));
   Result<bool> there = (*query)->bind(1, row).step();
   if (!there) return std::unexpected(std::move(there.error()));
@@ -194,11 +199,12 @@ Result<std::optional<Effect>> Outbox::find(std::int64_t row) {
 
 Result<std::vector<Effect>> Outbox::list(const Filter& filter) {
   Result<Statement*> query = reader_.cached(
-      "SELECT row, id, run, task, url, state, attempts, created_ms, next_ms, last_error, '' "
-      "FROM outbox WHERE state = ?1 OR ?1 IS NULL ORDER BY row DESC LIMIT ?2");
+      "SELECT row, id, run, task, url, state, attempts, created_ms, next_ms, last_error, '', "
+      "app FROM outbox WHERE (state = ?1 OR ?1 IS NULL) AND (app = ?3 OR ?3 IS NULL) "
+      "ORDER BY row DESC LIMIT ?2");
   if (!query) return std::unexpected(std::move(query.error()));
   if (filter.state) (*query)->bind(1, number(*filter.state));
-  (*query)->bind(2, static_cast<std::int64_t>(filter.limit));
+  (*query)->bind(2, static_cast<std::int64_t>(filter.limit)).bind(3, filter.scope.app());
   std::vector<Effect> effects;
   while (true) {
     Result<bool> there = (*query)->step();
@@ -223,14 +229,14 @@ asio::awaitable<Result<>> Outbox::died(std::int64_t row, WallTime now, std::stri
   co_return co_await writer_->run(std::move(job));
 }
 
-asio::awaitable<Result<>> Outbox::retry(std::string id, WallTime now) {
-  sqlite::Writer::Job job = retry_job(std::move(id), now);
+asio::awaitable<Result<>> Outbox::retry(std::string id, policy::Scope scope, WallTime now) {
+  sqlite::Writer::Job job = retry_job(std::move(id), std::move(scope), now);
   co_return co_await writer_->run(std::move(job));
 }
 
-asio::awaitable<Result<std::int64_t>> Outbox::retry_all(WallTime now) {
+asio::awaitable<Result<std::int64_t>> Outbox::retry_all(policy::Scope scope, WallTime now) {
   auto count = std::make_shared<std::int64_t>(0);
-  sqlite::Writer::Job job = retry_all_job(now, count);
+  sqlite::Writer::Job job = retry_all_job(std::move(scope), now, count);
   Result<> done = co_await writer_->run(std::move(job));
   if (!done) co_return std::unexpected(std::move(done.error()));
   co_return *count;

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "policy/principal.h"
 #include "sqlite/writer.h"
 #include "tasks/task.h"
 
@@ -33,6 +34,7 @@ struct Effect {
   std::string id;  // "effect_…": the receiver's Idempotency-Key, the same at every attempt
   RunId run;
   TaskId task;
+  std::string app;  // whose task it was; "": the machine's owner's
   std::string url;
   std::string body;  // JSON; what the task came to when it ended
   EffectState state = EffectState::kPending;
@@ -73,12 +75,13 @@ class Outbox {
   /// Counts an attempt and gives up.
   asio::awaitable<Result<>> died(std::int64_t row, WallTime now, std::string error);
   /// A dead effect gets all its attempts again. kNotFound; kConflict where it is not dead.
-  asio::awaitable<Result<>> retry(std::string id, WallTime now);
-  /// All dead ones; how many there were.
-  asio::awaitable<Result<std::int64_t>> retry_all(WallTime now);
+  asio::awaitable<Result<>> retry(std::string id, policy::Scope scope, WallTime now);
+  /// All dead ones in the scope; how many there were.
+  asio::awaitable<Result<std::int64_t>> retry_all(policy::Scope scope, WallTime now);
 
   struct Filter {
     std::optional<EffectState> state;
+    policy::Scope scope = policy::Scope::everything();
     std::size_t limit = 100;
   };
   /// Newest first, without bodies.

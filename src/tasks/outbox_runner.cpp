@@ -19,7 +19,7 @@ constexpr std::chrono::seconds kStoreRetry{1};  // after the outbox could not be
 
 }  // namespace
 
-OutboxRunner::OutboxRunner(asio::io_context& io, const Clock& clock,
+OutboxRunner::OutboxRunner(asio::io_context& io, const Clock& clock, Random& random,
                            const config::OutboxConfig& config, const policy::NotifyPolicy& policy,
                            http::Client& client, tasks::Outbox& outbox)
     : clock_(clock),
@@ -30,6 +30,7 @@ OutboxRunner::OutboxRunner(asio::io_context& io, const Clock& clock,
       wake_(io.get_executor()),
       work_(io.get_executor()),
       settled_(io.get_executor()),
+      backoff_(random, kBackoff),
       loops_(io, "an outbox worker") {}
 
 void OutboxRunner::start() {
@@ -114,7 +115,7 @@ asio::awaitable<Result<>> OutboxRunner::deliver(std::int64_t row) {
     co_return co_await outbox_.died(row, clock_.wall(), std::move(reason));
   }
   const Millis asked = posted.error().retry_after.value_or(Millis{0});
-  const WallTime next = clock_.wall() + std::clamp(asked, backoff(attempts), kLongestBackoff);
+  const WallTime next = clock_.wall() + backoff_.after(attempts, asked);
   co_return co_await outbox_.failed(row, next, std::move(reason));
 }
 
@@ -141,15 +142,6 @@ asio::awaitable<Result<>> OutboxRunner::post(const tasks::Effect& effect) {
   co_return std::unexpected(protocol::upstream_error("the receiver", status, said ? *said : "",
                                                      (*answer)->headers().get("retry-after"),
                                                      unix_s(clock_.wall())));
-}
-
-/// Exponential with jitter, so that what failed together does not return together.
-Millis OutboxRunner::backoff(int attempts) {
-  constexpr int kMostDoublings = 20;
-  const auto ceiling =
-      std::min(kLongestBackoff, kFirstBackoff * (1 << std::min(attempts - 1, kMostDoublings)));
-  std::uniform_int_distribution<Millis::rep> draw(ceiling.count() / 2, ceiling.count());
-  return Millis{draw(jitter_)};
 }
 
 }  // namespace minimill::tasks

@@ -9,11 +9,11 @@
 // makes it come again, and the receiver knows it by its key. Event-loop thread only.
 
 #include <deque>
-#include <random>
 #include <set>
 
 #include "async/task_set.h"
 #include "base/clock.h"
+#include "base/retry.h"
 #include "config/config.h"
 #include "http/client.h"
 #include "policy/notify_policy.h"
@@ -25,11 +25,11 @@ class OutboxRunner {
  public:
   static constexpr std::size_t kAtOnce = 4;
   static constexpr std::chrono::seconds kRequestTime{30};
-  static constexpr Millis kFirstBackoff{500};  // doubles with every attempt
-  static constexpr Millis kLongestBackoff{std::chrono::hours{1}};
+  static constexpr BackoffRange kBackoff{.first = Millis{500}, .longest = std::chrono::hours{1}};
 
-  OutboxRunner(asio::io_context& io, const Clock& clock, const config::OutboxConfig& config,
-               const policy::NotifyPolicy& policy, http::Client& client, tasks::Outbox& outbox);
+  OutboxRunner(asio::io_context& io, const Clock& clock, Random& random,
+               const config::OutboxConfig& config, const policy::NotifyPolicy& policy,
+               http::Client& client, tasks::Outbox& outbox);
 
   void start();
   /// Waits, so long at most, until everything whose turn has come has been tried: a program that
@@ -46,7 +46,6 @@ class OutboxRunner {
   asio::awaitable<Result<>> deliver(std::int64_t row);
   /// Success is a status of 2xx.
   asio::awaitable<Result<>> post(const tasks::Effect& effect);
-  Millis backoff(int attempts);
 
   const Clock& clock_;
   const config::OutboxConfig& config_;
@@ -58,7 +57,7 @@ class OutboxRunner {
   async::Notifier settled_;
   std::deque<std::int64_t> queue_;
   std::set<std::int64_t> held_;  // in the queue or with a worker
-  std::minstd_rand jitter_{std::random_device{}()};
+  Backoff backoff_;
   async::TaskSet loops_;
 };
 

@@ -9,12 +9,15 @@
 #include <boost/asio/io_context.hpp>
 
 #include "base/json.h"
+#include "support/event_loop.h"
 #include "support/temp_dir.h"
 #include "tasks/outbox.h"
 #include "tasks/task_store.h"
 
 namespace minimill::tasks {
 namespace {
+
+const policy::Scope kAll = policy::Scope::everything();
 
 using testing::HasSubstr;
 
@@ -193,8 +196,8 @@ TEST_F(Promises, RetryOfAllLeavesAloneWhatCannotBeDone) {
   ASSERT_TRUE(end("ok", TaskState::kDone).has_value());
   ASSERT_TRUE(run(store_->cancel({"gone"}, run_, kNow)).has_value());
 
-  const Result<std::size_t> other = run(store_->retry_all(RunId{"run_2"}, kNow));
-  const Result<std::size_t> retried = run(store_->retry_all(run_, kNow));
+  const Result<std::size_t> other = run(store_->retry_all(RunId{"run_2"}, kAll, kNow));
+  const Result<std::size_t> retried = run(store_->retry_all(run_, kAll, kNow));
 
   EXPECT_EQ(other.value(), 0U);
   EXPECT_EQ(retried.value(), 2U);
@@ -346,19 +349,37 @@ TEST_F(Promises, EffectIsTriedUntilItIsDeliveredOrDeadAndADeadOneMayBeRetried) {
 
   ASSERT_TRUE(run(outbox_->failed(effect.row, kNow + kLongestBackoff, "refused")).has_value());
   EXPECT_EQ(outbox_->next(8).value().front().at, kNow + kLongestBackoff);
-  EXPECT_EQ(run(outbox_->retry(effect.id, kNow)).error().code, ErrorCode::kConflict);
+  EXPECT_EQ(run(outbox_->retry(effect.id, kAll, kNow)).error().code, ErrorCode::kConflict);
   ASSERT_TRUE(run(outbox_->died(effect.row, kNow, "too often")).has_value());
   EXPECT_TRUE(outbox_->next(8).value().empty());
   EXPECT_EQ(effects().front().attempts, 2);
   EXPECT_EQ(effects().front().last_error, "too often");
 
-  ASSERT_TRUE(run(outbox_->retry(effect.id, kNow)).has_value());
+  ASSERT_TRUE(run(outbox_->retry(effect.id, kAll, kNow)).has_value());
   EXPECT_EQ(effects().front().attempts, 0);
   EXPECT_EQ(effects().front().id, effect.id);
   ASSERT_TRUE(run(outbox_->delivered(effect.row, kNow)).has_value());
   EXPECT_EQ(effects().front().state, EffectState::kDelivered);
-  EXPECT_EQ(run(outbox_->retry_all(kNow)).value(), 0);
-  EXPECT_EQ(run(outbox_->retry("", kNow)).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(run(outbox_->retry_all(kAll, kNow)).value(), 0);
+  EXPECT_EQ(run(outbox_->retry("", kAll, kNow)).error().code, ErrorCode::kNotFound);
+}
+
+TEST_F(Promises, EffectsOfAnotherAppDoNotExist) {
+  RunInfo of_mail = info();
+  of_mail.app = "mail";
+  ASSERT_TRUE(run(store_->submit(of_mail, {task("a", {}, "http://127.0.0.1:9/")})).has_value());
+  ASSERT_TRUE(end("a", TaskState::kDone).has_value());
+  const Effect effect = effects().front();
+  ASSERT_TRUE(run(outbox_->died(effect.row, kNow, "too often")).has_value());
+  const policy::Scope spy = policy::Scope::of_app("spy");
+  const policy::Scope mail = policy::Scope::of_app("mail");
+
+  EXPECT_EQ(effect.app, "mail");
+  EXPECT_TRUE(outbox_->list({.state = {}, .scope = spy, .limit = 10}).value().empty());
+  EXPECT_EQ(run(outbox_->retry(effect.id, spy, kNow)).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(run(outbox_->retry_all(spy, kNow)).value(), 0);
+  EXPECT_EQ(outbox_->list({.state = {}, .scope = mail, .limit = 10}).value().size(), 1U);
+  EXPECT_EQ(run(outbox_->retry_all(mail, kNow)).value(), 1);
 }
 
 TEST_F(Promises, WhatRemainsOfEveryDelayOutlivesAJumpOfTheClock) {
@@ -442,6 +463,25 @@ TEST(Migration, TasksOfTheFirstVersionAreReadAndCarriedOut) {
   TaskStore store = TaskStore::open(folder / "t.db", writer).value();
   EXPECT_EQ(store.due(kNow, {}, 10).value().size(), 1U);
   EXPECT_EQ(store.find({"a"}, {"r"}).value()->blocked_by, 0);
+
+  // Nobody noted whose it is and how private: it is the owner's, and as the configuration says.
+  EXPECT_FALSE(store.find({"a"}, {"r"}, policy::Scope::of_app("mail")).value().has_value());
+  EXPECT_EQ(store.find({"a"}, {"r"}).value()->privacy(), policy::Privacy::kLocalOnly);
+  test::EventLoop loop;
+  ASSERT_TRUE(loop.run(store.label_unlabelled(policy::Privacy::kAllow)).has_value());
+  EXPECT_EQ(store.find({"a"}, {"r"}).value()->privacy(), policy::Privacy::kAllow);
+  ASSERT_TRUE(loop.run(store.label_unlabelled(policy::Privacy::kLocalOnly)).has_value());
+  EXPECT_EQ(store.find({"a"}, {"r"}).value()->privacy(), policy::Privacy::kAllow);
+
+  // The same file of tasks, submitted again, is still the same.
+  Submission again;
+  again.spec.id = {"a"};
+  again.spec.title = "t";
+  again.spec.privacy = policy::Privacy::kAllow;
+  RunInfo run;
+  run.id = {"r"};
+  std::vector<Submission> tasks{again};
+  EXPECT_TRUE(loop.run(store.submit(std::move(run), std::move(tasks))).has_value());
 }
 
 }  // namespace

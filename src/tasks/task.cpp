@@ -69,19 +69,6 @@ std::vector<TaskId> read_after(Fields& fields) {
   return after;
 }
 
-/// Whether somebody may be told; whether this URL may be, the daemon's configuration says.
-Result<> check_notify(const TaskSpec& spec) {
-  if (spec.notify.empty()) return {};
-  Result<HttpUrl> url = parse_http_url(spec.notify);
-  if (!url) return std::unexpected(std::move(url.error()).with_field("notify"));
-  if (spec.privacy == policy::Privacy::kLocalOnly && !is_loopback(*url)) {
-    return fail_field(
-        "notify", fmt::format("'{}' is not on this machine, and the task is local-only", url->host),
-        "use a loopback address, or another privacy");
-  }
-  return {};
-}
-
 Result<TaskSpec> read_spec(const json::object& object) {
   if (const auto* unknown = unknown_field(object)) {
     return fail_field(unknown->key(),
@@ -102,14 +89,16 @@ Result<TaskSpec> read_spec(const json::object& object) {
   spec.day = static_cast<int>(fields.optional_integer("day", 0, kMaxDay).value_or(0));
   spec.deadline_s = fields.optional_number("deadline_s", 0, kMaxSeconds);
   spec.can_wait_s = fields.optional_number("can_wait_s", 0, kMaxSeconds);
-  const std::string privacy = fields.string_or("privacy", "allow");
+  const std::string privacy = fields.string_or("privacy", "");
   spec.after = read_after(fields);
   spec.notify = fields.string_or("notify", "");
   if (!fields.ok()) return std::unexpected(std::move(fields).error());
 
-  Result<policy::Privacy> level = policy::parse_privacy(privacy, "privacy");
-  if (!level) return std::unexpected(std::move(level.error()));
-  spec.privacy = *level;
+  if (fields.find("privacy") != nullptr) {
+    Result<policy::Privacy> level = policy::parse_privacy(privacy, "privacy");
+    if (!level) return std::unexpected(std::move(level.error()));
+    spec.privacy = *level;
+  }
   if (Result<> notify = check_notify(spec); !notify) return std::unexpected(notify.error());
   if (const json::value* check = fields.find("check")) {
     if (Result<check::Check> parsed = check::Check::parse(*check); !parsed) {
@@ -138,6 +127,19 @@ std::string Task::prompt() const {
 
 std::optional<bool> passed(const Task& task) {
   return task.cloud_passed ? task.cloud_passed : task.local_passed;
+}
+
+// Whether somebody may be told; whether this URL may be, the daemon's configuration says.
+Result<> check_notify(const TaskSpec& spec) {
+  if (spec.notify.empty()) return {};
+  Result<HttpUrl> url = parse_http_url(spec.notify);
+  if (!url) return std::unexpected(std::move(url.error()).with_field("notify"));
+  if (spec.privacy == policy::Privacy::kLocalOnly && !is_loopback(*url)) {
+    return fail_field(
+        "notify", fmt::format("'{}' is not on this machine, and the task is local-only", url->host),
+        "use a loopback address, or another privacy");
+  }
+  return {};
 }
 
 Result<TaskSpec> parse_task(std::string_view line, std::string_view where) {
@@ -178,12 +180,14 @@ Result<TaskSpec> decode_stored_spec(std::string_view stored) {
   }
   if (const json::value* check = fields.find("check")) spec.check = *check;
   if (const json::value* label = fields.find("label")) spec.label = *label;
-  const std::string privacy = fields.string_or("privacy", "allow");
+  const std::string privacy = fields.string_or("privacy", "");
   if (!fields.ok()) return std::unexpected(std::move(fields).error());
-  // A level that is not known here may be a stricter one: not a field to guess.
-  Result<policy::Privacy> level = policy::parse_privacy(privacy, "privacy");
-  if (!level) return std::unexpected(std::move(level.error()));
-  spec.privacy = *level;
+  if (!privacy.empty()) {
+    // A level that is not known here may be a stricter one: not a field to guess.
+    Result<policy::Privacy> level = policy::parse_privacy(privacy, "privacy");
+    if (!level) return std::unexpected(std::move(level.error()));
+    spec.privacy = *level;
+  }
   return spec;
 }
 
@@ -194,7 +198,7 @@ json::object to_json(const TaskSpec& spec) {
                       {"day", spec.day},
                       {"arrives_s", spec.arrives_s}};
   if (!spec.check.is_null()) object["check"] = spec.check;
-  if (spec.privacy != policy::Privacy::kAllow) object["privacy"] = policy::name(spec.privacy);
+  if (spec.privacy) object["privacy"] = policy::name(*spec.privacy);
   if (spec.deadline_s) object["deadline_s"] = *spec.deadline_s;
   if (spec.can_wait_s) object["can_wait_s"] = *spec.can_wait_s;
   if (!spec.label.is_null()) object["label"] = spec.label;
@@ -210,6 +214,7 @@ json::object to_json(const TaskSpec& spec) {
 json::object to_json(const Task& task) {
   json::object object = to_json(task.spec);
   object["run"] = task.run.value;
+  if (!task.app.empty()) object["app"] = task.app;
   object["state"] = name(task.state);
   object["lane"] = task.batched ? kBatch : chat::name(task.lane);
   object["attempts"] = task.attempts;

@@ -26,7 +26,9 @@ struct TaskSpec {
   int day = 0;
   double arrives_s = 0;  // after the day's start
   json::value check;     // null: none
-  policy::Privacy privacy = policy::Privacy::kAllow;
+  /// Nothing where whoever asked said nothing; intake fills it in (whose default, says
+  /// daemon/access.h) before it is stored, so that the row says what holds.
+  std::optional<policy::Privacy> privacy;
   std::optional<double> deadline_s;  // after arrival
   std::optional<double> can_wait_s;  // after arrival; an answer by then is soon enough
   json::value label;                 // for scoring only: nothing that decides reads it
@@ -51,6 +53,7 @@ struct TaskFailure {
 struct Task {
   TaskSpec spec;
   RunId run;
+  std::string app;  // whose it is: an app's with a key; "": the machine's owner's
   TaskState state = TaskState::kQueued;
   WallTime due{};                      // when it arrives, in real time
   std::optional<WallTime> not_before;  // of a retry: its turn comes no earlier
@@ -80,6 +83,8 @@ struct Task {
   /// Of this attempt, for TaskStore::save() to keep.
   std::optional<TaskFailure> failure;
 
+  /// What holds; of a row that says nothing, the strictest.
+  policy::Privacy privacy() const { return spec.privacy.value_or(policy::Privacy::kLocalOnly); }
   /// What the model is sent: title and notes.
   std::string prompt() const;
 };
@@ -93,6 +98,9 @@ Result<TaskSpec> parse_task(std::string_view line, std::string_view where);
 Result<TaskSpec> decode_stored_spec(std::string_view stored);
 /// Of what to_json() writes. A form that this release cannot read has a higher one.
 inline constexpr int kSpecVersion = 1;
+/// kInvalidArgument where a local-only task is to be told of outside this machine; once its privacy
+/// is known.
+Result<> check_notify(const TaskSpec& spec);
 
 /// A whole file of tasks, one JSON object a line, blank lines allowed. Stops at the first bad line
 /// and at a duplicate id, naming both lines.

@@ -20,6 +20,11 @@ constexpr BackoffRange kBackoff{.first = Millis{500}, .longest = Millis{60'000}}
 
 }  // namespace
 
+std::string asks_as(const Task& task) {
+  constexpr const char* kOwnersTasks = "tasks";
+  return task.app.empty() ? kOwnersTasks : task.app;
+}
+
 TaskJudge::TaskJudge(const Clock& clock, IdSource& ids, Random& random, TaskOptions options,
                      learn::Outcomes& outcomes, policy::Admission& admission,
                      const serve::Decider& decider, const serve::Backends& backends)
@@ -43,7 +48,8 @@ policy::Request TaskJudge::request(const Task& task, chat::Lane lane) const {
   chat::ChatRequest chat(std::move(parts));
   chat.logprobs = local && !task.spec.check.is_null();  // how sure it was, beside how right
   policy::Request request =
-      admission_.own(kTasksApp, chat::Origin::kTask, std::move(chat), task.spec.privacy);
+      admission_.own(asks_as(task), chat::Origin::kTask, std::move(chat), task.privacy());
+  request.choice.lane = admission_.lane_of(task.app);
   if (task.escalated) request.choice.lane = chat::Lane::kCloud;
   request.task = task.spec.id;
   request.run = task.run;
@@ -143,8 +149,8 @@ void TaskJudge::tell_rung(const Task& task, chat::Lane lane, const chat::ChatAns
 }
 
 bool TaskJudge::may_escalate(const Task& task) const {
-  return !task.escalated && policy::may_leave(task.spec.privacy).has_value() &&
-         backends_[chat::Lane::kCloud].available();
+  return !task.escalated && policy::may_leave(task.privacy()).has_value() &&
+         !admission_.lane_of(task.app) && backends_[chat::Lane::kCloud].available();
 }
 
 void TaskJudge::escalate(Task& task, std::string why) {

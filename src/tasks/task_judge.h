@@ -22,7 +22,8 @@
 
 namespace minimill::tasks {
 
-inline constexpr const char* kTasksApp = "tasks";  // who asks, in the ledger
+/// Who asks, in the ledger and its budgets: the task's app, or "tasks" for the owner's.
+std::string asks_as(const tasks::Task& task);
 
 struct TaskOptions {
   std::int64_t max_tokens = 1024;        // of an answer
@@ -59,6 +60,8 @@ class TaskJudge {
   /// Queued for later, or failed for good.
   void plan_retry(Task& task, const Error& error);
 
+  /// What holds for the owner's tasks that say nothing.
+  policy::Privacy default_privacy() const { return admission_.privacy_of({}); }
   /// Grows with every change of keys, limits and budgets.
   std::uint64_t policy_changes() { return admission_.refresh(); }
 

@@ -157,11 +157,14 @@ Result<> retry_task(Database& db, const TaskId& id, const RunId& run, WallTime n
   return {};
 }
 
-Result<std::size_t> retry_failed(Database& db, const RunId& run, WallTime now) {
-  Result<Statement*> query =
-      db.cached("SELECT row FROM tasks WHERE state = 3 AND (run = ?1 OR ?1 IS NULL)");
+Result<std::size_t> retry_failed(Database& db, const RunId& run, const policy::Scope& scope,
+                                 WallTime now) {
+  Result<Statement*> query = db.cached(
+      "SELECT row FROM tasks WHERE state = 3 AND (run = ?1 OR ?1 IS NULL) "
+      "AND (app = ?2 OR ?2 IS NULL)");
   if (!query) return std::unexpected(std::move(query.error()));
   if (!run.empty()) (*query)->bind(1, run.value);
+  (*query)->bind(2, scope.app());
   Result<Rows> rows = row_numbers(**query);
   if (!rows) return std::unexpected(std::move(rows.error()));
   return retry_rows(db, *rows, now);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "policy/principal.h"
 #include "sqlite/database.h"
 #include "tasks/task.h"
 
@@ -16,7 +17,8 @@ namespace minimill::tasks {
 /// which is named. `run` empty: the newest task with this id.
 Result<> retry_task(sqlite::Database& db, const TaskId& id, const RunId& run, WallTime now);
 
-/// All that failed, of one run or (`run` empty) of all; how many are queued again.
-Result<std::size_t> retry_failed(sqlite::Database& db, const RunId& run, WallTime now);
+/// All that failed, of one run or (`run` empty) of all in the scope; how many are queued again.
+Result<std::size_t> retry_failed(sqlite::Database& db, const RunId& run, const policy::Scope& scope,
+                                 WallTime now);
 
 }  // namespace minimill::tasks

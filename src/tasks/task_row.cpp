@@ -59,6 +59,7 @@ Task read_task(const sqlite::Statement& row) {
   task.answer = row.text(21);
   task.error = row.text(22);
   task.blocked_by = static_cast<int>(row.integer(23));
+  task.app = row.text(26);
   return task;
 }
 

@@ -15,7 +15,8 @@ namespace minimill::tasks {
 inline constexpr std::string_view kTaskColumns =
     "spec, run, state, due_ms, ready_ms, started_ms, finished_ms, attempts, request, lane, "
     "escalated, local_passed, cloud_passed, local_s, cloud_s, prompt_tokens, completion_tokens, "
-    "cost_usd, all_cloud_cost_usd, operation, model, answer, error, blockers, id, notify";
+    "cost_usd, all_cloud_cost_usd, operation, model, answer, error, blockers, id, notify, "
+    "app";
 
 /// `row` has been stepped to a row. One whose spec cannot be read is a task all the same, that says
 /// so (Task::unreadable): it stops nobody else.
@@ -23,7 +24,7 @@ Task read_task(const sqlite::Statement& row);
 /// Steps through all rows.
 Result<std::vector<Task>> read_tasks(sqlite::Statement& rows);
 
-/// The column `lane`: a route::Lane, or that of tasks which go through a batch.
+/// The column `lane`: a chat::Lane, or that of tasks which go through a batch.
 inline constexpr int kBatchLane = chat::kLaneCount;
 inline int lane_number(const Task& task) {
   return task.batched ? kBatchLane : chat::index(task.lane);

@@ -97,6 +97,9 @@ asio::awaitable<Result<>> TaskRunner::save(Task task) {
 }
 
 asio::awaitable<void> TaskRunner::intake() {
+  // Of before rows said what holds.
+  const Result<> labelled = co_await store_.label_unlabelled(judge_.default_privacy());
+  if (!labelled) log::error("tasks: {}", labelled.error().to_string());
   Result<> requeued = co_await store_.requeue_running(clock_.wall(), kMaxBackoff);
   if (!requeued) log::error("tasks: {}", requeued.error().to_string());
   while (!work_.stopping()) {

@@ -65,6 +65,10 @@ constexpr std::array kMigrations{
     "  attempts INTEGER NOT NULL DEFAULT 0, created_ms INTEGER NOT NULL,"
     "  next_ms INTEGER NOT NULL, last_error TEXT NOT NULL DEFAULT '');"
     "CREATE INDEX outbox_by_turn ON outbox(state, next_ms, row);",
+    // 3: whose it all is
+    "ALTER TABLE runs ADD COLUMN app TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE tasks ADD COLUMN app TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE outbox ADD COLUMN app TEXT NOT NULL DEFAULT '';",
 };
 
 std::optional<std::int64_t> ms_of(std::optional<WallTime> time) {
@@ -258,9 +262,11 @@ sqlite::Writer::Job retry_job(RunId run, TaskId id, WallTime now) {
   };
 }
 
-sqlite::Writer::Job retry_all_job(RunId run, WallTime now, std::shared_ptr<std::size_t> count) {
-  return [run = std::move(run), now, count = std::move(count)](Database& db) -> Result<> {
-    Result<std::size_t> retried = retry_failed(db, run, now);
+sqlite::Writer::Job retry_all_job(RunId run, policy::Scope scope, WallTime now,
+                                  std::shared_ptr<std::size_t> count) {
+  return [run = std::move(run), scope = std::move(scope), now,
+          count = std::move(count)](Database& db) -> Result<> {
+    Result<std::size_t> retried = retry_failed(db, run, scope, now);
     if (!retried) return std::unexpected(std::move(retried.error()));
     *count = *retried;
     return {};
@@ -286,6 +292,7 @@ RunInfo read_run(const Statement& row) {
   run.created = from_unix_ms(row.integer(4));
   run.total = row.integer(5);
   run.unfinished = row.integer(6);
+  run.app = row.text(7);
   return run;
 }
 
@@ -293,7 +300,7 @@ RunInfo read_run(const Statement& row) {
 constexpr std::string_view kRunColumns =
     "SELECT r.id, r.name, r.fingerprint, r.settings, r.created_ms, "
     "(SELECT count(*) FROM tasks t WHERE t.run = r.id), "
-    "(SELECT count(*) FROM tasks t WHERE t.run = r.id AND t.state <= 1) FROM runs r ";
+    "(SELECT count(*) FROM tasks t WHERE t.run = r.id AND t.state <= 1), r.app FROM runs r ";
 
 Result<std::vector<RunInfo>> read_runs(Statement& rows) {
   std::vector<RunInfo> runs;
@@ -455,12 +462,18 @@ asio::awaitable<Result<>> TaskStore::retry(TaskId id, RunId run, WallTime now) {
   co_return co_await writer_->run(std::move(job));
 }
 
-asio::awaitable<Result<std::size_t>> TaskStore::retry_all(RunId run, WallTime now) {
+asio::awaitable<Result<std::size_t>> TaskStore::retry_all(RunId run, policy::Scope scope,
+                                                          WallTime now) {
   auto count = std::make_shared<std::size_t>(0);
-  sqlite::Writer::Job job = retry_all_job(std::move(run), now, count);
+  sqlite::Writer::Job job = retry_all_job(std::move(run), std::move(scope), now, count);
   Result<> done = co_await writer_->run(std::move(job));
   if (!done) co_return std::unexpected(std::move(done.error()));
   co_return *count;
+}
+
+asio::awaitable<Result<>> TaskStore::label_unlabelled(policy::Privacy privacy) {
+  sqlite::Writer::Job job = [privacy](Database& db) { return label_tasks(db, privacy); };
+  co_return co_await writer_->run(std::move(job));
 }
 
 Result<std::vector<TaskFailure>> TaskStore::failures(const TaskId& id, const RunId& run) {
@@ -482,13 +495,14 @@ Result<std::vector<TaskFailure>> TaskStore::failures(const TaskId& id, const Run
   }
 }
 
-Result<std::optional<Task>> TaskStore::find(const TaskId& id, const RunId& run) {
+Result<std::optional<Task>> TaskStore::find(const TaskId& id, const RunId& run,
+                                            const policy::Scope& scope) {
   static const std::string kSql = "SELECT " + std::string(kTaskColumns) +
                                   " FROM tasks WHERE id = ?1 AND (run = ?2 OR ?2 IS NULL) "
-                                  "ORDER BY row DESC LIMIT 1";
+                                  "AND (app = ?3 OR ?3 IS NULL) ORDER BY row DESC LIMIT 1";
   Result<Statement*> row = reader_.cached(kSql);
   if (!row) return std::unexpected(std::move(row.error()));
-  (*row)->bind(1, id.value);
+  (*row)->bind(1, id.value).bind(3, scope.app());
   if (!run.empty()) (*row)->bind(2, run.value);
   Result<std::vector<Task>> tasks = read_tasks(**row);
   if (!tasks) return std::unexpected(std::move(tasks.error()));
@@ -497,17 +511,18 @@ Result<std::optional<Task>> TaskStore::find(const TaskId& id, const RunId& run) 
 }
 
 Result<std::vector<Task>> TaskStore::list(const Filter& filter) {
-  static const std::string kSql =
-      "SELECT " + std::string(kTaskColumns) +
-      " FROM tasks WHERE (run = ?1 OR ?1 IS NULL) AND "
-      "(state = ?2 OR ?2 IS NULL) ORDER BY due_ms, row LIMIT ?3 OFFSET ?4";
+  static const std::string kSql = "SELECT " + std::string(kTaskColumns) +
+                                  " FROM tasks WHERE (run = ?1 OR ?1 IS NULL) AND "
+                                  "(state = ?2 OR ?2 IS NULL) AND (app = ?5 OR ?5 IS NULL) "
+                                  "ORDER BY due_ms, row LIMIT ?3 OFFSET ?4";
   Result<Statement*> rows = reader_.cached(kSql);
   if (!rows) return std::unexpected(std::move(rows.error()));
   if (!filter.run.empty()) (*rows)->bind(1, filter.run.value);
   if (filter.state) (*rows)->bind(2, number(*filter.state));
   (*rows)
       ->bind(3, static_cast<std::int64_t>(filter.limit))
-      .bind(4, static_cast<std::int64_t>(filter.offset));
+      .bind(4, static_cast<std::int64_t>(filter.offset))
+      .bind(5, filter.scope.app());
   return read_tasks(**rows);
 }
 
@@ -544,31 +559,35 @@ Result<Progress> TaskStore::progress(const RunId& run) {
   return progress;
 }
 
-Result<std::vector<RunInfo>> TaskStore::runs(std::size_t limit) {
-  static const std::string kSql =
-      std::string(kRunColumns) + "ORDER BY r.created_ms DESC, r.rowid DESC LIMIT ?1";
+Result<std::vector<RunInfo>> TaskStore::runs(std::size_t limit, const policy::Scope& scope) {
+  static const std::string kSql = std::string(kRunColumns) +
+                                  "WHERE r.app = ?2 OR ?2 IS NULL "
+                                  "ORDER BY r.created_ms DESC, r.rowid DESC LIMIT ?1";
   Result<Statement*> rows = reader_.cached(kSql);
   if (!rows) return std::unexpected(std::move(rows.error()));
-  (*rows)->bind(1, static_cast<std::int64_t>(limit));
+  (*rows)->bind(1, static_cast<std::int64_t>(limit)).bind(2, scope.app());
   return read_runs(**rows);
 }
 
-Result<std::optional<RunInfo>> TaskStore::find_run(const RunId& id) {
-  static const std::string kSql = std::string(kRunColumns) + "WHERE r.id = ?1";
+Result<std::optional<RunInfo>> TaskStore::find_run(const RunId& id, const policy::Scope& scope) {
+  static const std::string kSql =
+      std::string(kRunColumns) + "WHERE r.id = ?1 AND (r.app = ?2 OR ?2 IS NULL)";
   Result<Statement*> row = reader_.cached(kSql);
   if (!row) return std::unexpected(std::move(row.error()));
-  (*row)->bind(1, id.value);
+  (*row)->bind(1, id.value).bind(2, scope.app());
   return first(read_runs(**row));
 }
 
-Result<std::optional<RunInfo>> TaskStore::unfinished_run(std::string_view fingerprint) {
-  static const std::string kSql = std::string(kRunColumns) +
-                                  "WHERE r.fingerprint = ?1 AND EXISTS "
-                                  "(SELECT 1 FROM tasks t WHERE t.run = r.id AND t.state <= 1) "
-                                  "ORDER BY r.created_ms DESC LIMIT 1";
+Result<std::optional<RunInfo>> TaskStore::unfinished_run(std::string_view fingerprint,
+                                                         const policy::Scope& scope) {
+  static const std::string kSql =
+      std::string(kRunColumns) +
+      "WHERE r.fingerprint = ?1 AND (r.app = ?2 OR ?2 IS NULL) AND EXISTS "
+      "(SELECT 1 FROM tasks t WHERE t.run = r.id AND t.state <= 1) "
+      "ORDER BY r.created_ms DESC LIMIT 1";
   Result<Statement*> row = reader_.cached(kSql);
   if (!row) return std::unexpected(std::move(row.error()));
-  (*row)->bind(1, fingerprint);
+  (*row)->bind(1, fingerprint).bind(2, scope.app());
   return first(read_runs(**row));
 }
 

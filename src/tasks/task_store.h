@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "policy/principal.h"
 #include "sqlite/writer.h"
 #include "tasks/submission_key.h"
 #include "tasks/task.h"
@@ -41,6 +42,7 @@ struct RunInfo {
   std::string name;         // the file's name, or "adhoc"
   std::string fingerprint;  // SHA-256 of the file and its options: a second `run` resumes by it
   json::object settings;    // speed and so on, for the report
+  std::string app;          // whose it and its tasks are; "": the machine's owner's
   WallTime created{};
   std::int64_t total = 0;
   std::int64_t unfinished = 0;
@@ -121,15 +123,20 @@ class TaskStore {
   asio::awaitable<Result<>> cancel(TaskId id, RunId run, WallTime now);
   /// Failed tasks anew, see task_retry.h.
   asio::awaitable<Result<>> retry(TaskId id, RunId run, WallTime now);
-  asio::awaitable<Result<std::size_t>> retry_all(RunId run, WallTime now);
+  asio::awaitable<Result<std::size_t>> retry_all(RunId run, policy::Scope scope, WallTime now);
+  /// Unfinished tasks of before rows said their privacy get this. For start-up.
+  asio::awaitable<Result<>> label_unlabelled(policy::Privacy privacy);
 
-  Result<std::optional<Task>> find(const TaskId& id, const RunId& run);  // run empty: the newest
+  /// `run` empty: the newest. What is not in the scope is not there, here and below.
+  Result<std::optional<Task>> find(const TaskId& id, const RunId& run,
+                                   const policy::Scope& scope = policy::Scope::everything());
   /// Why its attempts failed: the last kMaxFailures, the newest last.
   static constexpr std::size_t kMaxFailures = 32;
   Result<std::vector<TaskFailure>> failures(const TaskId& id, const RunId& run);
   struct Filter {
     RunId run;  // empty: all
     std::optional<TaskState> state;
+    policy::Scope scope = policy::Scope::everything();
     std::size_t limit = 100;
     std::size_t offset = 0;
   };
@@ -137,9 +144,10 @@ class TaskStore {
   Result<std::vector<Task>> list(const Filter& filter);
   /// How far a run is, by one query.
   Result<Progress> progress(const RunId& run);
-  Result<std::vector<RunInfo>> runs(std::size_t limit);  // newest first
-  Result<std::optional<RunInfo>> find_run(const RunId& id);
-  Result<std::optional<RunInfo>> unfinished_run(std::string_view fingerprint);
+  Result<std::vector<RunInfo>> runs(std::size_t limit, const policy::Scope& scope);  // newest first
+  Result<std::optional<RunInfo>> find_run(const RunId& id, const policy::Scope& scope);
+  Result<std::optional<RunInfo>> unfinished_run(std::string_view fingerprint,
+                                                const policy::Scope& scope);
 
  private:
   TaskStore(sqlite::Database reader, sqlite::Writer& writer);

@@ -150,7 +150,47 @@ TEST_F(TaskStoreTest, ProgressCountsByStateAndLane) {
   EXPECT_EQ(progress.waiting, 1);
   EXPECT_EQ(progress.done_cloud, 1);
   EXPECT_EQ(progress.passed, 1);
-  EXPECT_EQ(store_->unfinished_run("print").value()->unfinished, 1);
+  EXPECT_EQ(store_->unfinished_run("print", policy::Scope::everything()).value()->unfinished, 1);
+}
+
+TEST_F(TaskStoreTest, TasksAndRunsOfAnotherAppDoNotExist) {
+  Submission task;
+  task.spec.id = {"a"};
+  task.spec.title = "t";
+  RunInfo info;
+  info.id = run_;
+  info.name = "file";
+  info.fingerprint = "print";
+  info.app = "mail";
+  const std::vector<Submission> tasks{task};
+  ASSERT_TRUE(run(store_->submit(info, tasks)).has_value());
+  const policy::Scope mail = policy::Scope::of_app("mail");
+  const policy::Scope spy = policy::Scope::of_app("spy");
+
+  EXPECT_FALSE(store_->find({"a"}, run_, spy).value().has_value());
+  EXPECT_FALSE(store_->find({"a"}, {}, spy).value().has_value());
+  EXPECT_TRUE(store_->list({.run = {}, .state = {}, .scope = spy}).value().empty());
+  EXPECT_TRUE(store_->runs(10, spy).value().empty());
+  EXPECT_FALSE(store_->find_run(run_, spy).value().has_value());
+  EXPECT_FALSE(store_->unfinished_run("print", spy).value().has_value());
+
+  EXPECT_EQ(store_->find({"a"}, {}, mail).value()->app, "mail");
+  EXPECT_EQ(store_->list({.run = {}, .state = {}, .scope = mail}).value().size(), 1U);
+  EXPECT_EQ(store_->runs(10, policy::Scope::everything()).value().front().app, "mail");
+}
+
+TEST_F(TaskStoreTest, NobodyAddsToAnotherAppsRun) {
+  ASSERT_TRUE(submit("a").has_value());  // the owner's
+  Submission task;
+  task.spec.id = {"b"};
+  task.spec.title = "t";
+  RunInfo info;
+  info.id = run_;
+  info.app = "spy";
+  const std::vector<Submission> tasks{task};
+
+  EXPECT_EQ(run(store_->submit(info, tasks)).error().code, ErrorCode::kForbidden);
+  EXPECT_FALSE(store_->find({"b"}, run_).value().has_value());
 }
 
 TEST_F(TaskStoreTest, RowThatCannotBeReadIsShownAmongTheOthersAndStopsNone) {

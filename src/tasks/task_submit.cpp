@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "base/json.h"
 #include "tasks/task_graph.h"
 #include "tasks/task_row.h"
 
@@ -17,16 +18,31 @@ using sqlite::Statement;
 
 Result<> insert_run(Database& db, const RunInfo& run) {
   Result<Statement*> row = db.cached(
-      "INSERT INTO runs(id, name, fingerprint, settings, created_ms) VALUES(?1,?2,?3,?4,?5) "
-      "ON CONFLICT(id) DO NOTHING");
+      "INSERT INTO runs(id, name, fingerprint, settings, created_ms, app) "
+      "VALUES(?1,?2,?3,?4,?5,?6) ON CONFLICT(id) DO NOTHING");
   if (!row) return std::unexpected(std::move(row.error()));
   (*row)
       ->bind(1, run.id.value)
       .bind(2, run.name)
       .bind(3, run.fingerprint)
       .bind(4, json::serialize(run.settings))
-      .bind(5, unix_ms(run.created));
+      .bind(5, unix_ms(run.created))
+      .bind(6, run.app);
   return (*row)->run();
+}
+
+/// A run is one app's, with all its tasks: nobody adds to another's.
+Result<> check_owner(Database& db, const RunInfo& run) {
+  Result<Statement*> query = db.cached("SELECT app FROM runs WHERE id = ?1");
+  if (!query) return std::unexpected(std::move(query.error()));
+  Statement& row = (*query)->bind(1, run.id.value);
+  Result<bool> there = row.step();
+  if (!there) return std::unexpected(std::move(there.error()));
+  const bool ours = *there && row.text(0) == run.app;
+  row.reset();
+  if (ours) return {};
+  return fail(ErrorCode::kForbidden, fmt::format("the run '{}' is not yours", run.id.value),
+              "let minimill make one: POST /minimill/v1/runs/new/tasks");
 }
 
 struct Stored {
@@ -52,12 +68,22 @@ Result<std::optional<Stored>> find(Database& db, const RunId& run, const TaskId&
   return stored;
 }
 
+/// Whether `fresh` is what was stored, but for a privacy that was not yet noted then.
+bool is_same(std::string_view stored, const TaskSpec& fresh) {
+  const Result<json::object> before = parse_json_object(stored);
+  if (!before) return false;
+  json::object now = to_json(fresh);
+  if (!before->contains("privacy")) now.erase("privacy");
+  return *before == now;
+}
+
 /// Inserts it: true. Finds that the same task is there already: false.
-Result<bool> insert_task(Database& db, const RunId& run, const Submission& task) {
+Result<bool> insert_task(Database& db, const RunInfo& of, const Submission& task) {
+  const RunId& run = of.id;
   const std::string spec = json::serialize(to_json(task.spec));
   Result<Statement*> row = db.cached(
-      "INSERT INTO tasks(run, id, spec, state, due_ms, ready_ms, notify) "
-      "VALUES(?1,?2,?3,?4,?5,?5,?6) "
+      "INSERT INTO tasks(run, id, spec, state, due_ms, ready_ms, notify, app) "
+      "VALUES(?1,?2,?3,?4,?5,?5,?6,?7) "
       "ON CONFLICT(run, id) DO NOTHING");
   if (!row) return std::unexpected(std::move(row.error()));
   (*row)
@@ -66,13 +92,14 @@ Result<bool> insert_task(Database& db, const RunId& run, const Submission& task)
       .bind(3, spec)
       .bind(4, number(TaskState::kQueued))
       .bind(5, unix_ms(task.due))
-      .bind(6, task.spec.notify);
+      .bind(6, task.spec.notify)
+      .bind(7, of.app);
   if (Result<> done = (*row)->run(); !done) return std::unexpected(std::move(done.error()));
   if (db.changes() > 0) return true;
 
   Result<std::optional<Stored>> there = find(db, run, task.spec.id);
   if (!there) return std::unexpected(std::move(there.error()));
-  if (*there && (*there)->spec == spec) return false;
+  if (*there && is_same((*there)->spec, task.spec)) return false;
   return fail(ErrorCode::kConflict,
               fmt::format("task '{}' is already there with other content", task.spec.id.value),
               "give it another id");
@@ -132,9 +159,10 @@ Result<> submit_tasks(Database& db, const RunInfo& run, const std::vector<Submis
   // What is stored comes after nothing that is not: a circle can only be among the new ones.
   if (Result<> checked = check_cycles(tasks); !checked) return checked;
   if (Result<> made = insert_run(db, run); !made) return made;
+  if (Result<> ours = check_owner(db, run); !ours) return ours;
   std::vector<const TaskSpec*> fresh;
   for (const Submission& task : tasks) {
-    Result<bool> inserted = insert_task(db, run.id, task);
+    Result<bool> inserted = insert_task(db, run, task);
     if (!inserted) return std::unexpected(std::move(inserted.error()));
     if (*inserted) fresh.push_back(&task.spec);
   }
@@ -146,6 +174,14 @@ Result<> submit_tasks(Database& db, const RunInfo& run, const std::vector<Submis
     if (Result<> told = fail_those_after(db, root, run.created, then); !told) return told;
   }
   return {};
+}
+
+Result<> label_tasks(Database& db, policy::Privacy privacy) {
+  Result<Statement*> update = db.cached(
+      "UPDATE tasks SET spec = json_set(spec, '$.privacy', ?1) "
+      "WHERE state <= 1 AND json_extract(spec, '$.privacy') IS NULL");
+  if (!update) return std::unexpected(std::move(update.error()));
+  return (*update)->bind(1, policy::name(privacy)).run();
 }
 
 }  // namespace minimill::tasks

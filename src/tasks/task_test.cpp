@@ -28,6 +28,7 @@ TEST(Task, ReadsEveryField) {
   EXPECT_EQ(task->day, 2);
   EXPECT_EQ(task->arrives_s, 1.5);
   EXPECT_EQ(task->privacy, policy::Privacy::kLocalOnly);
+  EXPECT_FALSE(parse(R"({"id": "a", "title": "t"})")->privacy.has_value());  // intake's to fill in
   EXPECT_EQ(task->deadline_s, 60);
   EXPECT_EQ(task->check.at("value").get_string(), "it");
 }

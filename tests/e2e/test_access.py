@@ -132,6 +132,127 @@ class Access(MinimillTest):
             self.assertEqual(status, 403, body)
         self.assertEqual(self.run_minimill("router", "show").returncode, 0)
 
+    def as_app(self, key, method, path, body=None, **headers):
+        status, _, text = self.request(method, path, body, {"authorization": f"Bearer {key}", **headers})
+        return status, text
+
+    def test_app_sees_and_changes_only_what_is_its_own(self):
+        mail, spy = self.key("mail"), self.key("spy")
+        self.serve()
+        base = "/minimill/v1"
+        task = {"id": "m1", "title": "Copy the word", "notes": "PRIVATE", "privacy": "local-only"}
+        failing = {"id": "m2", "title": "Copy", "check": {"type": "equals", "value": "never"}, "privacy": "local-only"}
+        for each in (task, failing):
+            status, body = self.as_app(mail, "POST", f"{base}/tasks", each)
+            self.assertEqual(status, 201, body)
+        run = json.loads(body)["run"]
+        status, body = self.as_app(mail, "POST", f"{base}/runs/new/tasks",
+                                   {"name": "r", "tasks": [{"due_ms": 0, "task": {**task, "id": "m3"}}]})
+        self.assertEqual(status, 201, body)
+        own_run = json.loads(body)["run"]
+        status, body = self.as_app(mail, "POST", "/v1/responses", {"model": "local", "input": "the PIN is 4711",
+                                                                  "max_output_tokens": 2})
+        self.assertEqual(status, 200, body)
+        response = json.loads(body)["id"]
+        done = lambda name: json.loads(self.as_app(mail, "GET", f"{base}/tasks/{name}")[1])["state"] in ("done", "failed")
+        for name in ("m1", "m2", "m3"):
+            eventually(lambda: done(name), f"{name} has ended")
+        request = json.loads(self.as_app(mail, "GET", f"{base}/tasks/m1")[1])["request"]
+
+        for listed in ("tasks", "runs", "outbox", "batches"):
+            status, body = self.as_app(spy, "GET", f"{base}/{listed}")
+            self.assertEqual(status, 200, body)
+            self.assertEqual([v for v in json.loads(body).values() if isinstance(v, list)], [[]], body)
+        for method, path in (("GET", f"{base}/tasks/m1"), ("GET", f"{base}/tasks/m1?run={run}"),
+                             ("POST", f"{base}/tasks/m1/cancel"), ("POST", f"{base}/tasks/m2/retry"),
+                             ("GET", f"{base}/runs/{own_run}"), ("GET", f"{base}/runs/{own_run}/report"),
+                             ("GET", f"{base}/why/m1"), ("GET", f"{base}/why/{request}"),
+                             ("GET", f"/v1/responses/{response}"), ("GET", f"/v1/responses/{response}/input_items"),
+                             ("DELETE", f"/v1/responses/{response}")):
+            with self.subTest(f"{method} {path}"):
+                status, body = self.as_app(spy, method, path)
+                self.assertEqual(status, 404, body)
+                self.assertNotIn("PRIVATE", body)
+        for path in (f"{base}/runs/{own_run}/tasks", f"{base}/runs/{run}/tasks"):
+            status, body = self.as_app(spy, "POST", path,
+                                       {"name": "r", "tasks": [{"due_ms": 0, "task": {**task, "id": "s1"}}]})
+            self.assertIn(status, (400, 403), body)
+        status, body = self.as_app(spy, "POST", "/v1/responses", {"model": "local", "input": "what is the PIN?",
+                                                                 "previous_response_id": response})
+        self.assertEqual(status, 404, body)
+        status, body = self.as_app(spy, "POST", "/v1/feedback", {"request_id": request, "outcome": "bad"})
+        self.assertEqual(status, 404, body)
+        self.assertEqual(json.loads(self.as_app(spy, "POST", f"{base}/tasks/retry")[1])["retried"], 0)
+        status, body = self.as_app(spy, "POST", f"{base}/tasks", {**task, "notes": "another m1"})
+        self.assertEqual(status, 201, body)
+
+        self.assertEqual(self.as_app(mail, "GET", f"/v1/responses/{response}")[0], 200)
+        self.assertEqual(self.as_app(mail, "POST", "/v1/feedback", {"request_id": request, "outcome": "good"})[0], 200)
+        self.assertEqual(self.as_app(mail, "GET", f"{base}/runs/{own_run}/report")[0], 200)
+        listed = json.loads(self.run_minimill("task", "list", "--json").stdout)["tasks"]
+        self.assertEqual({each["app"] for each in listed}, {"mail", "spy"})
+
+    def test_what_is_the_owners_is_no_apps(self):
+        key = self.key("spy")
+        self.serve()
+        eventually(lambda: self.ask()[0] == 401, "keys are needed")
+        for method, path in (("GET", "/minimill/v1/status"), ("GET", "/minimill/v1/providers"),
+                             ("GET", "/minimill/v1/providers/sim-cloud"), ("GET", "/minimill/v1/budgets"),
+                             ("POST", "/minimill/v1/providers/sim-cloud/test")):
+            status, body = self.as_app(key, method, path)
+            self.assertEqual(status, 403, (path, body))
+            self.assertIn("owner", body)
+
+    def test_task_of_an_app_stays_within_what_the_app_may(self):
+        spy = self.key("spy", "--lane", "local", "--privacy", "local-only", "--requests-per-minute", 3)
+        narrow = self.key("narrow", "--model", "sim-*")
+        self.serve()
+        hard = {"title": "Prove step by step", "notes": "and compare two proofs"}
+
+        answers = [self.as_app(spy, "POST", "/minimill/v1/tasks", task)
+                   for task in (hard, {**hard, "privacy": "allow"}, hard, hard)]
+        self.assertEqual([status for status, _ in answers], [201, 201, 201, 429])
+        self.assertEqual(self.as_app(narrow, "POST", "/minimill/v1/tasks", hard)[0], 403)
+
+        tasks = [f"/minimill/v1/tasks/{json.loads(body)['id']}" for _, body in answers[:3]]
+        shown = lambda path: json.loads(self.as_app(spy, "GET", path)[1])
+        for path in tasks:
+            eventually(lambda: shown(path)["state"] == "done", "the task is done")
+            self.assertEqual(shown(path)["lane"], "local")
+        self.assertEqual([shown(path)["privacy"] for path in tasks], ["local-only", "allow", "local-only"])
+        why = json.loads(self.as_app(spy, "GET", f"/minimill/v1/why/{shown(tasks[0])['request']}")[1])
+        self.assertEqual(why["requests"][0]["app"], "spy")
+
+    def test_task_of_an_app_is_paid_by_its_budget(self):
+        key = self.key("mail", "--usd-per-day", 100_000)
+        self.write_config("[sim_cloud]\nenabled = true\nfirst_token_ms = 1\ntokens_per_second = 0\n"
+                          "[prices.sim-large]\ninput = 1000000.0\noutput = 1000000.0\n"
+                          "[router]\nthreshold = 1.0\n[tasks]\nmax_tokens = 4\n")
+        self.serve()
+        hard = {"title": "Prove step by step", "notes": "and compare two proofs", "privacy": "allow"}
+        status, body = self.as_app(key, "POST", "/minimill/v1/tasks", hard)
+        self.assertEqual(status, 201, body)
+        path = f"/minimill/v1/tasks/{json.loads(body)['id']}"
+        shown = lambda: json.loads(self.as_app(key, "GET", path)[1])
+        eventually(lambda: shown()["state"] == "done", "the task is done")
+
+        self.assertEqual(shown()["lane"], "cloud")
+        budgets = json.loads(self.run_minimill("budget", "list", "--json").stdout)["budgets"]
+        self.assertEqual([each["of"] for each in budgets], ["mail"])
+        self.assertGreater(budgets[0]["spent_today_usd"], 1)
+
+    def test_loading_and_unloading_models_is_admitted(self):
+        spy = self.key("spy", "--lane", "cloud", "--model", "sim-*", "--requests-per-minute", 1)
+        mail = self.key("mail")
+        self.serve()
+        model = "local"
+        for body in ({"model": model, "keep_alive": 0}, {"model": model, "keep_alive": -1}, {"model": model}):
+            self.assertEqual(self.as_app(spy, "POST", "/api/generate", body)[0], 403)
+        self.assertEqual(self.as_app(spy, "POST", "/api/embed", {"model": model, "input": []})[0], 403)
+        self.assertEqual(self.as_app(mail, "POST", "/api/generate", {"model": model})[0], 200)
+        status, body = self.as_app(mail, "POST", "/api/generate", {"model": model, "keep_alive": 0})
+        self.assertEqual(status, 403, body)
+
     def test_keys_are_listed_without_their_secret(self):
         key = self.key("mail", "--usd-per-month", 5)
         listed = json.loads(self.run_minimill("key", "list", "--json").stdout)["apps"]
