@@ -30,6 +30,7 @@
 #include "base/even_clock.h"
 #include "base/log.h"
 #include "config/data_folder.h"
+#include "daemon/distill_api.h"
 #include "distill/ladder.h"
 #include "distill/micro_backend.h"
 #include "http/origin.h"
@@ -381,6 +382,8 @@ struct Daemon::Parts {
     status_api->add_to(routes);
     ledger_api.emplace(clock, retention, std::move(readers.offload_database), offload);
     ledger_api->add_to(routes);
+    distill_api.emplace(clock, *ladder);
+    distill_api->add_to(routes);
   }
 
   /// The cloud lane has as many slots as the providers take at once, and no more than the user
@@ -509,6 +512,7 @@ struct Daemon::Parts {
   std::optional<api::OutboxApi> outbox_api;
   std::optional<api::StatusApi> status_api;
   std::optional<api::LedgerApi> ledger_api;
+  std::optional<DistillApi> distill_api;
   api::Routes routes;
   std::unique_ptr<http::Server> server;
   bool carrying_out = false;

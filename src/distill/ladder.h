@@ -92,7 +92,8 @@ class Ladder final : public serve::Observer, public serve::Rung {
   asio::awaitable<Result<>> pin(std::string app, std::string operation, bool to_cloud);
   std::vector<Missed> missed() const;
 
-  KeepRule keep_of(std::string_view app) const;
+  /// The apps' that have one of their own.
+  const std::map<std::string, KeepRule, std::less<>>& rules() const { return rules_; }
   asio::awaitable<Result<>> keep(std::string app, KeepRule rule);
   /// Newest first.
   asio::awaitable<Result<std::vector<Trace>>> traces(TraceFilter filter, std::size_t most);
@@ -116,6 +117,7 @@ class Ladder final : public serve::Observer, public serve::Rung {
     const route::RouteInput& input;
     std::string_view operation;
   };
+  KeepRule keep_of(std::string_view app) const;
   bool keeps(const policy::Request& request) const;
   void learn(const Asked& asked, Trace trace, const OperationLearner::Judge* judge);
   Entry* find(std::string_view app, std::string_view operation);

@@ -97,6 +97,18 @@ Result<TraceStore> TraceStore::open(const std::filesystem::path& path, std::int6
   return TraceStore(std::move(*db), most_bytes);
 }
 
+std::string_view name(KeepRule::What what) {
+  switch (what) {
+    case KeepRule::What::kNothing:
+      return "nothing";
+    case KeepRule::What::kTasks:
+      return "tasks";
+    case KeepRule::What::kAll:
+      return "all";
+  }
+  std::unreachable();
+}
+
 bool is_kept(const KeepRule& rule, bool task, bool local_only) {
   if (rule.what == KeepRule::What::kNothing || (local_only && !rule.local_only)) return false;
   return task || rule.what == KeepRule::What::kAll;

@@ -56,6 +56,8 @@ struct KeepRule {
   bool operator==(const KeepRule&) const = default;
 };
 
+std::string_view name(KeepRule::What what);  // "nothing", "tasks", "all"
+
 struct TraceFilter {
   std::string id = {};  // empty: any; so for all
   std::string app = {};

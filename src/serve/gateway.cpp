@@ -19,8 +19,8 @@ namespace {
 /// whatever the device says of it; what the cloud refuses the device would refuse, too.
 bool is_the_backends(const Error& error, chat::Lane lane) {
   if (error.code == ErrorCode::kCancelled) return false;
-  return lane == chat::Lane::kLocal || (error.code != ErrorCode::kInvalidArgument &&
-                                        error.code != ErrorCode::kForbidden);
+  return lane == chat::Lane::kLocal ||
+         (error.code != ErrorCode::kInvalidArgument && error.code != ErrorCode::kForbidden);
 }
 
 }  // namespace
@@ -64,9 +64,8 @@ policy::Budgets::Hold Gateway::reserve(const policy::Request& request,
 bool Gateway::may_degrade(const OpenRequest& open, ErrorCode from_cloud) const {
   const policy::Request& request = open.request();
   const bool in_time = !request.chat.deadline || clock_.steady() < *request.chat.deadline;
-  return is_transient(from_cloud) && in_time && !request.choice.lane &&
-         request.accepts_degraded && open.considered().input.local_available &&
-         open.considered().input.images == 0;
+  return is_transient(from_cloud) && in_time && !request.choice.lane && request.accepts_degraded &&
+         open.considered().input.local_available && open.considered().input.images == 0;
 }
 
 void Gateway::degrade(OpenRequest& open) const {
@@ -75,8 +74,7 @@ void Gateway::degrade(OpenRequest& open) const {
                    .weight = 0});
 }
 
-void Gateway::judge(const OpenRequest& open, route::OutcomeKind kind, bool ok,
-                    std::string detail) {
+void Gateway::judge(const OpenRequest& open, route::OutcomeKind kind, bool ok, std::string detail) {
   observers_.judged(open.observed(), {.kind = kind, .ok = ok, .detail = std::move(detail)});
 }
 
@@ -209,15 +207,18 @@ asio::awaitable<Result<Gateway::Reply>> Gateway::serve(OpenRequest& open, bool w
     work.model = backends_[lane].default_model();
     work.may_move = false;
   };
-  if (!backends_[work.lane].estimate(Size{}).ready &&
-      may_degrade(open, ErrorCode::kUnavailable)) {
+  if (!backends_[work.lane].estimate(Size{}).ready && may_degrade(open, ErrorCode::kUnavailable)) {
     degrade(open);
     go_to(chat::Lane::kLocal);
     last_resort = true;
   }
+  bool at_once = is_rung(open.decision()) && work.lane == chat::Lane::kLocal;
   while (true) {
-    lane::Job job = decider_.job(work);
-    Result<lane::Slot> slot = co_await lanes_.enter(std::move(job), request.chat.deadline);
+    Result<lane::Slot> slot = lane::Slot{};  // a rung needs no turn in the lane
+    if (!std::exchange(at_once, false)) {
+      lane::Job job = decider_.job(work);
+      slot = co_await lanes_.enter(std::move(job), request.chat.deadline);
+    }
     if (!slot) co_return std::unexpected(std::move(slot.error()));
     const chat::Lane lane = slot->lane();
     const bool moved = slot->move() != lane::Move::kNone;
@@ -266,8 +267,7 @@ Served Gateway::served(OpenRequest& open, chat::ChatAnswer answer) {
   Served served{.serving = open.serving(),
                 .answers = {},
                 .cost_usd = open.cost_usd(),
-                .all_cloud_cost_usd =
-                    cloud.cost_usd(cloud.name_of(model), model, trimmed.usage())};
+                .all_cloud_cost_usd = cloud.cost_usd(cloud.name_of(model), model, trimmed.usage())};
   const bool wanted = observers_.wants_content(open.observed());
   const chat::ChatAnswer none;
   observers_.answered(open.observed(), wanted ? trimmed : none, open.mean_logprob());
@@ -358,9 +358,8 @@ asio::awaitable<Result<Embedded>> Gateway::embed(policy::Request request,
     co_return std::unexpected(std::move(answer.error()));
   }
   opened->end_attempt(chat::Usage{.prompt_tokens = answer->prompt_tokens});
-  Embedded embedded{.answer = std::move(*answer),
-                    .serving = opened->serving(),
-                    .cost_usd = opened->cost_usd()};
+  Embedded embedded{
+      .answer = std::move(*answer), .serving = opened->serving(), .cost_usd = opened->cost_usd()};
   if (texts.dimensions) embedded.serving.emulated.emplace_back("dimensions");
   opened->close();
   co_return embedded;
