@@ -37,7 +37,7 @@ class Distill(MinimillTest):
         self.tasks = []
         for i in range(120):
             queue = chance.choice(list(QUEUES))
-            self.tasks.append(triage(f"t-{i:03}", mail(chance, queue), queue, arrives_s=0.06 * i))
+            self.tasks.append(triage(f"t-{i:03}", mail(chance, queue), queue, arrives_s=0.1 * i))
         self.later = [
             triage("known", mail(chance, "change_pin"), "change_pin"),
             triage("unseen-answers", mail(chance, "change_pin"), "security", ask=OTHER_ASK),
