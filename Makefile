@@ -5,10 +5,11 @@ PREFIX ?= /usr/local
 PRESET ?= dev
 CONFIG ?=
 CHAOS ?=
+FUZZ_SECONDS ?= 60
 RELEASE := build/release/src/minimill
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test test-chaos test-clients serve bench bench-router bench-lanes bench-distill fuzz format lint install clean help llama
+.PHONY: build demo test build-tests test-chaos test-clients serve bench bench-router bench-lanes bench-distill fuzz format lint lint-changed style install clean help llama
 
 build: llama ## build the release binary (and llama-server, where there is none)
 	@scripts/bootstrap build
@@ -59,18 +60,31 @@ bench-distill: ## a week learnt day by day, Banking77, bookings, unseen template
 	@scripts/build bench distill_quality
 	@build/bench/bench/distill_quality
 
-fuzz: ## run each fuzz target for 60 s from its kept corpus
+fuzz: ## run each fuzz target for a minute from its kept corpus (FUZZ_SECONDS=20)
 	@scripts/bootstrap build fuzz
 	@scripts/build fuzz fuzzers
-	@scripts/run-fuzz
+	@scripts/run-fuzz $(FUZZ_SECONDS)
 
 format: ## reformat our sources
 	@scripts/bootstrap lint
 	@scripts/lint format
 
-lint: ## check formatting, clang-tidy, and the rules of our own (coroutines, rooms, file sizes)
+lint: ## check formatting, run clang-tidy and the rules of tests/tidy
 	@scripts/bootstrap build lint
 	@scripts/lint check
+
+lint-changed: ## clang-tidy on the sources changed since main
+	@scripts/bootstrap build test lint
+	@scripts/build dev minimill
+	@scripts/lint changed
+
+style: ## formatting and the rules of tests/tidy: seconds
+	@scripts/bootstrap style
+	@scripts/lint style
+
+build-tests:
+	@scripts/bootstrap build test
+	@scripts/build $(PRESET)
 
 install: build ## install to PREFIX (default /usr/local): binary, llama-server, completions, service unit
 	@cmake --install build/release --prefix $(PREFIX)

@@ -18,8 +18,8 @@
 
 #include "lane/quantile.h"
 #include "replay/arrangement.h"
-#include "replay/published_world.h"
 #include "replay/timeline.h"
+#include "support/published_world.h"
 
 namespace {
 
@@ -75,7 +75,7 @@ Row row_of(const std::vector<Served>& served, bool one_queue) {
 }
 
 std::vector<replay::SimulatedTask> world_at(double tasks_per_h, int tasks = kTasks) {
-  return replay::published_tasks({.tasks_per_h = tasks_per_h, .tasks = tasks});
+  return test::published_tasks({.tasks_per_h = tasks_per_h, .tasks = tasks});
 }
 
 std::vector<Served> run(Arrangement arrangement, double tasks_per_h, PerLane<int> workers,

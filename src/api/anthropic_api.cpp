@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "api/anthropic_exchange.h"
+#include "api/headers.h"
 #include "chat/token_estimate.h"
 #include "protocol/anthropic.h"
 #include "route/features.h"
@@ -51,7 +52,7 @@ asio::awaitable<void> AnthropicApi::count_tokens(const http::Request& request,
     co_return;
   }
   http::Headers headers{{"content-type", "application/json"}};
-  if (counted->estimated) headers.add("x-minimill-emulated", "input_tokens");
+  if (counted->estimated) headers.add(header::kEmulated, "input_tokens");
   std::string body = anthropic::write_count(counted->tokens);
   constexpr int kOk = 200;
   co_await out.send(kOk, std::move(headers), std::move(body));

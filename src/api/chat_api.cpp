@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "api/headers.h"
 #include "api/serving_headers.h"
 #include "base/log.h"
 #include "protocol/http_status.h"
@@ -152,7 +153,7 @@ asio::awaitable<Result<>> ChatApi::respond(policy::Request asked, Exchange& exch
   Result<> kept = co_await exchange.keep();
   if (!kept) co_return kept;
   http::Headers headers = serving_headers(served->serving, "application/json");
-  headers.add("x-minimill-cost", fmt::format("{:.6f}", served->cost_usd));
+  headers.add(header::kCost, fmt::format("{:.6f}", served->cost_usd));
   co_return co_await out.send(kOk, std::move(headers), std::move(body));
 }
 

@@ -7,8 +7,8 @@
 #include <functional>
 #include <memory>
 
-#include "api/request_reader.h"
 #include "api/exchange.h"
+#include "api/request_reader.h"
 #include "api/routes.h"
 
 namespace minimill::api {
@@ -28,7 +28,8 @@ class ChatApi {
   Result<policy::Request> read(const http::Request& request, Exchange& exchange) const;
 
  private:
-  asio::awaitable<Result<>> respond(policy::Request asked, Exchange& exchange, http::Responder& out);
+  asio::awaitable<Result<>> respond(policy::Request asked, Exchange& exchange,
+                                    http::Responder& out);
   asio::awaitable<Result<>> respond_streaming(policy::Request asked, Exchange& exchange,
                                               http::Responder& out);
 

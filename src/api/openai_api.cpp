@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "api/completions_exchange.h"
+#include "api/headers.h"
 #include "api/openai_exchange.h"
 #include "api/responses_exchange.h"
 #include "api/serving_headers.h"
@@ -102,7 +103,7 @@ asio::awaitable<void> OpenAiApi::embed(http::Request& request, http::Responder& 
     co_return;
   }
   http::Headers headers = serving_headers(made->serving, "application/json");
-  headers.add("x-minimill-cost", fmt::format("{:.6f}", made->cost_usd));
+  headers.add(header::kCost, fmt::format("{:.6f}", made->cost_usd));
   std::string body = protocol::write_embedding_answer(made->answer, base64);
   co_await out.send(kOk, std::move(headers), std::move(body));
 }

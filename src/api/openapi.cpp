@@ -1,9 +1,9 @@
 #include "api/openapi.h"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 
+#include "api/headers.h"
 #include "base/version.h"
 #include "protocol/translation.h"
 
@@ -11,30 +11,6 @@ namespace minimill::api {
 namespace {
 
 namespace json = boost::json;
-
-struct HeaderAbout {
-  std::string_view name;
-  std::string_view description;
-};
-
-constexpr std::array kAskHeaders{
-    HeaderAbout{"x-minimill-privacy", "local-only or allow: may the request leave the device?"},
-    HeaderAbout{"x-minimill-max-cost", "USD the answer may cost, estimated before"},
-    HeaderAbout{"x-minimill-deadline-ms", "after so many milliseconds nobody needs the answer"},
-    HeaderAbout{"x-minimill-trace", "the app's own name for what this belongs to"},
-};
-
-constexpr std::array kAnswerHeaders{
-    HeaderAbout{"x-minimill-request-id", "asked for by `minimill why` and POST /v1/feedback"},
-    HeaderAbout{"x-minimill-lane", "local or cloud: who answered"},
-    HeaderAbout{"x-minimill-model", "the model that answered"},
-    HeaderAbout{"x-minimill-reason", "why"},
-    HeaderAbout{"x-minimill-probability", "of a good answer by the device, estimated before"},
-    HeaderAbout{"x-minimill-cost", "USD; not on streams, which have it in the ledger"},
-    HeaderAbout{"x-minimill-queued-ms", "how long it waited for its turn"},
-    HeaderAbout{"x-minimill-emulated", "fields that minimill did in the backend's place"},
-    HeaderAbout{"x-minimill-left-out", "fields that the backend knows nothing like"},
-};
 
 /// "/v1/models/{id*}" is "/v1/models/{id}" in OpenAPI, which has no word for the difference.
 std::string path_of(const Routes::Entry& entry) {
@@ -46,8 +22,8 @@ std::string path_of(const Routes::Entry& entry) {
   return path;
 }
 
-json::object header_of(const HeaderAbout& header) {
-  return {{"description", header.description}, {"schema", {{"type", "string"}}}};
+json::object header_of(std::string_view description) {
+  return {{"description", description}, {"schema", {{"type", "string"}}}};
 }
 
 json::array parameters_of(const Routes::Entry& entry) {
@@ -59,8 +35,9 @@ json::array parameters_of(const Routes::Entry& entry) {
         {{"name", segment}, {"in", "path"}, {"required", true}, {"schema", {{"type", "string"}}}});
   }
   if (!entry.about.body) return parameters;
-  for (const HeaderAbout& header : kAskHeaders) {
-    json::object parameter = header_of(header);
+  for (const HeaderAbout& header : kHeaders) {
+    if (header.of_request.empty()) continue;
+    json::object parameter = header_of(header.of_request);
     parameter["name"] = header.name;
     parameter["in"] = "header";
     parameters.push_back(std::move(parameter));
@@ -94,7 +71,9 @@ json::object operation_of(const Routes::Entry& entry) {
   json::object schema{{"type", "object"}};
   if (entry.about.body) {
     json::object headers;
-    for (const HeaderAbout& header : kAnswerHeaders) headers[header.name] = header_of(header);
+    for (const HeaderAbout& header : kHeaders) {
+      if (!header.of_answer.empty()) headers[header.name] = header_of(header.of_answer);
+    }
     answer["headers"] = std::move(headers);
     schema = body_of(*entry.about.body);
   }

@@ -7,12 +7,14 @@
 #include <charconv>
 #include <cmath>
 
+#include "api/headers.h"
+
 namespace minimill::api {
 namespace {
 
 constexpr double kMaxCostUsd = 1e6;
 constexpr double kMaxDeadlineMs = 86'400'000;
-constexpr std::size_t kMaxTraceBytes = 128;
+constexpr std::size_t kMaxLabelBytes = 128;
 constexpr std::size_t kMaxReasonBytes = 200;
 
 /// The whole of `text` as a number in [low, high].
@@ -40,66 +42,62 @@ std::string header_text(std::string_view text) {
 
 Result<> read_wishes(const http::Headers& headers, policy::Wishes& wishes,
                      chat::Deadline& deadline) {
-  constexpr std::string_view kPrivacy = "x-minimill-privacy";
-  constexpr std::string_view kMaxCost = "x-minimill-max-cost";
-  constexpr std::string_view kDeadline = "x-minimill-deadline-ms";
-  constexpr std::string_view kLabel = "x-minimill-trace";
-  constexpr std::string_view kDegraded = "x-minimill-degraded";
-  if (headers.has(kDegraded)) {
-    const std::string_view accepts = headers.get(kDegraded);
+  if (headers.has(header::kDegraded)) {
+    const std::string_view accepts = headers.get(header::kDegraded);
     if (accepts != "accept" && accepts != "refuse") {
-      return fail_field(std::string(kDegraded), "must be 'accept' or 'refuse'");
+      return fail_field(header::kDegraded, "must be 'accept' or 'refuse'");
     }
     wishes.accepts_degraded = accepts == "accept";
   }
-  if (headers.has(kPrivacy)) {
-    Result<policy::Privacy> privacy = policy::parse_privacy(headers.get(kPrivacy), kPrivacy);
+  if (headers.has(header::kPrivacy)) {
+    Result<policy::Privacy> privacy =
+        policy::parse_privacy(headers.get(header::kPrivacy), header::kPrivacy);
     if (!privacy) return std::unexpected(std::move(privacy.error()));
     wishes.privacy = *privacy;
   }
-  if (headers.has(kMaxCost)) {
-    Result<double> usd = number(kMaxCost, headers.get(kMaxCost), 0, kMaxCostUsd);
+  if (headers.has(header::kMaxCost)) {
+    Result<double> usd = number(header::kMaxCost, headers.get(header::kMaxCost), 0, kMaxCostUsd);
     if (!usd) return std::unexpected(std::move(usd.error()));
     wishes.max_cost_usd = *usd;
   }
-  if (headers.has(kDeadline)) {
-    Result<double> ms = number(kDeadline, headers.get(kDeadline), 1, kMaxDeadlineMs);
+  if (headers.has(header::kDeadline)) {
+    Result<double> ms =
+        number(header::kDeadline, headers.get(header::kDeadline), 1, kMaxDeadlineMs);
     if (!ms) return std::unexpected(std::move(ms.error()));
     deadline = std::chrono::steady_clock::now() +
-                           std::chrono::milliseconds{static_cast<std::int64_t>(*ms)};
+               std::chrono::milliseconds{static_cast<std::int64_t>(*ms)};
   }
-  if (headers.has(kLabel)) {
-    const std::string_view trace = headers.get(kLabel);
-    if (trace.empty() || trace.size() > kMaxTraceBytes || !std::ranges::all_of(trace, is_visible)) {
-      return fail_field(std::string(kLabel), "must be 1 to 128 visible ASCII characters");
+  if (headers.has(header::kLabel)) {
+    const std::string_view label = headers.get(header::kLabel);
+    if (label.empty() || label.size() > kMaxLabelBytes || !std::ranges::all_of(label, is_visible)) {
+      return fail_field(header::kLabel, "must be 1 to 128 visible ASCII characters");
     }
-    wishes.label = trace;
+    wishes.label = label;
   }
   return {};
 }
 
 http::Headers serving_headers(const serve::Serving& serving, std::string_view content_type) {
-  http::Headers headers{
-      {"content-type", std::string(content_type)},
-      {"x-minimill-request-id", serving.id.value},
-      {"x-minimill-lane", std::string(chat::name(serving.lane))},
-      {"x-minimill-model", header_text(serving.model)},
-      {"x-minimill-probability", fmt::format("{:.3f}", serving.decision.p_local_ok)},
-      {"x-minimill-queued-ms", fmt::format("{:.0f}", serving.queued_ms)}};
+  http::Headers headers{{"content-type", std::string(content_type)},
+                        {header::kRequestId, serving.id.value},
+                        {header::kLane, std::string(chat::name(serving.lane))},
+                        {header::kModel, header_text(serving.model)},
+                        {header::kProbability, fmt::format("{:.3f}", serving.decision.p_local_ok)},
+                        {header::kQueued, fmt::format("{:.0f}", serving.queued_ms)}};
   if (!serving.escalated.empty()) {
-    headers.add("x-minimill-reason", header_text(serving.escalated));
+    headers.add(header::kReason, header_text(serving.escalated));
   } else if (!serving.decision.reasons.empty()) {
-    headers.add("x-minimill-reason", header_text(serving.decision.reasons.front().text));
+    headers.add(header::kReason, header_text(serving.decision.reasons.front().text));
   }
   if (const std::string_view degraded = chat::degraded(serving.decision); !degraded.empty()) {
-    headers.add("x-minimill-degraded", header_text(degraded));
+    headers.add(header::kDegraded, header_text(degraded));
   }
   if (!serving.emulated.empty()) {
-    headers.add("x-minimill-emulated",
+    headers.add(header::kEmulated,
                 header_text(fmt::format("{}", fmt::join(serving.emulated, ", "))));
   }
   if (!serving.left_out.empty()) {
-    headers.add("x-minimill-left-out",
+    headers.add(header::kLeftOut,
                 header_text(fmt::format("{}", fmt::join(serving.left_out, ", "))));
   }
   return headers;

@@ -1,7 +1,7 @@
 #pragma once
 
-// What minimill says about an answer, and is told about a request, in headers beside the protocol:
-// docs/headers.md.
+// What minimill says about an answer, and is told about a request, in headers beside the protocol
+// (see headers.h).
 
 #include <string>
 
@@ -11,13 +11,11 @@
 
 namespace minimill::api {
 
-/// What x-minimill-privacy, -max-cost, -degraded, -deadline-ms and -trace wish. kInvalidArgument
-/// names the header.
+/// What the headers of a request wish. kInvalidArgument names the header.
 Result<> read_wishes(const http::Headers& headers, policy::Wishes& wishes,
                      chat::Deadline& deadline);
 
-/// Who answers and why: x-minimill-request-id, -lane, -model, -reason, -probability, -queued-ms
-/// and, where there is something to say, -emulated and -left-out.
+/// Who answers and why: all of an answer's but the cost, which is known later.
 http::Headers serving_headers(const serve::Serving& serving, std::string_view content_type);
 
 /// Retry-After in whole seconds, rounded up, where the error says when to come again.

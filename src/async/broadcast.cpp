@@ -18,9 +18,19 @@ class Broadcast::Waiter {
   std::list<asio::steady_timer*>::iterator place_;
 };
 
-asio::awaitable<void> Broadcast::wait_until(SteadyTime deadline) {
+asio::awaitable<void> Broadcast::wait() {
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
-  asio::steady_timer timer(executor, deadline);
+  asio::steady_timer never(executor, asio::steady_timer::time_point::max());
+  co_await wait_on(never);
+}
+
+asio::awaitable<void> Broadcast::wait_for(std::chrono::nanoseconds patience) {
+  const asio::any_io_executor executor = co_await asio::this_coro::executor;
+  asio::steady_timer timer(executor, patience);
+  co_await wait_on(timer);
+}
+
+asio::awaitable<void> Broadcast::wait_on(asio::steady_timer& timer) {
   const Waiter waiter(waiting_, timer);
   constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
   co_await timer.async_wait(kToken);

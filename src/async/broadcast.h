@@ -3,7 +3,7 @@
 // Wakes every coroutine that waits for "something has changed"; each then looks for itself whether
 // it was what it waits for.
 //
-//   while (!done) co_await changed.wait_until(deadline);     // … done = true; changed.notify();
+//   while (!done) co_await changed.wait_for(patience);     // … done = true; changed.notify();
 //
 // On one event loop nothing can change between the look and the wait, so no wake-up is lost.
 
@@ -12,9 +12,8 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <chrono>
 #include <list>
-
-#include "base/clock.h"
 
 namespace minimill::async {
 
@@ -26,13 +25,16 @@ class Broadcast {
   Broadcast(const Broadcast&) = delete;
   Broadcast& operator=(const Broadcast&) = delete;
 
-  /// Returns at the next notify(), at `deadline`, or when the coroutine is cancelled.
-  asio::awaitable<void> wait_until(SteadyTime deadline);
-  asio::awaitable<void> wait() { return wait_until(SteadyTime::max()); }
+  /// Returns at the next notify(), or when the coroutine is cancelled.
+  asio::awaitable<void> wait();
+  /// The same, or after `patience`.
+  asio::awaitable<void> wait_for(std::chrono::nanoseconds patience);
   void notify();
 
  private:
   class Waiter;
+  asio::awaitable<void> wait_on(asio::steady_timer& timer);
+
   std::list<asio::steady_timer*> waiting_;
 };
 

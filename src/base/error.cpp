@@ -45,18 +45,8 @@ Error Error::context(std::string_view doing) && {
   return std::move(*this);
 }
 
-Error Error::with_hint(std::string text) && {
-  hint = std::move(text);
-  return std::move(*this);
-}
-
 Error Error::with_field(std::string path) && {
   field = std::move(path);
-  return std::move(*this);
-}
-
-Error Error::with_retry_after(std::chrono::milliseconds delay) && {
-  retry_after = delay;
   return std::move(*this);
 }
 

@@ -48,9 +48,7 @@ struct Error {
 
   /// Puts "doing: " before the message, so that the outermost attempt reads first.
   Error context(std::string_view doing) &&;
-  Error with_hint(std::string text) &&;
   Error with_field(std::string path) &&;
-  Error with_retry_after(std::chrono::milliseconds delay) &&;
 
   /// "message (hint)": one line for a log or a terminal.
   std::string to_string() const;

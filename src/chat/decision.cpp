@@ -1,18 +1,10 @@
 #include "chat/decision.h"
 
-#include <fmt/format.h>
-
 #include <utility>
 
 namespace minimill::chat {
 
 std::string_view name(Lane lane) { return lane == Lane::kLocal ? "local" : "cloud"; }
-
-Result<Lane> parse_lane(std::string_view text) {
-  if (text == "local") return Lane::kLocal;
-  if (text == "cloud") return Lane::kCloud;
-  return fail_field("lane", fmt::format("no lane '{}'", text), "use local or cloud");
-}
 
 void Decision::set_rule(Reason rule) {
   const bool ruled = !reasons.empty() && reasons.front().weight == 0;

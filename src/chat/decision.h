@@ -15,7 +15,6 @@ enum class Lane { kLocal, kCloud };
 inline constexpr int kLaneCount = 2;
 constexpr int index(Lane lane) { return static_cast<int>(lane); }
 std::string_view name(Lane lane);  // "local", "cloud"
-Result<Lane> parse_lane(std::string_view text);
 
 /// One thing that spoke for or against local. `weight` is in log-odds of "local will do": 0.7
 /// doubles the odds; 0 marks a rule that decided without weighing.

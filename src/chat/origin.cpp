@@ -7,7 +7,8 @@
 namespace minimill::chat {
 namespace {
 
-constexpr std::array<std::string_view, 6> kNames{"app", "task", "batch", "shadow", "planner", "eval"};
+constexpr std::array<std::string_view, 6> kNames{"app",    "task",    "batch",
+                                                 "shadow", "planner", "eval"};
 
 }  // namespace
 

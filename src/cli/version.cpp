@@ -7,7 +7,7 @@
 #include <boost/version.hpp>
 
 #include "cli/command.h"
-#include "engine/llama_engine.h"
+#include "engine/llama_server_search.h"
 
 namespace minimill::cli {
 namespace {
@@ -19,8 +19,9 @@ int version(const Context& context) {
              BOOST_VERSION / 100 % 1000);
   Result<config::Config> config = context.config();
   if (!config) return report_error(config.error());
+  const auto variable = [&context](std::string_view name) { return context.environment.get(name); };
   const Result<std::filesystem::path> server =
-      engine::find_llama_server(config->local.llama_server);
+      engine::find_llama_server(engine::llama_server_places(variable, config->local.llama_server));
   fmt::print("  llama-server {}\n", server ? server->string() : server.error().to_string());
   return kExitOk;
 }

@@ -31,12 +31,12 @@ namespace asio = boost::asio;
 struct ProviderOptions {
   std::string name;  // "openai"
   chat::Protocol protocol = chat::Protocol::kOpenAi;
-  std::string base_url;             // "https://api.openai.com/v1", "https://api.anthropic.com"
-  std::string key;                  // empty: sent without
-  std::string key_env;              // where the key was looked for, for the error's hint
-  std::string key_header;           // the header that carries it; empty: the protocol's own
-  std::vector<std::string> models;  // the first is the default
-  bool batch_api = false;           // it has its protocol's batch API
+  std::string base_url;               // "https://api.openai.com/v1", "https://api.anthropic.com"
+  std::string key;                    // empty: sent without
+  std::string key_env;                // where the key was looked for, for the error's hint
+  std::string key_header;             // the header that carries it; empty: the protocol's own
+  std::vector<std::string> models;    // the first is the default
+  bool batch_api = false;             // it has its protocol's batch API
   std::optional<int> max_concurrent;  // requests at once; nullopt: as many as it takes
   int max_retries = 2;
   std::chrono::milliseconds first_backoff{500};

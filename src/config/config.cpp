@@ -54,6 +54,15 @@ void read_local(TomlReader table, LocalConfig& local) {
   local.threads = table.integer("threads", local.threads, 0, 1024);
   local.max_answer_tokens = table.integer("max_answer_tokens", local.max_answer_tokens, 1, 1 << 20);
   local.idle_stop_s = table.integer("idle_stop_s", local.idle_stop_s, 0, 7 * 86'400);
+  local.max_engines = table.integer("max_engines", local.max_engines, 1, 64);
+  if (const std::string memory = table.string("memory", ""); !memory.empty()) {
+    const std::optional<std::int64_t> bytes = parse_bytes(memory);
+    if (!bytes) {
+      table.reject("memory", fmt::format("'{}' is no amount of memory", memory),
+                   "for example \"8GB\"; \"0\": by what is free");
+    }
+    local.memory = static_cast<std::uint64_t>(bytes.value_or(0));
+  }
   local.extra_args = table.strings("extra_args");
   table.finish();
 }
@@ -75,6 +84,22 @@ route::QualityBound read_bound(TomlReader table) {
   return bound;
 }
 
+/// What is not this machine is taken for its owner's only where the owner says so: what may not
+/// leave the house would else leave it by a line in a file.
+chat::Destination destination_of(TomlReader& table, const EngineConfig& engine) {
+  const Result<HttpUrl> url = parse_http_url(engine.base_url);
+  if (!url) {
+    table.reject("base_url", url.error().message, url.error().hint);
+    return chat::Destination::kDevice;
+  }
+  if (is_loopback(*url)) return chat::Destination::kDevice;
+  if (!engine.trusted) {
+    table.reject("base_url", fmt::format("{} is another machine", url->host),
+                 "set trusted = true if it is your own; one of somebody else's is a [[provider]]");
+  }
+  return chat::Destination::kHouse;
+}
+
 EngineConfig read_engine(TomlReader table) {
   EngineConfig engine;
   engine.name = table.required_string("name");
@@ -83,6 +108,8 @@ EngineConfig read_engine(TomlReader table) {
   engine.key_env = table.string("key_env", "");
   engine.context_tokens = table.integer("context_tokens", 0, 0, 1 << 24);
   engine.slots = table.integer("slots", 0, 0, 1024);
+  engine.trusted = table.boolean("trusted", false);
+  engine.destination = destination_of(table, engine);
   table.finish();
   return engine;
 }
@@ -344,6 +371,8 @@ std::string in_quotes(const std::vector<std::string>& texts) {
   return fmt::format("[{}]", fmt::join(parts, ", "));
 }
 
+std::string memory_text(std::uint64_t bytes) { return bytes == 0 ? "" : fmt::format("{}B", bytes); }
+
 }  // namespace
 
 Environment Environment::read() {
@@ -467,15 +496,16 @@ std::string to_toml(const Config& config) {
   }
   line(
       "slots = {}\ncontext_tokens = {}\nthreads = {}\nmax_answer_tokens = {}\nidle_stop_s = "
-      "{}\nextra_args = {}\n",
+      "{}\nmax_engines = {}\nmemory = {}\nextra_args = {}\n",
       config.local.slots, config.local.context_tokens, config.local.threads,
-      config.local.max_answer_tokens, config.local.idle_stop_s, in_quotes(config.local.extra_args));
+      config.local.max_answer_tokens, config.local.idle_stop_s, config.local.max_engines,
+      in_quotes(memory_text(config.local.memory)), in_quotes(config.local.extra_args));
   for (const EngineConfig& engine : config.engines) {
     line(
         "[[engine]]\nname = {}\nbase_url = {}\nmodel = {}\nkey_env = {}\ncontext_tokens = "
-        "{}\nslots = {}\n",
+        "{}\nslots = {}\ntrusted = {}\n",
         in_quotes(engine.name), in_quotes(engine.base_url), in_quotes(engine.model),
-        in_quotes(engine.key_env), engine.context_tokens, engine.slots);
+        in_quotes(engine.key_env), engine.context_tokens, engine.slots, engine.trusted);
   }
   for (const ProviderConfig& provider : config.providers) {
     line(

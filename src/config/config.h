@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "chat/chat_request.h"
+#include "chat/destination.h"
 #include "cloud/catalogue.h"
 #include "cloud/choice.h"
 #include "policy/privacy.h"
@@ -28,6 +29,8 @@ struct LocalConfig {
   int threads = 0;                      // 0: llama-server's choice
   int max_answer_tokens = 256;          // of a task's answer: beyond it a small model rambles
   int idle_stop_s = 600;                // 0: never
+  int max_engines = 4;                  // llama-servers at once
+  std::uint64_t memory = 0;             // bytes for all of them; 0: by what is free at the start
   std::vector<std::string> extra_args;  // handed to llama-server as they are
 };
 
@@ -38,7 +41,9 @@ struct EngineConfig {
   std::string model;
   std::string key_env;
   int context_tokens = 0;
-  int slots = 0;  // requests it answers at once; 0: local.slots
+  int slots = 0;         // requests it answers at once; 0: local.slots
+  bool trusted = false;  // another machine, and its owner's own
+  chat::Destination destination = chat::Destination::kDevice;
 };
 
 struct ProviderConfig {
@@ -46,10 +51,10 @@ struct ProviderConfig {
   chat::Protocol protocol = chat::Protocol::kOpenAi;
   std::string base_url;
   std::string key_env;
-  std::string key_header;           // empty: the protocol's own
-  std::vector<std::string> models;  // the first is used for "cloud" and "auto"
-  bool batch_api = false;           // batches may be sent there
-  double batch_price_factor = 1;    // what a batch costs, as a share of the price
+  std::string key_header;             // empty: the protocol's own
+  std::vector<std::string> models;    // the first is used for "cloud" and "auto"
+  bool batch_api = false;             // batches may be sent there
+  double batch_price_factor = 1;      // what a batch costs, as a share of the price
   std::optional<int> max_concurrent;  // requests at once; nullopt: as many as it takes
 };
 

@@ -33,9 +33,11 @@
 #include "daemon/distill_api.h"
 #include "distill/ladder.h"
 #include "distill/micro_backend.h"
+#include "engine/engine_pool.h"
 #include "http/origin.h"
 #include "learn/outcomes.h"
 #include "learn/router_keeper.h"
+#include "models/memory.h"
 #include "policy/app_store.h"
 #include "protocol/http_status.h"
 #include "protocol/utf8.h"
@@ -80,6 +82,17 @@ bool is_private(const config::Config& config) {
   return std::ranges::all_of(config.listen, [](const std::string& address) {
     return check_address(address, false).has_value();
   });
+}
+
+/// A tenth of what is free is left to everything else.
+engine::ResidencyLimits residency_limits(const config::LocalConfig& local) {
+  return {.memory = local.memory > 0 ? local.memory : models::available_memory() / 10 * 9,
+          .engines = local.max_engines};
+}
+
+engine::LlamaServerPlaces llama_server_places(const DaemonOptions& options) {
+  const auto variable = [&options](std::string_view name) { return options.environment.get(name); };
+  return engine::llama_server_places(variable, options.config.local.llama_server);
 }
 
 cloud::ProviderOptions provider_options(const config::ProviderConfig& config,
@@ -252,7 +265,10 @@ struct Daemon::Parts {
         client(io),
         prices(options.config.catalogue),
         pool(clock, prices, pool_options(options.config)),
-        engines(io, client, clock, options.config, options.environment, options.program, sockets),
+        engine_pool(io, client, clock, residency_limits(options.config.local),
+                    engine::guarded_llama_servers(io, offload, clock, options.program,
+                                                  llama_server_places(options))),
+        engines(client, clock, options.config, options.environment, engine_pool, sockets),
         lanes(io.get_executor(), scheduler_options(options.config)),
         keeper(io, clock, router, readers.ledger),
         outcomes(clock, router, keeper, readers.ledger),
@@ -468,6 +484,7 @@ struct Daemon::Parts {
   http::Client client;
   cloud::PriceTable prices;
   cloud::Pool pool;
+  engine::EnginePool engine_pool;
   serve::Engines engines;
   lane::Lanes lanes;
   learn::RouterKeeper keeper;

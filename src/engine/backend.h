@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "chat/chat_event.h"
 #include "chat/chat_request.h"
+#include "chat/destination.h"
 
 namespace minimill::engine {
 
@@ -24,8 +25,10 @@ std::string_view name(EngineState state);
 struct EngineStatus {
   std::string name;  // the model's name
   EngineState state = EngineState::kStopped;
-  int pid = 0;                         // of llama-server; 0 where none runs, or it is not ours
-  int restarts = 0;                    // since the daemon started
+  int pid = 0;        // of llama-server; 0 where none runs, or it is not ours
+  int restarts = 0;   // since the daemon started
+  int in_flight = 0;  // requests under way
+  SteadyTime last_used{};
   std::string error;                   // of the last failure
   std::optional<SteadyTime> stops_at;  // where it runs and would be stopped if nothing comes
 };
@@ -48,6 +51,8 @@ class Backend {
   virtual EngineStatus status() const = 0;
   /// Tokens one request may use, prompt and answer together; 0: not known yet.
   virtual std::int64_t context_tokens() const = 0;
+  /// kDevice, or kHouse for a server on another machine, which gets only what may leave this one.
+  virtual chat::Destination destination() const = 0;
   /// Ends the child process, if it has one.
   virtual asio::awaitable<void> stop() = 0;
 };

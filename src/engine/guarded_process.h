@@ -14,17 +14,15 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
+#include "engine/engine_host.h"
 
 namespace minimill::engine {
 
-namespace asio = boost::asio;
-
-class GuardedProcess {
+class GuardedProcess final : public EngineProcess {
  public:
   static constexpr std::size_t kKeptOutputBytes = 8 << 10;
 
@@ -32,22 +30,16 @@ class GuardedProcess {
                                                        const std::filesystem::path& guard,
                                                        const std::vector<std::string>& command,
                                                        std::function<void()> on_change);
-  ~GuardedProcess();
+  ~GuardedProcess() override;
   GuardedProcess(const GuardedProcess&) = delete;
   GuardedProcess& operator=(const GuardedProcess&) = delete;
 
-  /// Of the program; 0 until the guard has said it, and after the end.
-  int pid() const;
-  bool running() const;
-  /// As a shell shows it, 128 + N for signal N; nothing while it runs.
-  std::optional<int> exit_status() const;
-  /// The last kKeptOutputBytes of its output and its errors.
-  const std::string& output() const;
-
-  /// SIGTERM, and SIGKILL after the guard's grace.
-  void ask_to_end();
-  /// SIGKILL for the whole group, now.
-  void kill();
+  int pid() const override;
+  bool running() const override;
+  std::optional<int> exit_status() const override;
+  const std::string& output() const override;  // kKeptOutputBytes
+  void ask_to_end() override;                  // SIGKILL after the guard's grace
+  void kill() override;                        // the whole group
 
  private:
   struct State;

@@ -29,7 +29,9 @@ class InFlight {
   explicit InFlight(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) { ++impl_->in_flight; }
   ~InFlight() {
     --impl_->in_flight;
-    if (!impl_->closing) impl_->last_used = impl_->clock.steady();
+    if (impl_->closing) return;
+    impl_->last_used = impl_->clock.steady();
+    if (impl_->in_flight == 0) impl_->host.became_idle();
   }
   InFlight(const InFlight&) = delete;
   InFlight& operator=(const InFlight&) = delete;
@@ -69,7 +71,7 @@ class Attempts {
     if (failure.kind == CallFailure::Kind::kLoading) {
       const SteadyTime now = impl_->clock.steady();
       if (now >= loading_until_) co_return std::unexpected(std::move(failure.error));
-      co_await impl_->changed.wait_until(now + kLoadingPoll);
+      co_await impl_->wait_until(now + kLoadingPoll);
       co_return Result<>();
     }
     if (++broken_ > kMaxRetries) {
@@ -190,7 +192,10 @@ asio::awaitable<Result<int>> LlamaEngine::Impl::ready(int stops_seen) {
       error.retry_after = std::chrono::ceil<Millis>(left);
       co_return std::unexpected(std::move(error));
     }
-    if (!supervised) begin_supervision();
+    if (!supervised) {
+      begin_supervision();
+      continue;  // it may have failed already, and nobody will say so again
+    }
     co_await changed.wait();
   }
 }
@@ -202,12 +207,12 @@ asio::awaitable<void> LlamaEngine::Impl::death_of(int life) {
   while (!closing && lives == life && state == EngineState::kReady && alive() &&
          clock.steady() < deadline) {
     if (co_await async::cancelled()) co_return;
-    co_await changed.wait_until(deadline);
+    co_await wait_until(deadline);
   }
 }
 
 OpenAiServer LlamaEngine::Impl::server() const {
-  OpenAiServer server;
+  OpenAiServer server(clock);
   server.who = options.name;
   server.base_url = "http://localhost/v1";
   server.unix_socket = socket;
@@ -223,8 +228,8 @@ Error LlamaEngine::Impl::stopped_error() const {
 // ---- the engine
 
 LlamaEngine::LlamaEngine(asio::io_context& io, http::Client& client, const Clock& clock,
-                         LlamaEngineOptions options)
-    : impl_(std::make_shared<Impl>(io, client, clock, std::move(options))) {}
+                         EngineHost& host, LlamaEngineOptions options)
+    : impl_(std::make_shared<Impl>(io, client, clock, host, std::move(options))) {}
 
 LlamaEngine::~LlamaEngine() {
   impl_->closing = true;
@@ -283,6 +288,8 @@ EngineStatus LlamaEngine::status() const {
   status.state = impl_->state;
   status.pid = impl_->process ? impl_->process->pid() : 0;
   status.restarts = impl_->restarts;
+  status.in_flight = impl_->in_flight;
+  status.last_used = impl_->last_used;
   if (impl_->state == EngineState::kReady && impl_->in_flight == 0 &&
       impl_->idle_stop.count() > 0) {
     status.stops_at = impl_->last_used + impl_->idle_stop;
@@ -307,13 +314,18 @@ asio::awaitable<Result<>> LlamaEngine::warm_up() {
   co_return ready;
 }
 
+void LlamaEngine::notify() { impl_->changed.notify(); }
+
+void LlamaEngine::begin_stop() {
+  ++impl_->stops;
+  impl_->stop_wanted = impl_->supervised;
+  impl_->changed.notify();
+}
+
 asio::awaitable<void> LlamaEngine::stop() {
   const std::shared_ptr<Impl> impl = impl_;
-  ++impl->stops;
-  if (!impl->supervised) co_return;
+  begin_stop();
   const int supervision = impl->supervisions;
-  impl->stop_wanted = true;
-  impl->changed.notify();
   while (impl->supervised && impl->supervisions == supervision && !impl->closing) {
     if (co_await async::cancelled()) co_return;
     co_await impl->changed.wait();

@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "async/broadcast.h"
-#include "engine/guarded_process.h"
 #include "engine/llama_engine.h"
 #include "engine/openai_transport.h"
 
@@ -22,8 +21,12 @@ namespace minimill::engine {
 /// engine's end closes it: the others then meet an error.
 struct LlamaEngine::Impl : std::enable_shared_from_this<Impl> {
   Impl(asio::io_context& loop, http::Client& http_client, const Clock& the_clock,
-       LlamaEngineOptions the_options)
-      : io(loop), client(http_client), clock(the_clock), options(std::move(the_options)) {}
+       EngineHost& the_host, LlamaEngineOptions the_options)
+      : io(loop),
+        client(http_client),
+        clock(the_clock),
+        host(the_host),
+        options(std::move(the_options)) {}
 
   // What requests do.
   asio::awaitable<Result<int>> ready(int stops_seen);
@@ -36,7 +39,9 @@ struct LlamaEngine::Impl : std::enable_shared_from_this<Impl> {
   void begin_supervision();
   asio::awaitable<void> back_off();
   Result<> check_options() const;
-  std::vector<std::string> command() const;
+  std::vector<std::string> command(const std::filesystem::path& llama_server) const;
+  asio::awaitable<Result<>> enter();
+  asio::awaitable<void> wait_until(SteadyTime deadline);  // or until something changes
   asio::awaitable<Result<>> start();
   asio::awaitable<bool> healthy();
   asio::awaitable<void> learn_props();
@@ -50,11 +55,12 @@ struct LlamaEngine::Impl : std::enable_shared_from_this<Impl> {
   asio::io_context& io;
   http::Client& client;
   const Clock& clock;
+  EngineHost& host;  // not to be touched once `closing`
   const LlamaEngineOptions options;
 
   EngineState state = EngineState::kStopped;
   async::Broadcast changed;  // any of what is below
-  std::unique_ptr<GuardedProcess> process;
+  std::unique_ptr<EngineProcess> process;
   std::string socket;
   std::int64_t context = 0;
   int lives = 0;  // processes started

@@ -12,13 +12,10 @@
 #include <charconv>
 #include <chrono>
 #include <csignal>
-#include <cstdlib>
 #include <fstream>
 #include <system_error>
 #include <utility>
 #include <vector>
-
-#include "engine/llama_engine.h"
 
 extern "C" char** environ;  // POSIX declares it nowhere
 
@@ -121,11 +118,6 @@ Result<fs::path> must_be_program(const fs::path& path, std::string_view said_by)
               "give the path of a llama-server, or leave it out and run make");
 }
 
-fs::path variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? fs::path() : fs::path(value);
-}
-
 }  // namespace
 
 bool is_new_enough(std::string_view version_output) {
@@ -145,7 +137,7 @@ bool is_new_enough(std::string_view version_output) {
   return std::pair(major, minor) >= std::pair(0, 5);
 }
 
-Result<fs::path> find_llama_server_in(const LlamaServerPlaces& places) {
+Result<fs::path> find_llama_server(const LlamaServerPlaces& places) {
   if (!places.asked_for.empty()) {
     return must_be_program(places.asked_for, "MINIMILL_LLAMA_SERVER");
   }
@@ -160,15 +152,16 @@ Result<fs::path> find_llama_server_in(const LlamaServerPlaces& places) {
               kHowToGetOne);
 }
 
-Result<fs::path> find_llama_server(const fs::path& configured) {
+LlamaServerPlaces llama_server_places(
+    const std::function<std::string_view(std::string_view)>& variable, fs::path configured) {
   LlamaServerPlaces places;
   places.asked_for = variable("MINIMILL_LLAMA_SERVER");
-  places.configured = configured;
-  places.search_path = variable("PATH").string();
+  places.configured = std::move(configured);
+  places.search_path = variable("PATH");
   const fs::path cache = variable("XDG_CACHE_HOME");
-  places.cache =
-      (cache.is_absolute() ? cache : variable("HOME") / ".cache") / "minimill" / "llama.cpp";
-  return find_llama_server_in(places);
+  places.cache = (cache.is_absolute() ? cache : fs::path(variable("HOME")) / ".cache") /
+                 "minimill" / "llama.cpp";
+  return places;
 }
 
 }  // namespace minimill::engine

@@ -1,10 +1,11 @@
 #pragma once
 
-// Where a llama-server may be, apart from the environment that says so: for find_llama_server() and
-// its tests.
+// Where the llama-server to run is: the one that MINIMILL_LLAMA_SERVER in the environment names,
+// else the configured one, else the one on PATH if it is at least v0.5, else the one that `make`
+// built under the cache folder.
 
 #include <filesystem>
-#include <optional>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -19,7 +20,14 @@ struct LlamaServerPlaces {
   std::filesystem::path cache;       // ~/.cache/minimill/llama.cpp, where `make` builds
 };
 
-Result<std::filesystem::path> find_llama_server_in(const LlamaServerPlaces& places);
+/// `variable` reads the environment; "" where a variable is not set.
+LlamaServerPlaces llama_server_places(
+    const std::function<std::string_view(std::string_view)>& variable,
+    std::filesystem::path configured);
+
+/// kNotFound says how to get one. Blocks for as long as a program on PATH takes to say its version,
+/// up to 5 s each: not for the event loop, which has LlamaServerFinder.
+Result<std::filesystem::path> find_llama_server(const LlamaServerPlaces& places);
 
 /// Of what `llama-server --version` prints ("version: 0.5.0-dev (build 1, commit de3ff81)"):
 /// whether it is at least v0.5. Before v0.5 llama.cpp had build numbers alone ("version: 6123

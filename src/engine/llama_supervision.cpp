@@ -17,9 +17,6 @@
 namespace minimill::engine {
 namespace {
 
-/// llama-server keeps evicted prompts in host memory, by default up to 8 GiB of it. Enough for a
-/// few long conversations, and small beside any model worth running.
-constexpr int kPromptCacheMib = 256;
 constexpr int kLogWarnings = 2;  // of -lv
 
 constexpr Millis kHealthPollFirst{20};
@@ -30,6 +27,8 @@ constexpr Millis kHealthyAfter{10'000};
 /// Beyond the guard's own grace, for a machine that is busy swapping.
 constexpr Millis kEndTimeout{5'000};
 constexpr int kMaxFailedStarts = 3;
+/// How long those at work are waited for before a request is told that there is no room.
+constexpr Millis kRoomPatience{10'000};
 constexpr int kHttpOk = 200;
 
 /// Errors that the same start a second later would meet again.
@@ -84,7 +83,12 @@ asio::awaitable<void> LlamaEngine::Impl::supervise(std::shared_ptr<Impl> self) {
   co_await asio::this_coro::throw_if_cancelled(false);  // `closing` says it
   Impl& engine = *self;
   bool gave_up = false;
-  for (int round = 0; !engine.ending(); ++round) {
+  const Result<> entered = co_await engine.enter();
+  if (!entered && !engine.ending()) {
+    engine.note_failure(entered.error());
+    gave_up = true;
+  }
+  for (int round = 0; !engine.ending() && !gave_up; ++round) {
     engine.state = EngineState::kStarting;
     engine.changed.notify();
     if (round > 0) co_await engine.back_off();
@@ -109,6 +113,7 @@ asio::awaitable<void> LlamaEngine::Impl::supervise(std::shared_ptr<Impl> self) {
     engine.state = EngineState::kStopped;
     co_await engine.end_process();
   }
+  if (!engine.closing) engine.host.leave();
   if (gave_up) {
     ++engine.give_ups;
     engine.state = EngineState::kFailed;
@@ -118,8 +123,29 @@ asio::awaitable<void> LlamaEngine::Impl::supervise(std::shared_ptr<Impl> self) {
   engine.changed.notify();
 }
 
+/// By the engine's own clock.
+asio::awaitable<void> LlamaEngine::Impl::wait_until(SteadyTime deadline) {
+  if (deadline == SteadyTime::max()) co_return co_await changed.wait();
+  co_await changed.wait_for(deadline - clock.steady());
+}
+
+/// Waits for room as long as others are being stopped for it, and kRoomPatience for those at work.
+asio::awaitable<Result<>> LlamaEngine::Impl::enter() {
+  const SteadyTime patience = clock.steady() + kRoomPatience;
+  while (!ending()) {
+    Result<bool> room = host.enter();
+    if (room && *room) co_return Result<>();
+    const bool busy = !room && room.error().code == ErrorCode::kUnavailable;
+    if (!room && (!busy || clock.steady() >= patience)) {
+      co_return std::unexpected(std::move(room.error()));
+    }
+    co_await wait_until(busy ? patience : SteadyTime::max());
+  }
+  co_return fail(ErrorCode::kCancelled, "stopped while waiting for room");
+}
+
 asio::awaitable<void> LlamaEngine::Impl::back_off() {
-  while (!ending() && clock.steady() < retry_at) co_await changed.wait_until(retry_at);
+  while (!ending() && clock.steady() < retry_at) co_await wait_until(retry_at);
 }
 
 Result<> LlamaEngine::Impl::check_options() const {
@@ -138,9 +164,10 @@ Result<> LlamaEngine::Impl::check_options() const {
   return {};
 }
 
-std::vector<std::string> LlamaEngine::Impl::command() const {
+std::vector<std::string> LlamaEngine::Impl::command(
+    const std::filesystem::path& llama_server) const {
   std::vector<std::string> words = {
-      options.llama_server.string(),
+      llama_server.string(),
       "--model",
       options.model.string(),
       "--alias",
@@ -179,11 +206,14 @@ asio::awaitable<Result<>> LlamaEngine::Impl::start() {
   if (Result<> checked = check_options(); !checked) co_return checked;
   remove_socket();
 
+  Result<std::filesystem::path> program = co_await host.llama_server();
+  if (ending()) co_return fail(ErrorCode::kCancelled, "stopped while starting");
+  if (!program) co_return std::unexpected(std::move(program.error()));
+
   const SteadyTime began = clock.steady();
   std::function<void()> on_change = [this] { changed.notify(); };  // the process is ours
-  const std::vector<std::string> words = command();
-  Result<std::unique_ptr<GuardedProcess>> started =
-      GuardedProcess::start(io, options.guard, words, std::move(on_change));
+  const std::vector<std::string> words = command(*program);
+  Result<std::unique_ptr<EngineProcess>> started = host.start(words, std::move(on_change));
   if (!started) co_return std::unexpected(std::move(started.error()));
   process = std::move(*started);
   ++lives;
@@ -206,7 +236,7 @@ asio::awaitable<Result<>> LlamaEngine::Impl::start() {
                                  options.start_timeout.count() / 1000),
                      "the model may be too big for this machine");
     }
-    co_await changed.wait_until(std::min(now + pause, deadline));
+    co_await wait_until(std::min(now + pause, deadline));
     pause = std::min(pause * 2, kHealthPollMax);
     if (ending()) co_return fail(ErrorCode::kCancelled, "stopped while starting");
   }
@@ -234,7 +264,7 @@ asio::awaitable<void> LlamaEngine::Impl::learn_props() {
   context = slot_context(*props);
   // The user's own arguments may have asked for another number than ours.
   const auto slots = Fields(*props).optional_integer("total_slots", 1, kMostSlots);
-  if (slots && options.on_slots) options.on_slots(static_cast<int>(*slots));
+  if (slots && !closing) host.has_slots(static_cast<int>(*slots));
 }
 
 asio::awaitable<bool> LlamaEngine::Impl::watch() {
@@ -252,7 +282,7 @@ asio::awaitable<bool> LlamaEngine::Impl::watch() {
         co_return false;
       }
     }
-    co_await changed.wait_until(look_at);
+    co_await wait_until(look_at);
     if (ending()) co_return false;
   }
   if (clock.steady() - born >= kHealthyAfter) failures = 0;
@@ -273,7 +303,7 @@ asio::awaitable<void> LlamaEngine::Impl::end_process() {
       process->kill();
       deadline = SteadyTime::max();  // nothing withstands SIGKILL for ever
     }
-    co_await changed.wait_until(deadline);
+    co_await wait_until(deadline);
     if (closing) co_return;
   }
   process.reset();

@@ -61,17 +61,15 @@ std::optional<Error> context_exceeded(const std::string& who, std::string_view b
                .retry_after = {}};
 }
 
-std::unexpected<CallFailure> status_failure(const std::string& who, int status,
+std::unexpected<CallFailure> status_failure(const OpenAiServer& server, int status,
                                             std::string_view body, std::string_view retry_after) {
   if (status == kBadRequest) {
-    if (std::optional<Error> error = context_exceeded(who, body)) {
+    if (std::optional<Error> error = context_exceeded(server.who, body)) {
       return refused(std::move(*error));
     }
   }
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
   Error error =
-      protocol::upstream_error(who, status, body, retry_after,
-                               std::chrono::duration_cast<std::chrono::seconds>(now).count());
+      protocol::upstream_error(server.who, status, body, retry_after, unix_s(server.clock.wall()));
   return std::unexpected(CallFailure{
       status == kServiceUnavailable ? Kind::kLoading : Kind::kRefused, std::move(error)});
 }
@@ -88,6 +86,7 @@ http::ClientRequest json_request(const OpenAiServer& server, std::string_view pa
   request.connect_timeout = kConnectTimeout;
   request.idle_timeout = kIdleTimeout;
   request.total_timeout = server.total_timeout;
+  request.direct = true;  // what may stay in the house is not shown to a proxy
   return request;
 }
 
@@ -141,7 +140,7 @@ asio::awaitable<CallResult<std::unique_ptr<OpenAiStream>>> open_chat_stream(http
     if (!said && said.error().code == ErrorCode::kCancelled) {
       co_return refused(std::move(said.error()));
     }
-    co_return status_failure(server.who, status, said ? *said : std::string(), retry_after);
+    co_return status_failure(server, status, said ? *said : std::string(), retry_after);
   }
   co_return std::make_unique<OpenAiStream>(std::move(server.who), std::move(*download));
 }
@@ -152,7 +151,7 @@ asio::awaitable<CallResult<std::string>> call(http::Client& client, OpenAiServer
   Result<http::Response> response = co_await client.fetch(std::move(request));
   if (!response) co_return transfer_failure(server.who, std::move(response.error()));
   if (!is_success(response->status)) {
-    co_return status_failure(server.who, response->status, response->body,
+    co_return status_failure(server, response->status, response->body,
                              response->headers.get("retry-after"));
   }
   co_return std::move(response->body);

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "chat/chat_event.h"
 #include "http/client.h"
@@ -27,6 +28,9 @@ namespace asio = boost::asio;
 inline constexpr std::string_view kChatPath = "/chat/completions";
 
 struct OpenAiServer {
+  explicit OpenAiServer(const Clock& the_clock) : clock(the_clock) {}
+
+  const Clock& clock;                          // what a date in retry-after is compared with
   std::string who;                             // for messages: "smollm2:135m"
   std::string base_url;                        // "http://127.0.0.1:11434/v1"
   std::string unix_socket;                     // empty for TCP

@@ -25,8 +25,8 @@ class RemoteStream final : public chat::ChatStream {
   std::unique_ptr<OpenAiStream> stream_;
 };
 
-OpenAiServer server_of(const RemoteEngineOptions& options) {
-  OpenAiServer server;
+OpenAiServer server_of(const Clock& clock, const RemoteEngineOptions& options) {
+  OpenAiServer server(clock);
   server.who = options.name;
   server.base_url = options.base_url;
   while (server.base_url.ends_with('/')) server.base_url.pop_back();
@@ -51,12 +51,12 @@ Result<chat::ChatAnswer> parse(const std::string& who, std::string body) {
 
 }  // namespace
 
-RemoteEngine::RemoteEngine(http::Client& client, RemoteEngineOptions options)
-    : client_(client), options_(std::move(options)) {}
+RemoteEngine::RemoteEngine(http::Client& client, const Clock& clock, RemoteEngineOptions options)
+    : client_(client), clock_(clock), options_(std::move(options)) {}
 
 asio::awaitable<Result<std::string>> RemoteEngine::post(std::string path, std::string body,
                                                         chat::Deadline deadline) {
-  OpenAiServer server = server_of(options_);
+  OpenAiServer server = server_of(clock_, options_);
   server.total_timeout = chat::time_left(deadline);
   CallResult<std::string> said =
       co_await call(client_, std::move(server), std::move(path), std::move(body));
@@ -77,7 +77,7 @@ asio::awaitable<Result<chat::ChatAnswer>> RemoteEngine::complete(const chat::Cha
 
 asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> RemoteEngine::stream(
     const chat::ChatRequest& request) {
-  OpenAiServer server = server_of(options_);
+  OpenAiServer server = server_of(clock_, options_);
   server.total_timeout = chat::time_left(request.deadline);
   std::string body = protocol::openai::write_chat_request(request, options_.model, true,
                                                           protocol::Target::kLlamaServer);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "base/clock.h"
 #include "engine/backend.h"
 #include "http/client.h"
 
@@ -17,11 +18,12 @@ struct RemoteEngineOptions {
   std::string model;     // what the server calls it
   std::string key;       // sent as a bearer token if not empty
   std::int64_t context_tokens = 0;
+  chat::Destination destination = chat::Destination::kDevice;  // where base_url leads
 };
 
 class RemoteEngine final : public Backend {
  public:
-  RemoteEngine(http::Client& client, RemoteEngineOptions options);
+  RemoteEngine(http::Client& client, const Clock& clock, RemoteEngineOptions options);
 
   asio::awaitable<Result<chat::ChatAnswer>> complete(const chat::ChatRequest& request) override;
   asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> stream(
@@ -30,10 +32,12 @@ class RemoteEngine final : public Backend {
                                             chat::Deadline deadline) override;
   EngineStatus status() const override;
   std::int64_t context_tokens() const override { return options_.context_tokens; }
+  chat::Destination destination() const override { return options_.destination; }
   asio::awaitable<void> stop() override;
 
  private:
   http::Client& client_;
+  const Clock& clock_;
   RemoteEngineOptions options_;
 };
 

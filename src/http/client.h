@@ -45,6 +45,7 @@ struct ClientRequest {
   /// Longest whole transfer; 0: unlimited.
   std::chrono::milliseconds total_timeout{0};
   bool follow_redirects = false;
+  bool direct = false;  // never through a proxy, whatever the environment says
   std::string ca_file;  // empty: the system's
 };
 

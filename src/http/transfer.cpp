@@ -151,7 +151,7 @@ void Transfer::set_options() {
   }
   // What is on this machine is never asked for through a proxy; the rest is as the environment
   // says.
-  if (!request_.unix_socket.empty() || is_loopback(authority_of(request_.url))) {
+  if (request_.direct || !request_.unix_socket.empty() || is_loopback(authority_of(request_.url))) {
     set(CURLOPT_PROXY, "");
   }
   set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);  // a proxy's answer is not the answer

@@ -25,6 +25,8 @@ constexpr std::uint64_t kMaxEntries = 65'536;
 constexpr std::uint64_t kMaxTensors = 65'536;
 constexpr std::uint64_t kMaxKeyBytes = 65'535;  // the format's own limit
 constexpr std::uint64_t kMaxStringBytes = 16 << 20;
+constexpr std::uint64_t kMaxLayers = 65'536;
+constexpr std::int64_t kMaxHeads = 1 << 20;
 constexpr std::uint64_t kMaxArrayItems = 16 << 20;
 constexpr std::uint64_t kMaxShownBytes = 256;  // of a name
 constexpr std::uint32_t kMaxDimensions = 4;
@@ -129,6 +131,20 @@ std::optional<std::int64_t> integer(GgufReader& in, std::uint32_t type) {
   }
 }
 
+/// The sum of an array of whole numbers: what each layer has of something, where they differ.
+std::optional<std::int64_t> sum_of_array(GgufReader& in) {
+  const auto item = in.number<std::uint32_t>();
+  const auto count = in.number<std::uint64_t>();
+  if (in.failed() || count > kMaxLayers) return std::nullopt;
+  std::int64_t sum = 0;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const std::optional<std::int64_t> each = integer(in, item);
+    if (!each || in.failed() || *each < 0 || *each > kMaxHeads) return std::nullopt;
+    sum += *each;
+  }
+  return sum;
+}
+
 /// A name as a terminal may show it, and JSON carry it: no control characters, and nothing past
 /// ASCII unless it is text that somebody could have meant.
 std::string shown(std::string text) {
@@ -166,8 +182,15 @@ std::string shown(std::string text) {
   return text;
 }
 
+struct Head {
+  GgufInfo info;
+  std::uint64_t alignment = kDefaultAlignment;
+  std::int64_t kv_heads_of_each = 0;  // where all layers have as many
+};
+
 /// Takes what is of interest, skips the rest. False: damaged.
-bool read_entry(GgufReader& in, GgufInfo& info, std::uint64_t& alignment) {
+bool read_entry(GgufReader& in, Head& head) {
+  GgufInfo& info = head.info;
   const std::string key = in.string(kMaxKeyBytes);
   const auto type = in.number<std::uint32_t>();
   if (in.failed()) return false;
@@ -176,12 +199,21 @@ bool read_entry(GgufReader& in, GgufInfo& info, std::uint64_t& alignment) {
     return !in.failed();
   }
   if (key == "tokenizer.chat_template") info.has_chat_template = true;
+  if (type == kArray && key.ends_with(".attention.head_count_kv")) {
+    const std::optional<std::int64_t> sum = sum_of_array(in);
+    info.kv_heads = sum.value_or(0);
+    return sum.has_value();
+  }
   std::int64_t align = 0;
   std::int64_t* wanted = nullptr;
   if (key.ends_with(".context_length")) wanted = &info.context_length;
   if (key.ends_with(".embedding_length")) wanted = &info.embedding_length;
   if (key.ends_with(".block_count")) wanted = &info.layers;
   if (key.ends_with(".pooling_type")) wanted = &info.pooling_type;
+  if (key.ends_with(".attention.head_count")) wanted = &info.heads;
+  if (key.ends_with(".attention.head_count_kv")) wanted = &head.kv_heads_of_each;
+  if (key.ends_with(".attention.key_length")) wanted = &info.key_length;
+  if (key.ends_with(".attention.value_length")) wanted = &info.value_length;
   if (key == "general.alignment") wanted = &align;
   if (wanted == nullptr) return skip_value(in, type);
   const std::optional<std::int64_t> value = integer(in, type);
@@ -189,8 +221,8 @@ bool read_entry(GgufReader& in, GgufInfo& info, std::uint64_t& alignment) {
   if (in.failed() || *value < 0 || *value > kMaxCount) return false;
   *wanted = *value;
   if (wanted != &align) return true;
-  alignment = static_cast<std::uint64_t>(align);
-  return std::has_single_bit(alignment) && alignment <= kMaxAlignment;
+  head.alignment = static_cast<std::uint64_t>(align);
+  return std::has_single_bit(head.alignment) && head.alignment <= kMaxAlignment;
 }
 
 struct Tensor {
@@ -262,7 +294,8 @@ Result<> read_tensors(GgufReader& in, std::uint64_t alignment, GgufInfo& info) {
 }
 
 Result<GgufInfo> read_head(GgufReader& in, std::uint64_t file_bytes) {
-  GgufInfo info;
+  Head head;
+  GgufInfo& info = head.info;
   info.file_bytes = file_bytes;
   info.version = in.number<std::uint32_t>();
   info.tensors = in.number<std::uint64_t>();
@@ -280,14 +313,18 @@ Result<GgufInfo> read_head(GgufReader& in, std::uint64_t file_bytes) {
   }
   if (info.tensors > kMaxTensors || entries > kMaxEntries) return corrupt("a damaged GGUF head");
   if (info.tensors == 0) return corrupt("a GGUF without weights");
-  std::uint64_t alignment = kDefaultAlignment;
   for (std::uint64_t i = 0; i < entries; ++i) {
-    if (read_entry(in, info, alignment)) continue;
+    if (read_entry(in, head)) continue;
     return corrupt("truncated or damaged: its metadata does not end");
   }
-  Result<> tensors = read_tensors(in, alignment, info);
+  if (info.kv_heads == 0) {
+    const std::int64_t each = head.kv_heads_of_each > 0 ? head.kv_heads_of_each : info.heads;
+    if (each <= kMaxHeads && info.layers <= kMaxCount / kMaxHeads)
+      info.kv_heads = each * info.layers;
+  }
+  Result<> tensors = read_tensors(in, head.alignment, info);
   if (!tensors) return std::unexpected(std::move(tensors.error()));
-  return info;
+  return std::move(info);
 }
 
 /// An open regular file and its size.

@@ -20,6 +20,10 @@ struct GgufInfo {
   std::int64_t context_length = 0;
   std::int64_t embedding_length = 0;
   std::int64_t layers = 0;
+  std::int64_t heads = 0;         // of attention, in a layer; 0: not said, as with the next three
+  std::int64_t kv_heads = 0;      // those that keep keys and values, of all layers together
+  std::int64_t key_length = 0;    // numbers a head keeps of a token
+  std::int64_t value_length = 0;  // the same of values
   std::uint64_t parameters = 0;
   std::uint64_t tensors = 0;
   std::uint64_t file_bytes = 0;
@@ -28,8 +32,7 @@ struct GgufInfo {
 };
 
 /// kCorrupt with what is wrong: no GGUF, an unknown version, or a file shorter than its tensors
-/// need
-/// ("truncated: 61.2 MB of 98.4 MB").
+/// need ("truncated: 61.2 MB of 98.4 MB").
 Result<GgufInfo> read_gguf(const std::filesystem::path& path);
 
 }  // namespace minimill::models

@@ -86,12 +86,36 @@ Result<Model> read_model(const std::filesystem::path& file, std::string name) {
 
 Store::Store(std::filesystem::path folder) : folder_(std::move(folder)) {}
 
+Store::Stamp Store::stamp_of(const std::filesystem::path& file) {
+  std::filesystem::path note = file;
+  note.replace_extension(".json");
+  std::error_code missing;  // then the stamp has the smallest time there is
+  Stamp stamp;
+  stamp.file = std::filesystem::last_write_time(file, missing);
+  stamp.note = std::filesystem::last_write_time(note, missing);
+  stamp.bytes = std::filesystem::file_size(file, missing);
+  return stamp;
+}
+
+Result<Model> Store::read(const std::filesystem::path& file, std::string name) const {
+  const Stamp stamp = stamp_of(file);
+  auto known = read_.find(file);
+  if (known == read_.end() || known->second.stamp != stamp) {
+    if (known == read_.end() && read_.size() >= kMaxKept) read_.clear();
+    Read fresh{.stamp = stamp, .model = read_model(file, std::string())};
+    known = read_.insert_or_assign(file, std::move(fresh)).first;
+  }
+  Result<Model> model = known->second.model;
+  if (model && model->name.empty()) model->name = std::move(name);
+  return model;
+}
+
 std::vector<Model> Store::list() const {
   std::vector<Model> models;
   std::error_code ec;
   for (const auto& entry : std::filesystem::directory_iterator(folder_, ec)) {
     if (entry.path().extension() != ".gguf") continue;
-    if (Result<Model> model = read_model(entry.path(), entry.path().stem().string())) {
+    if (Result<Model> model = read(entry.path(), entry.path().stem().string())) {
       models.push_back(std::move(*model));
     }
   }
@@ -107,11 +131,11 @@ Result<std::filesystem::path> Store::path_for(std::string_view name) const {
 
 Result<Model> Store::find(std::string_view name_or_path) const {
   if (is_path(name_or_path))
-    return read_model(std::filesystem::path(name_or_path), std::string(name_or_path));
+    return read(std::filesystem::path(name_or_path), std::string(name_or_path));
   Result<std::filesystem::path> file = path_for(name_or_path);
   if (!file) return std::unexpected(std::move(file.error()));
   std::error_code ec;
-  if (std::filesystem::exists(*file, ec)) return read_model(*file, std::string(name_or_path));
+  if (std::filesystem::exists(*file, ec)) return read(*file, std::string(name_or_path));
   std::vector<std::string> names;
   for (const Model& model : list()) names.push_back(model.name);
   return fail(ErrorCode::kNotFound, fmt::format("no local model '{}'", name_or_path),

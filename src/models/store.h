@@ -1,13 +1,15 @@
 #pragma once
 
 // The models on this machine: GGUF files in one folder, each stored once, with a small JSON file
-// beside it that says where it came from and what its bytes hash to.
+// beside it that says where it came from and what its bytes hash to. A head is read once, and again
+// when the file changes, so that asking costs the event loop a look at the folder. One thread.
 //
 //   <data>/models/smollm2-135m.gguf
 //   <data>/models/smollm2-135m.json   {"name": "smollm2:135m", "source": "…", "sha256": "…", …}
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -50,7 +52,25 @@ class Store {
   const std::filesystem::path& folder() const { return folder_; }
 
  private:
+  /// What tells whether a model is still the one that was read.
+  struct Stamp {
+    std::filesystem::file_time_type file;
+    std::filesystem::file_time_type note;
+    std::uintmax_t bytes = 0;
+    bool operator==(const Stamp&) const = default;
+  };
+  struct Read {
+    Stamp stamp;
+    Result<Model> model;
+  };
+  /// More would be a folder that somebody fills for the sake of filling it.
+  static constexpr std::size_t kMaxKept = 1'000;
+
+  static Stamp stamp_of(const std::filesystem::path& file);
+  Result<Model> read(const std::filesystem::path& file, std::string name) const;
+
   std::filesystem::path folder_;
+  mutable std::map<std::filesystem::path, Read> read_;
 };
 
 }  // namespace minimill::models

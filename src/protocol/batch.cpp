@@ -38,25 +38,14 @@ void BatchResultsReader::feed(std::string_view bytes) {
 }
 
 void BatchResultsReader::end_of_file() {
-  if (too_long_) {
-    ++garbage_;
-  } else if (line_.find_first_not_of(" \t\r") != std::string::npos) {
-    take_line(line_);
-  }
+  if (!too_long_ && line_.find_first_not_of(" \t\r") != std::string::npos) take_line(line_);
   line_.clear();
   too_long_ = false;
 }
 
 void BatchResultsReader::take_line(std::string_view line) {
   Result<BatchResult> result = read_line_(line);
-  if (!result) {
-    ++garbage_;
-    return;
-  }
-  if (!wanted_.contains(result->custom_id)) {
-    ++unknown_;
-    return;
-  }
+  if (!result || !wanted_.contains(result->custom_id)) return;
   const auto [place, first] =
       results_.emplace(std::move(result->custom_id), std::move(result->answer));
   if (!first) {

@@ -71,9 +71,6 @@ class BatchResultsReader {
   /// Exactly one for each id that was wanted; kUpstream for those not answered.
   std::map<std::string, Result<chat::ChatAnswer>> results() &&;
 
-  std::int64_t garbage_lines() const { return garbage_; }
-  std::int64_t unknown_ids() const { return unknown_; }
-
  private:
   void take_line(std::string_view line);
 
@@ -82,8 +79,6 @@ class BatchResultsReader {
   std::map<std::string, Result<chat::ChatAnswer>> results_;
   std::string line_;  // its beginning; never more than kMaxLineBytes
   bool too_long_ = false;
-  std::int64_t garbage_ = 0;
-  std::int64_t unknown_ = 0;
 };
 
 }  // namespace minimill::protocol

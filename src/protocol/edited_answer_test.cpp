@@ -34,13 +34,17 @@ responses::ResponseHead head() {
   return {.id = "resp_1", .model = "m", .created_s = 1, .echo = {}};
 }
 
+namespace json = boost::json;
+
 using Write = std::function<std::string(const ChatAnswer&)>;
 
 /// In every protocol that a client may speak.
 std::vector<Write> whole_writers() {
   return {[](const ChatAnswer& answer) { return openai::write_answer(answer, "i", 1); },
           [](const ChatAnswer& answer) { return anthropic::write_answer(answer, "i"); },
-          [](const ChatAnswer& answer) { return responses::write_response(head(), answer); },
+          [](const ChatAnswer& answer) {
+            return json::serialize(responses::response_object(head(), answer));
+          },
           [](const ChatAnswer& answer) { return completions::write_answer(answer, "i", 1); },
           [](const ChatAnswer& answer) {
             return ollama::write_answer(answer, ollama::Shape::kChat, {}, {});

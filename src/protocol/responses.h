@@ -6,7 +6,7 @@
 //   Result<ResponsesRequest> request = parse_responses_request(body);
 //   insert_history(*request, history);             // where it names a previous response
 //   … request->chat goes the way of every chat …
-//   write_response(head, answer), or ResponseStreamWriter per event
+//   response_object(head, answer), or ResponseStreamWriter per event
 //
 // Pure functions over text: ids and times come in. Errors are written by openai::write_error.
 
@@ -55,7 +55,6 @@ struct ResponseHead {
 /// The response object of a whole answer. Its output is the reasoning, the message and the function
 /// calls, whichever there are; an answer of nothing at all is an empty message.
 boost::json::object response_object(const ResponseHead& head, const chat::ChatAnswer& answer);
-std::string write_response(const ResponseHead& head, const chat::ChatAnswer& answer);
 
 /// Which of a response's input items a client asks for.
 struct ItemPage {

@@ -29,8 +29,4 @@ json::object response_object(const ResponseHead& head, const chat::ChatAnswer& a
   return ended_response(head, std::move(output), answer.finish(), answer.usage());
 }
 
-std::string write_response(const ResponseHead& head, const chat::ChatAnswer& answer) {
-  return json::serialize(response_object(head, answer));
-}
-
 }  // namespace minimill::protocol::responses

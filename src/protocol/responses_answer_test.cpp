@@ -17,7 +17,8 @@ ResponseHead head() {
 }
 
 json::object written(const chat::AnswerParts& answer) {
-  return parse_json_object(write_response(head(), chat::ChatAnswer(answer))).value();
+  const json::object whole = response_object(head(), chat::ChatAnswer(answer));
+  return parse_json_object(json::serialize(whole)).value();
 }
 
 TEST(ResponsesAnswer, EveryFieldThatClientsReadIsThere) {
@@ -26,7 +27,7 @@ TEST(ResponsesAnswer, EveryFieldThatClientsReadIsThere) {
   answer.usage = {.prompt_tokens = 5, .completion_tokens = 2, .cached_prompt_tokens = 3};
 
   EXPECT_EQ(
-      write_response(head(), chat::ChatAnswer(answer)),
+      json::serialize(response_object(head(), chat::ChatAnswer(answer))),
       R"({"id":"resp_1","object":"response","created_at":7,"status":"completed",)"
       R"("background":false,"error":null,"incomplete_details":null,"model":"m","output":[)"
       R"({"id":"msg_1_0","type":"message","status":"completed","role":"assistant","content":[)"

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "replay/published_world.h"
 #include "replay/timeline.h"
+#include "support/published_world.h"
 
 namespace minimill::replay {
 namespace {
@@ -13,8 +13,8 @@ namespace {
 using chat::Lane;
 
 SimulatedResult run(Arrangement arrangement, double tasks_per_h, lane::PerLane<int> workers) {
-  Arranged arranged =
-      arrange(arrangement, published_tasks({.tasks_per_h = tasks_per_h, .tasks = 50'000}), workers);
+  Arranged arranged = arrange(
+      arrangement, test::published_tasks({.tasks_per_h = tasks_per_h, .tasks = 50'000}), workers);
   return summary(simulate(std::move(arranged.tasks), arranged.options));
 }
 
@@ -34,7 +34,7 @@ TEST(PublishedWorld, OursKeepsQueueAgeUnderHalfASecondAtThePublishedLoad) {
 
 TEST(PublishedWorld, OursCarriesFourTimesTheLoadWithoutMoreWaiting) {
   Arranged arranged = arrange(Arrangement::kMinimill,
-                              published_tasks({.tasks_per_h = 230, .tasks = 50'000}), {1, 4});
+                              test::published_tasks({.tasks_per_h = 230, .tasks = 50'000}), {1, 4});
   const std::vector<Served> served = simulate(std::move(arranged.tasks), arranged.options);
   std::vector<double> hard;
   double longest = 0;
@@ -50,7 +50,8 @@ TEST(PublishedWorld, OursCarriesFourTimesTheLoadWithoutMoreWaiting) {
 }
 
 TEST(Arrangement, OneQueueRunsEverythingInTheCloud) {
-  const Arranged one = arrange(Arrangement::kOneQueue, published_tasks({.tasks = 100}), {1, 4});
+  const Arranged one =
+      arrange(Arrangement::kOneQueue, test::published_tasks({.tasks = 100}), {1, 4});
 
   EXPECT_EQ(one.options.slots, (lane::PerLane<int>{0, 5}));
   for (const SimulatedTask& task : one.tasks) EXPECT_EQ(task.lane, Lane::kCloud);

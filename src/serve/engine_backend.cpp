@@ -5,6 +5,19 @@
 #include "protocol/anthropic.h"
 
 namespace minimill::serve {
+namespace {
+
+/// The device's own engines take anything.
+Result<engine::Backend*> allowed(Result<engine::Backend*> engine, policy::Privacy privacy) {
+  if (!engine || (*engine)->destination() == chat::Destination::kDevice) return engine;
+  if (Result<> may = policy::may_leave(privacy); !may) {
+    return std::unexpected(
+        std::move(may.error()).context((*engine)->status().name + " is on another machine"));
+  }
+  return engine;
+}
+
+}  // namespace
 
 Result<protocol::Fit> EngineBackend::fit(const chat::ChatRequest& request,
                                          const Call& /*call*/) const {
@@ -13,21 +26,21 @@ Result<protocol::Fit> EngineBackend::fit(const chat::ChatRequest& request,
 
 asio::awaitable<Result<chat::ChatAnswer>> EngineBackend::complete(const policy::Request& request,
                                                                   Call& call) {
-  Result<engine::Backend*> engine = engines_.find(call.model);
+  Result<engine::Backend*> engine = allowed(engines_.find(call.model), request.privacy);
   if (!engine) co_return std::unexpected(std::move(engine.error()));
   co_return co_await (*engine)->complete(request.chat);
 }
 
 asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> EngineBackend::stream(
     const policy::Request& request, Call& call) {
-  Result<engine::Backend*> engine = engines_.find(call.model);
+  Result<engine::Backend*> engine = allowed(engines_.find(call.model), request.privacy);
   if (!engine) co_return std::unexpected(std::move(engine.error()));
   co_return co_await (*engine)->stream(request.chat);
 }
 
 asio::awaitable<Result<protocol::EmbeddingAnswer>> EngineBackend::embed(
     const policy::Request& request, const protocol::EmbeddingRequest& texts, Call& call) {
-  Result<engine::Backend*> engine = engines_.find_embedder(call.model);
+  Result<engine::Backend*> engine = allowed(engines_.find_embedder(call.model), request.privacy);
   if (!engine) co_return std::unexpected(std::move(engine.error()));
   std::string body = protocol::write_embedding_request(texts, call.model);
   std::string path = "/embeddings";
@@ -39,7 +52,7 @@ asio::awaitable<Result<protocol::EmbeddingAnswer>> EngineBackend::embed(
 
 asio::awaitable<Result<std::int64_t>> EngineBackend::count_tokens(const policy::Request& request,
                                                                   std::string_view model) {
-  Result<engine::Backend*> engine = engines_.find(model);
+  Result<engine::Backend*> engine = allowed(engines_.find(model), request.privacy);
   if (!engine) co_return std::unexpected(std::move(engine.error()));
   std::string body = protocol::anthropic::write_count_request(request.chat, model);
   std::string path = "/messages/count_tokens";

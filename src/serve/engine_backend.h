@@ -1,7 +1,7 @@
 #pragma once
 
-// The engines as one backend: llama-servers of ours, and servers that already run on this machine.
-// What they answer is free.
+// The engines as one backend: llama-servers of ours, and servers that already run on this machine,
+// or in the house: those get only what may leave the device. What they answer is free.
 
 #include "serve/backend.h"
 #include "serve/engines.h"

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "engine/llama_engine.h"
-#include "engine/remote_engine.h"
+#include "models/memory.h"
 
 namespace minimill::serve {
 
@@ -24,17 +24,24 @@ int embedding_context(const models::GgufInfo& info, int configured) {
 
 }  // namespace
 
-Engines::Engines(asio::io_context& io, http::Client& client, const Clock& clock,
-                 const config::Config& config, const config::Environment& environment,
-                 std::filesystem::path program, std::filesystem::path socket_dir)
-    : io_(io),
-      client_(client),
-      clock_(clock),
+Engines::Engines(http::Client& client, const Clock& clock, const config::Config& config,
+                 const config::Environment& environment, engine::EnginePool& pool,
+                 std::filesystem::path socket_dir)
+    : clock_(clock),
       config_(config),
-      environment_(environment),
-      program_(std::move(program)),
+      pool_(pool),
       socket_dir_(std::move(socket_dir)),
-      store_(config.data_dir / "models") {}
+      store_(config.data_dir / "models") {
+  for (const config::EngineConfig& remote : config.engines) {
+    engine::RemoteEngineOptions options{.name = remote.name,
+                                        .base_url = remote.base_url,
+                                        .model = remote.model,
+                                        .key = std::string(environment.get(remote.key_env)),
+                                        .context_tokens = remote.context_tokens,
+                                        .destination = remote.destination};
+    remotes_.try_emplace(remote.name, client, clock, std::move(options));
+  }
+}
 
 bool Engines::default_available() {
   if (default_available_ || clock_.steady() < look_again_) return default_available_;
@@ -54,25 +61,10 @@ int Engines::default_slots() const {
   return config_.local.slots;
 }
 
-Result<std::unique_ptr<engine::Backend>> Engines::make(std::string_view model, bool embeddings) {
-  for (const config::EngineConfig& remote : config_.engines) {
-    if (remote.name != model) continue;
-    engine::RemoteEngineOptions options{.name = remote.name,
-                                        .base_url = remote.base_url,
-                                        .model = remote.model,
-                                        .key = std::string(environment_.get(remote.key_env)),
-                                        .context_tokens = remote.context_tokens};
-    return std::make_unique<engine::RemoteEngine>(client_, std::move(options));
-  }
-  Result<models::Model> found = store_.find(model);
-  if (!found) return std::unexpected(std::move(found.error()));
-  Result<std::filesystem::path> server = engine::find_llama_server(config_.local.llama_server);
-  if (!server) return std::unexpected(std::move(server.error()));
+engine::LlamaEngine& Engines::make(const models::Model& model, bool embeddings) {
   engine::LlamaEngineOptions options;
-  options.name = std::string(model);
-  options.model = found->file;
-  options.llama_server = std::move(*server);
-  options.guard = program_;
+  options.name = model.name;
+  options.model = model.file;
   options.socket_dir = socket_dir_;
   options.slots = config_.local.slots;
   options.context_per_slot = config_.local.context_tokens;
@@ -81,36 +73,57 @@ Result<std::unique_ptr<engine::Backend>> Engines::make(std::string_view model, b
   options.embeddings = embeddings;
   if (embeddings) {
     options.name += kEmbedderSuffix;
-    if (found->info.pooling_type == 0) options.pooling = "mean";
-    options.context_per_slot = embedding_context(found->info, config_.local.context_tokens);
+    if (model.info.pooling_type == 0) options.pooling = "mean";
+    options.context_per_slot = embedding_context(model.info, config_.local.context_tokens);
   }
   options.idle_stop = std::chrono::seconds{config_.local.idle_stop_s};
-  if (!embeddings && model == config_.local.model) {
-    options.on_slots = [this](int slots) {
+
+  const std::int64_t tokens = std::int64_t{options.slots} * options.context_per_slot;
+  const models::MemoryNeed memory = models::memory_need(model.info, tokens);
+  engine::EngineNeed need{.file = engine::EnginePool::key(model.file, false),
+                          .weights = memory.weights,
+                          .kv_cache = memory.kv_cache};
+  if (!embeddings) need.kv_cache += std::uint64_t{engine::kPromptCacheMib} << 20;
+
+  std::function<void(int)> on_slots;
+  const Result<models::Model> by_default = store_.find(config_.local.model);
+  if (!embeddings && by_default && engine::EnginePool::key(by_default->file, false) == need.file) {
+    on_slots = [this](int slots) {
       if (slots_changed_) slots_changed_(slots);
     };
   }
-  return std::make_unique<engine::LlamaEngine>(io_, client_, clock_, std::move(options));
+  return pool_.add(std::move(options), std::move(need), std::move(on_slots));
 }
 
-Result<engine::Backend*> Engines::find_or_make(Made& made, std::string_view model,
-                                               bool embeddings) {
-  if (const auto known = made.find(model); known != made.end()) return known->second.get();
-  Result<std::unique_ptr<engine::Backend>> engine = make(model, embeddings);
-  if (!engine) return std::unexpected(std::move(engine.error()));
-  return made.emplace(std::string(model), std::move(*engine)).first->second.get();
+bool Engines::is_remote(std::string_view model) const { return remotes_.contains(model); }
+
+Result<engine::Backend*> Engines::look_up(std::string_view model, bool embeddings) {
+  Result<models::Model> found = store_.find(model);
+  if (!found) return std::unexpected(std::move(found.error()));
+  const std::string key = engine::EnginePool::key(found->file, embeddings);
+  if (engine::LlamaEngine* known = pool_.find(key)) return known;
+  return &make(*found, embeddings);
 }
 
-Result<engine::Backend*> Engines::find(std::string_view model) {
-  return find_or_make(engines_, model, false);
+Result<engine::Backend*> Engines::find(std::string_view model, bool embeddings) {
+  if (const auto remote = remotes_.find(model); remote != remotes_.end()) return &remote->second;
+  // A look at the disk costs more than all else that is done for a short answer.
+  Known& known = embeddings ? known_embedders_ : known_;
+  if (clock_.steady() >= forget_at_ || known.size() >= kMaxKnown) {
+    known_.clear();
+    known_embedders_.clear();
+    forget_at_ = clock_.steady() + kLookAgain;
+  }
+  if (const auto place = known.find(model); place != known.end()) return place->second;
+  Result<engine::Backend*> engine = look_up(model, embeddings);
+  if (engine) known.emplace(std::string(model), *engine);
+  return engine;
 }
+
+Result<engine::Backend*> Engines::find(std::string_view model) { return find(model, false); }
 
 Result<engine::Backend*> Engines::find_embedder(std::string_view model) {
-  const auto is_remote = [model](const config::EngineConfig& engine) {
-    return engine.name == model;
-  };
-  if (std::ranges::any_of(config_.engines, is_remote)) return find(model);
-  return find_or_make(embedders_, model, true);
+  return find(model, !is_remote(model));
 }
 
 std::vector<std::string> Engines::model_names() const {
@@ -121,22 +134,20 @@ std::vector<std::string> Engines::model_names() const {
 }
 
 std::vector<engine::EngineStatus> Engines::statuses() const {
-  std::vector<engine::EngineStatus> statuses;
-  for (const auto& [name, engine] : engines_) statuses.push_back(engine->status());
-  for (const auto& [name, engine] : embedders_) statuses.push_back(engine->status());
+  std::vector<engine::EngineStatus> statuses = pool_.statuses();
+  for (const auto& [name, engine] : remotes_) statuses.push_back(engine.status());
   return statuses;
 }
 
 asio::awaitable<void> Engines::stop(std::string_view model) {
-  for (Made* made : {&engines_, &embedders_}) {
-    const auto known = made->find(model);
-    if (known != made->end()) co_await known->second->stop();
+  const Result<models::Model> found = store_.find(model);
+  if (!found) co_return;
+  for (const bool embeddings : {false, true}) {
+    const std::string key = engine::EnginePool::key(found->file, embeddings);
+    co_await pool_.stop(key);
   }
 }
 
-asio::awaitable<void> Engines::stop() {
-  for (const auto& [name, engine] : engines_) co_await engine->stop();
-  for (const auto& [name, engine] : embedders_) co_await engine->stop();
-}
+asio::awaitable<void> Engines::stop() { co_await pool_.stop(); }
 
 }  // namespace minimill::serve

@@ -1,14 +1,13 @@
 #pragma once
 
-// The local models by name: those pulled into the store or given by path (a llama-server each, made
-// when first asked for) and the servers of the configuration that already run.
+// The local models by name: those pulled into the store or given by path (a llama-server for each
+// file, kept by the engine pool) and the servers of the configuration that already run.
 // Event-loop thread only.
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/io_context.hpp>
+#include <filesystem>
 #include <functional>
 #include <map>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +15,8 @@
 #include "base/clock.h"
 #include "config/config.h"
 #include "engine/backend.h"
+#include "engine/engine_pool.h"
+#include "engine/remote_engine.h"
 #include "http/client.h"
 #include "models/store.h"
 
@@ -25,10 +26,10 @@ namespace asio = boost::asio;
 
 class Engines {
  public:
-  /// `program` is this very binary, which guards llama-server. `socket_dir` must exist.
-  Engines(asio::io_context& io, http::Client& client, const Clock& clock,
-          const config::Config& config, const config::Environment& environment,
-          std::filesystem::path program, std::filesystem::path socket_dir);
+  /// `socket_dir` must exist.
+  Engines(http::Client& client, const Clock& clock, const config::Config& config,
+          const config::Environment& environment, engine::EnginePool& pool,
+          std::filesystem::path socket_dir);
 
   /// The engine for a local model; kNotFound where no such model is here, with how to get it.
   Result<engine::Backend*> find(std::string_view model);
@@ -55,21 +56,25 @@ class Engines {
  private:
   static constexpr std::chrono::seconds kLookAgain{2};
 
-  using Made = std::map<std::string, std::unique_ptr<engine::Backend>, std::less<>>;
+  /// Of names that were looked up a moment ago; there are as many as spellings.
+  static constexpr std::size_t kMaxKnown = 1'000;
 
-  Result<engine::Backend*> find_or_make(Made& made, std::string_view model, bool embeddings);
-  Result<std::unique_ptr<engine::Backend>> make(std::string_view model, bool embeddings);
+  using Known = std::map<std::string, engine::Backend*, std::less<>>;
 
-  asio::io_context& io_;
-  http::Client& client_;
+  bool is_remote(std::string_view model) const;
+  Result<engine::Backend*> find(std::string_view model, bool embeddings);
+  Result<engine::Backend*> look_up(std::string_view model, bool embeddings);
+  engine::LlamaEngine& make(const models::Model& model, bool embeddings);
+
   const Clock& clock_;
   const config::Config& config_;
-  const config::Environment& environment_;
-  std::filesystem::path program_;
+  engine::EnginePool& pool_;
   std::filesystem::path socket_dir_;
   models::Store store_;
-  Made engines_;
-  Made embedders_;
+  std::map<std::string, engine::RemoteEngine, std::less<>> remotes_;
+  Known known_;
+  Known known_embedders_;
+  SteadyTime forget_at_{};
   std::function<void(int)> slots_changed_;
   bool default_available_ = false;
   SteadyTime look_again_{};

@@ -53,7 +53,8 @@ lane::Estimate JobPlanner::estimate(const Work& work, chat::Lane lane) const {
                           .completion_tokens = std::llround(predicted.answer_tokens)};
   double usd = backend.cost_usd(backend.name_of(model), model, usage);
   // Nobody wants all work sent out because the price list does not know a model.
-  if (backend.destination() == chat::Destination::kCloud && usd == 0) usd = cloud::cost_usd(kTakenForUnknown, usage);
+  if (backend.destination() == chat::Destination::kCloud && usd == 0)
+    usd = cloud::cost_usd(kTakenForUnknown, usage);
   return {.service_s = predicted.seconds, .usd = usd, .observed = predicted.observed};
 }
 

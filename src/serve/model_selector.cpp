@@ -46,15 +46,19 @@ ModelSelector::ModelSelector(Engines& engines, std::vector<cloud::Provider*> pro
 Result<policy::ModelChoice> ModelSelector::resolve(std::string_view asked) const {
   if (asked == kAuto) return policy::ModelChoice{};
   if (asked.starts_with(kAutoOptions)) return parse_auto(asked.substr(kAutoOptions.size()));
-  if (asked == kLocal) return policy::ModelChoice{.lane = chat::Lane::kLocal, .model = {}, .quality = {}};
-  if (asked == kCloud) return policy::ModelChoice{.lane = chat::Lane::kCloud, .model = {}, .quality = {}};
+  if (asked == kLocal)
+    return policy::ModelChoice{.lane = chat::Lane::kLocal, .model = {}, .quality = {}};
+  if (asked == kCloud)
+    return policy::ModelChoice{.lane = chat::Lane::kCloud, .model = {}, .quality = {}};
   if (provider_of(asked) != nullptr) {
-    return policy::ModelChoice{.lane = chat::Lane::kCloud, .model = std::string(asked), .quality = {}};
+    return policy::ModelChoice{
+        .lane = chat::Lane::kCloud, .model = std::string(asked), .quality = {}};
   }
   // A path to a model file is for the configuration; over HTTP it would let apps read the disk.
   const bool is_path = asked.find('/') != std::string_view::npos;
   if (asked == engines_.default_model() || (!is_path && engines_.find(asked))) {
-    return policy::ModelChoice{.lane = chat::Lane::kLocal, .model = std::string(asked), .quality = {}};
+    return policy::ModelChoice{
+        .lane = chat::Lane::kLocal, .model = std::string(asked), .quality = {}};
   }
   // As Ollama's clients complete a name that has no tag.
   constexpr std::string_view kLatest = ":latest";

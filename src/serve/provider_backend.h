@@ -20,9 +20,7 @@ class ProviderBackend final : public Backend {
 
   chat::Destination destination() const override { return chat::Destination::kCloud; }
   bool available() override { return selector_.cloud_available(); }
-  std::string default_model() const override {
-    return selector_.default_model(chat::Lane::kCloud);
-  }
+  std::string default_model() const override { return selector_.default_model(chat::Lane::kCloud); }
   /// At the first provider that can do them all; at the one that answered, where one has.
   Result<protocol::Fit> fit(const chat::ChatRequest& request, const Call& call) const override;
   /// At whoever is cheapest of those that may be asked. Out of reach while every provider is known

@@ -32,7 +32,7 @@ struct Serving {
   RequestId id;
   chat::Decision decision;
   chat::Lane lane = chat::Lane::kLocal;  // differs from the decision's after a fallback
-  std::string backend;  // the engine or provider, by name
+  std::string backend;                   // the engine or provider, by name
   std::string model;
   std::string escalated;  // why another backend's answer was not taken; empty: this is the first
   double queued_ms = 0;

@@ -20,8 +20,7 @@ class Spending final : public Observer {
  public:
   /// What was spent this month is read from the ledger.
   Spending(const Clock& clock, const policy::AppStore& store, policy::Admission& admission,
-           ledger::Ledger& ledger,
-           const route::Router& router);
+           ledger::Ledger& ledger, const route::Router& router);
 
   void ended(const ledger::RequestRecord& record) override;
 

@@ -120,6 +120,7 @@ class BatchTenderTest : public testing::Test {
       Submission& task = submitted.emplace_back();
       task.spec.id = {id};
       task.spec.title = "t";
+      task.spec.privacy = policy::Privacy::kAllow;
     }
     RunInfo info;
     info.id = run_;
@@ -249,7 +250,9 @@ TEST_F(BatchTenderTest, SecondAttemptSaysWhatTheFirstDidOrIsNotMadeWhereNamesAre
   EXPECT_EQ(fake_->sent.size(), 1U);  // never another body under the same name
   EXPECT_EQ(batch().waiting, 2);      // nor paid for a second time elsewhere
 
-  edit("UPDATE tasks SET spec = '{\"id\":\"b\",\"title\":\"t\"}' WHERE id = 'b'");
+  edit(
+      "UPDATE tasks SET spec = '{\"id\":\"b\",\"title\":\"t\",\"privacy\":\"allow\"}' WHERE id = "
+      "'b'");
   tender_->look_now();
   ASSERT_TRUE(ends());
   ASSERT_EQ(fake_->sent.size(), 2U);

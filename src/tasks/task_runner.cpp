@@ -253,7 +253,8 @@ asio::awaitable<Result<>> TaskRunner::carry_out(Ref ref, lane::Slot slot) {
   const WallTime now = clock_.wall();
   task.lane = lane;
   task.batched = false;
-  Result<> leased = co_await store_.lease(task, now, now + Millis{judge_.options().lease});
+  const WallTime until = now + Millis(judge_.options().lease);
+  Result<> leased = co_await store_.lease(task, now, until);
   if (!leased) {
     put_back(ref, task);
     co_return leased;

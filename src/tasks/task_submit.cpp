@@ -70,11 +70,11 @@ Result<std::optional<Stored>> find(Database& db, const RunId& run, const TaskId&
 
 /// Whether `fresh` is what was stored, but for a privacy that was not yet noted then.
 bool is_same(std::string_view stored, const TaskSpec& fresh) {
-  const Result<json::object> before = parse_json_object(stored);
+  const Result<TaskSpec> before = decode_stored_spec(stored);
   if (!before) return false;
   json::object now = to_json(fresh);
-  if (!before->contains("privacy")) now.erase("privacy");
-  return *before == now;
+  if (!before->privacy) now.erase("privacy");
+  return to_json(*before) == now;
 }
 
 /// Inserts it: true. Finds that the same task is there already: false.
@@ -179,7 +179,9 @@ Result<> submit_tasks(Database& db, const RunInfo& run, const std::vector<Submis
 Result<> label_tasks(Database& db, policy::Privacy privacy) {
   Result<Statement*> update = db.cached(
       "UPDATE tasks SET spec = json_set(spec, '$.privacy', ?1) "
-      "WHERE state <= 1 AND json_extract(spec, '$.privacy') IS NULL");
+      "WHERE state <= 1 AND CASE WHEN json_valid(spec) THEN json_extract(spec, '$.privacy') IS "
+      "NULL "
+      "ELSE 0 END");  // a spec that cannot be read stops itself alone
   if (!update) return std::unexpected(std::move(update.error()));
   return (*update)->bind(1, policy::name(privacy)).run();
 }

@@ -237,6 +237,9 @@ class Described(Protocols):
         chat = document["paths"]["/v1/chat/completions"]["post"]
         self.assertIn("tools", chat["requestBody"]["content"]["application/json"]["schema"]["properties"])
         self.assertIn("x-minimill-lane", chat["responses"]["200"]["headers"])
+        # Asked for in a request, and said of an answer.
+        self.assertIn("x-minimill-degraded", [parameter["name"] for parameter in chat["parameters"]])
+        self.assertIn("x-minimill-degraded", chat["responses"]["200"]["headers"])
         for path, methods in document["paths"].items():
             for method in methods:
                 status = self.request(method.upper(), path.replace("{id}", "x"), "{}" if method == "post" else None)[0]

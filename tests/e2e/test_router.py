@@ -168,7 +168,7 @@ class Shadowed(Routed):
     def shadows(self, request):
         """What the ledger has of the comparing, by the request it belongs to."""
         database = sqlite3.connect(f"file:{self.folder}/data/minimill/minimill.db?mode=ro", uri=True)
-        rows = database.execute("SELECT lane FROM requests WHERE app = 'shadow' AND trace = ?", (request,)).fetchall()
+        rows = database.execute("SELECT lane FROM requests WHERE app = 'shadow' AND parent = ?", (request,)).fetchall()
         database.close()
         return [lane for (lane,) in rows]
 

@@ -1,18 +1,18 @@
-#include "replay/published_world.h"
+#include "support/published_world.h"
 
 #include <random>
 
-namespace minimill::replay {
+namespace minimill::test {
 
-std::vector<SimulatedTask> published_tasks(const PublishedWorld& world) {
+std::vector<replay::SimulatedTask> published_tasks(const PublishedWorld& world) {
   constexpr double kHour = 3600;
   std::mt19937_64 random(world.seed);
   std::exponential_distribution<double> between(world.tasks_per_h / kHour);
   std::exponential_distribution<double> size(1);
   std::bernoulli_distribution is_easy(world.share_easy);
-  std::vector<SimulatedTask> tasks(static_cast<std::size_t>(world.tasks));
+  std::vector<replay::SimulatedTask> tasks(static_cast<std::size_t>(world.tasks));
   double at_s = 0;
-  for (SimulatedTask& task : tasks) {
+  for (replay::SimulatedTask& task : tasks) {
     at_s += between(random);
     task.arrives_s = at_s;
     // Everything is somebody's request: no slot is kept for another kind of work.
@@ -20,7 +20,7 @@ std::vector<SimulatedTask> published_tasks(const PublishedWorld& world) {
     // A task that is long is long wherever it runs.
     const double drawn = size(random);
     const auto service = [drawn](double mean_s, double usd) {
-      return Service{.drawn_s = mean_s * drawn, .predicted_s = mean_s, .usd = usd};
+      return replay::Service{.drawn_s = mean_s * drawn, .predicted_s = mean_s, .usd = usd};
     };
     if (is_easy(random)) {
       task.lane = chat::Lane::kLocal;
@@ -33,4 +33,4 @@ std::vector<SimulatedTask> published_tasks(const PublishedWorld& world) {
   return tasks;
 }
 
-}  // namespace minimill::replay
+}  // namespace minimill::test

@@ -11,7 +11,7 @@
 
 #include "replay/simulate.h"
 
-namespace minimill::replay {
+namespace minimill::test {
 
 struct PublishedWorld {
   double tasks_per_h = 58.2;
@@ -27,6 +27,6 @@ struct PublishedWorld {
 
 /// Easy tasks belong in the local lane and may go to the cloud; hard ones belong there. What the
 /// scheduler is told is the mean of each kind.
-std::vector<SimulatedTask> published_tasks(const PublishedWorld& world);
+std::vector<replay::SimulatedTask> published_tasks(const PublishedWorld& world);
 
-}  // namespace minimill::replay
+}  // namespace minimill::test
