@@ -37,10 +37,14 @@ Result<std::unique_ptr<Daemon>> Daemon::create(asio::io_context& io, DaemonOptio
   Result<route::Router> router =
       learn::load_router(stores->readers.ledger, router_options(options.config.router));
   if (!router) return std::unexpected(std::move(router.error()));
+  Result<std::unique_ptr<distill::Ladder>> ladder =
+      distill::Ladder::open(io, stores->clocks->even, stores->folder.path());
+  if (!ladder) return std::unexpected(std::move(ladder.error()));
   Result<SimProvider> sim = start_sim_cloud(io, options.config.sim_cloud);
   if (!sim) return std::unexpected(std::move(sim.error()));
-  return std::unique_ptr<Daemon>(new Daemon(std::make_unique<Parts>(
-      io, std::move(options), std::move(*stores), std::move(*router), std::move(*sim))));
+  return std::unique_ptr<Daemon>(
+      new Daemon(std::make_unique<Parts>(io, std::move(options), std::move(*stores),
+                                         std::move(*router), std::move(*ladder), std::move(*sim))));
 }
 
 asio::awaitable<Result<std::vector<std::string>>> Daemon::start() {
@@ -85,6 +89,7 @@ asio::awaitable<void> Daemon::stop(std::chrono::milliseconds grace) {
     co_await parts.outbox_runner.drain(std::min(grace, kOutboxGrace));
     co_await parts.outbox_runner.stop();
   }
+  co_await parts.ladder->stop();
   co_await parts.keeper.stop();
   co_await parts.pool.stop();
   co_await parts.engines.stop();

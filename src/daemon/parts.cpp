@@ -78,7 +78,7 @@ Error no_route(const http::Request& request, const std::string& allowed) {
 }  // namespace
 
 Parts::Parts(asio::io_context& loop, DaemonOptions given, Stores opened, route::Router learnt,
-             SimProvider sim)
+             std::unique_ptr<distill::Ladder> the_ladder, SimProvider sim)
     : io(loop),
       options(std::move(given)),
       stores(std::move(opened)),
@@ -95,9 +95,11 @@ Parts::Parts(asio::io_context& loop, DaemonOptions given, Stores opened, route::
                                                 llama_server_places(options))),
       engines(client, clock, options.config, options.environment, engine_pool, stores.sockets),
       selector(engines, all_providers()),
+      ladder(std::move(the_ladder)),
       engine_backend(engines),
+      micro_backend(clock, *ladder, engine_backend),
       provider_backend(clock, selector, prices, pool),
-      backends(engine_backend, provider_backend),
+      backends(micro_backend, provider_backend),
       admission(clock, stores.apps, admission_defaults(options.config)),
       keeper(io, clock, router, stores.readers.ledger),
       outcomes(clock, router, keeper, stores.readers.ledger),
@@ -106,10 +108,10 @@ Parts::Parts(asio::io_context& loop, DaemonOptions given, Stores opened, route::
       spending(clock, stores.apps, admission, stores.readers.ledger, router),
       learning(outcomes),
       lanes(io.get_executor(), scheduler_options(options.config)),
-      decider(router, backends, spending, planner, watch_options(options.config)),
+      decider(router, backends, spending, planner, watch_options(options.config), ladder.get()),
       gateway(clock, ids, decider, lanes, backends, {}, observers),
       shadow(io, clock, shadow_options(options.config), gateway, admission, backends,
-             stores.readers.ledger, outcomes),
+             stores.readers.ledger, outcomes, ladder.get()),
       notify_policy(options.config.outbox.allow),
       outbox_runner(io, clock, random, options.config.outbox, notify_policy, client,
                     stores.readers.outbox),
@@ -143,6 +145,7 @@ Parts::Parts(asio::io_context& loop, DaemonOptions given, Stores opened, route::
                  outbox_runner),
       status_api(clock, lanes, engines, selector, stores.readers.offload_ledger, offload),
       ledger_api(clock, retention, std::move(stores.readers.offload_database), offload),
+      distill_api(clock, *ladder),
       server(
           io, server_options(options.config),
           [this](http::Request& request, http::Responder& out) { return handle(request, out); },
@@ -209,6 +212,7 @@ void Parts::register_listeners() {
   observers.add(planner);
   observers.add(spending);
   observers.add(learning);
+  observers.add(*ladder);
   observers.add(shadow);
   lanes.set_slots(chat::Lane::kLocal, engines.default_slots());
   engines.on_slots([this](int slots) { lanes.set_slots(chat::Lane::kLocal, slots); });
@@ -255,6 +259,7 @@ void Parts::add_routes() {
   outbox_api.add_to(routes);
   status_api.add_to(routes);
   ledger_api.add_to(routes);
+  distill_api.add_to(routes);
 }
 
 asio::awaitable<void> Parts::handle(http::Request& request, http::Responder& out) {

@@ -29,7 +29,10 @@
 #include "base/random.h"
 #include "cloud/pool.h"
 #include "daemon/daemon.h"
+#include "daemon/distill_api.h"
 #include "daemon/stores.h"
+#include "distill/ladder.h"
+#include "distill/micro_backend.h"
 #include "engine/engine_pool.h"
 #include "learn/outcomes.h"
 #include "learn/router_keeper.h"
@@ -62,7 +65,7 @@ struct SimProvider {
 struct Parts {
   /// `sim`: none where it is not asked for.
   Parts(asio::io_context& loop, DaemonOptions given, Stores opened, route::Router learnt,
-        SimProvider sim);
+        std::unique_ptr<distill::Ladder> the_ladder, SimProvider sim);
   Parts(const Parts&) = delete;
   Parts& operator=(const Parts&) = delete;
 
@@ -88,7 +91,9 @@ struct Parts {
   engine::EnginePool engine_pool;
   serve::Engines engines;
   serve::ModelSelector selector;
+  std::unique_ptr<distill::Ladder> ladder;
   serve::EngineBackend engine_backend;
+  distill::MicroBackend micro_backend;
   serve::ProviderBackend provider_backend;
   serve::Backends backends;
 
@@ -132,6 +137,7 @@ struct Parts {
   api::OutboxApi outbox_api;
   api::StatusApi status_api;
   api::LedgerApi ledger_api;
+  DistillApi distill_api;
   api::Routes routes;
   http::Server server;
 

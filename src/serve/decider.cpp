@@ -56,16 +56,40 @@ Considered Decider::consider(const policy::Request& request) const {
     considered.max_cost_usd = left->usd;
     considered.over_budget = std::move(left->too_dear);
   }
+  if (rung_ != nullptr && rung_->knows_any()) {
+    considered.offer = rung_->offer(request, input, router_.operation_of(input));
+    if (considered.offer->answer) input.local_available = true;
+  }
   return considered;
 }
 
 Result<chat::Decision> Decider::decide(const policy::Request& request,
                                        const Considered& considered) const {
-  return within_budget(request, considered, router_.decide(considered.input));
+  return within_budget(request, considered,
+                       with_offer(considered, router_.decide(considered.input)));
 }
 
 Result<chat::Decision> Decider::meet(const policy::Request& request, const Considered& considered) {
-  return within_budget(request, considered, router_.meet(considered.input));
+  return within_budget(request, considered, with_offer(considered, router_.meet(considered.input)));
+}
+
+Result<chat::Decision> Decider::with_offer(const Considered& considered,
+                                           Result<chat::Decision> decision) {
+  if (!considered.offer || considered.offer->why.empty() || !decision) return decision;
+  const Offer& offer = *considered.offer;
+  chat::Reason reason{.layer = "rung", .text = offer.why, .weight = 0};
+  if (!offer.answer) {
+    decision->reasons.push_back(std::move(reason));
+    return decision;
+  }
+  decision->lane = chat::Lane::kLocal;
+  decision->p_local_ok = offer.p_right;
+  decision->threshold = offer.bar;
+  decision->degraded = false;
+  std::erase_if(decision->reasons,
+                [](const chat::Reason& each) { return each.layer == chat::kDegraded; });
+  decision->set_rule(std::move(reason));
+  return decision;
 }
 
 Result<chat::Decision> Decider::within_budget(const policy::Request& request,
@@ -77,6 +101,8 @@ Result<chat::Decision> Decider::within_budget(const policy::Request& request,
         {.layer = "shadow", .text = "to compare both lanes' answers to one request", .weight = 0});
   }
   const auto model_of = [&](chat::Lane lane) {
+    const bool rung = lane == chat::Lane::kLocal && considered.offer && considered.offer->answer;
+    if (rung) return std::string(kMicroModel);
     return request.choice.model.empty() ? backends_[lane].default_model() : request.choice.model;
   };
   decision->model = model_of(decision->lane);

@@ -232,9 +232,13 @@ asio::awaitable<Result<Gateway::Reply>> Gateway::serve(OpenRequest& open, bool w
     go_to(chat::Lane::kLocal, way);
     way.last_resort = true;
   }
+  bool at_once = is_rung(open.decision()) && way.work.lane == chat::Lane::kLocal;
   while (true) {
-    lane::Job job = decider_.job(way.work);
-    Result<lane::Slot> slot = co_await lanes_.enter(std::move(job), request.chat.deadline);
+    Result<lane::Slot> slot = lane::Slot{};  // a rung needs no turn in the lane
+    if (!std::exchange(at_once, false)) {
+      lane::Job job = decider_.job(way.work);
+      slot = co_await lanes_.enter(std::move(job), request.chat.deadline);
+    }
     if (!slot) co_return std::unexpected(std::move(slot.error()));
     const chat::Lane lane = slot->lane();
     const bool moved = slot->move() != lane::Move::kNone;
@@ -311,7 +315,9 @@ asio::awaitable<Result<Served>> Gateway::complete(policy::Request request, Turn 
   }
   Work work = decider_.work(opened->request(), opened->considered(), turn.decision);
   const chat::Lane lane = turn.slot.lane();
-  turn.decision.model = backends_[lane].default_model();
+  if (lane != chat::Lane::kLocal || !is_rung(turn.decision)) {
+    turn.decision.model = backends_[lane].default_model();
+  }
   std::string model = turn.decision.model;
   opened->decided(std::move(turn.decision));
   Result<policy::Budgets::Hold> hold;

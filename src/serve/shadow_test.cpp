@@ -14,7 +14,7 @@ class ShadowTest : public testing::Test {
  protected:
   explicit ShadowTest(ShadowOptions options = {.share = 1, .usd_per_day = 1, .judge = {}})
       : shadow_(trunk_.loop.io(), trunk_.clock, std::move(options), trunk_.gateway(),
-                trunk_.admission, trunk_.backends, trunk_.ledger, outcomes_) {
+                trunk_.admission, trunk_.backends, trunk_.ledger, outcomes_, nullptr) {
     trunk_.observers.add(shadow_);
     trunk_.cloud.usd_per_token = 0.01;
   }

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/retry.h"
+#include "serve/rung.h"
 
 namespace minimill::tasks {
 namespace {
@@ -181,6 +182,12 @@ asio::awaitable<void> TaskRunner::fail_unreadable(Task task) {
 
 bool TaskRunner::wait_turn(Ref ref, const Task& task, const chat::Decision& decision) {
   const Name name{ref.run, ref.id};
+  ref.at_once = serve::is_rung(decision);
+  if (ref.at_once) {
+    held_[name].reset();
+    work_.start(this->on_turn(std::move(ref), lane::Slot{}));
+    return true;
+  }
   auto on_turn = [this, ref = std::move(ref)](lane::Slot slot) {
     work_.start(this->on_turn(ref, std::move(slot)));
   };
@@ -227,6 +234,11 @@ asio::awaitable<Result<>> TaskRunner::carry_out(Ref ref, lane::Slot slot) {
   // What was learnt while the task waited may have changed its lane; once, so that it cannot
   // bounce.
   Result<chat::Decision> decision = decide(task, ref.degraded);
+  if (ref.at_once && decision && !serve::is_rung(*decision)) {
+    // The rung has changed its mind, and everybody else takes a slot.
+    if (!wait_turn(std::move(ref), task, *decision)) ready_since(turn_of(task));
+    co_return Result<>{};
+  }
   if (slot.move() != lane::Move::kNone) {
     if (decision) {
       decision->lane = lane;

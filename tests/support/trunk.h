@@ -122,7 +122,7 @@ class Trunk {
   serve::Backends backends{device, cloud};
   serve::Spending spending{clock, apps, admission, ledger, router};
   serve::JobPlanner planner{ledger, backends};
-  serve::Decider decider{router, backends, spending, planner, {}};
+  serve::Decider decider{router, backends, spending, planner, {}, nullptr};
   lane::Lanes lanes;
   serve::Observers observers{ledger};
   std::vector<serve::Stage*> stages;
