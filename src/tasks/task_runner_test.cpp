@@ -313,7 +313,10 @@ TEST_F(TaskRunnerTest, DeviceStandsInOnceTheCloudsTroubleLasts) {
   until_its_turn("a");
   ASSERT_TRUE(becomes("a", TaskState::kDone));
   EXPECT_EQ(find("a").lane, Lane::kLocal);
-  EXPECT_TRUE(trunk_.records().back().decision.degraded);
+  // Rows of one moment come in no order.
+  EXPECT_TRUE(std::ranges::any_of(trunk_.records(), [](const ledger::RequestRecord& row) {
+    return row.attempts.back().lane == Lane::kLocal && row.decision.degraded;
+  }));
 }
 
 TEST_F(TaskRunnerTest, UnreadableRowFailsAloneAndTheOthersGoOn) {
