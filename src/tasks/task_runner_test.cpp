@@ -436,7 +436,8 @@ TEST_F(TaskRunnerTest, ManyTasksAtOnceSpendNoMoreThanTheBudgetAndOneMore) {
   const auto all_have_had_their_turn = [&] {
     trunk_.cloud.release();
     int waiting = 0;
-    for (const Task& task : store_.list({.run = run_, .state = {}}).value()) {
+    const std::vector<Task> all = store_.list({.run = run_, .state = {}}).value();
+    for (const Task& task : all) {
       if (task.state != TaskState::kDone && !task.not_before) ++waiting;
     }
     return waiting == 0;
