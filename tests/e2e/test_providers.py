@@ -251,6 +251,34 @@ class Concurrency(Providers):
         self.assertEqual(self.provider.in_flight, 4)
         self.assertEqual(self.cloud_lane()["running"], 4)
 
+    def test_flood_of_one_app_does_not_hold_up_another(self):
+        self.serve_with(provider_text="max_concurrent = 1\n")
+        shown = {app: self.run_minimill("key", "add", app).stdout for app in ("flood", "other")}
+        keys = {app: re.search(r"mm-\S+", text).group() for app, text in shown.items()}
+        # Until the daemon has looked for keys again, everybody is let in, and nobody has a name.
+        eventually(lambda: self.request("GET", "/v1/models")[0] == 401, "the keys are known")
+        statuses = []
+
+        def ask(app, text):
+            status, _, _ = self.chat("cloud", text, headers={"authorization": f"Bearer {keys[app]}"})
+            statuses.append(status)
+
+        threads = [threading.Thread(target=ask, args=("flood", f"hold {i}")) for i in range(20)]
+        for thread in threads:
+            thread.start()
+        eventually(lambda: self.cloud_lane()["waiting"] == 19, "the flood waits")
+        threads.append(threading.Thread(target=ask, args=("other", "hello")))
+        threads[-1].start()
+        eventually(lambda: self.cloud_lane()["waiting"] == 20, "the other app waits, too")
+        self.provider.released.set()
+        for thread in threads:
+            thread.join()
+
+        self.assertEqual(statuses, [200] * 21)
+        # By when the provider was asked: which client wakes up first is not minimill's to say.
+        turn = next(i for i, body in enumerate(self.provider.bodies) if "hello" in body)
+        self.assertLess(turn, 5)
+
 
 class Hedging(Providers):
     """The first requests teach what is usual; then one provider stalls."""
