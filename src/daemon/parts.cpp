@@ -202,8 +202,7 @@ tasks::BatchTools Parts::batch_tools() {
           },
       .all_cloud_cost_usd =
           [this](const chat::Usage& usage) {
-            const std::string model = provider_backend.default_model();
-            return provider_backend.cost_usd(provider_backend.name_of(model), model, usage);
+            return serve::default_cost_usd(provider_backend, usage);
           },
       .let_go = {}};
 }

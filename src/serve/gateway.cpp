@@ -282,12 +282,7 @@ Served Gateway::served(OpenRequest& open, chat::ChatAnswer answer) {
   open.end_attempt(answer.usage());
   chat::ChatAnswer trimmed = std::move(answer);
   open.trim_logprobs(trimmed);
-  Backend& cloud = backends_[chat::Lane::kCloud];
-  const std::string model = cloud.default_model();
-  Served served{.serving = open.serving(),
-                .answers = {},
-                .cost_usd = open.cost_usd(),
-                .all_cloud_cost_usd = cloud.cost_usd(cloud.name_of(model), model, trimmed.usage())};
+  Served served{.serving = open.serving(), .answers = {}, .cost_usd = open.cost_usd()};
   const bool wanted = observers_.wants_content(open.observed());
   const chat::ChatAnswer none;
   observers_.answered(open.observed(), wanted ? trimmed : none, open.mean_logprob());

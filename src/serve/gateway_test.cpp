@@ -394,7 +394,7 @@ TEST_F(GatewayTest, AnswerIsOneRowWithWhatItTookAndCost) {
   EXPECT_EQ(rows[0].id, served->serving.id);
   EXPECT_DOUBLE_EQ(rows[0].attempts.front().cost_usd, 0.2);
   EXPECT_DOUBLE_EQ(served->cost_usd, 0.2);
-  EXPECT_DOUBLE_EQ(served->all_cloud_cost_usd, 0.2);
+  EXPECT_DOUBLE_EQ(default_cost_usd(trunk_.cloud, served->answers.front().usage()), 0.2);
 }
 
 TEST_F(GatewayTest, StreamedAnswerIsOneRowWithItsCost) {

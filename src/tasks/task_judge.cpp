@@ -78,7 +78,7 @@ void TaskJudge::answered(Task& task, chat::Lane lane, const serve::Served& serve
   task.prompt_tokens += answer.usage().prompt_tokens;
   task.completion_tokens += answer.usage().completion_tokens;
   task.cost_usd += served.cost_usd;
-  task.all_cloud_cost_usd = served.all_cloud_cost_usd;
+  task.all_cloud_cost_usd = serve::default_cost_usd(backends_[chat::Lane::kCloud], answer.usage());
   judge(task, lane, answer);
   if (lane == chat::Lane::kCloud && task.cloud_passed) {
     serve::Call call;
