@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/private_folder.h"
 #include "cli/program_path.h"
+#include "cli/skill.h"
 #include "cli/terminal.h"
 #include "config/data_folder.h"
 
@@ -62,6 +63,8 @@ int run_command_line(int argc, char** argv) {
   add_batch(app, context);
   add_outbox(app, context);
   add_ledger(app, context);
+  add_trace(app, context);
+  add_skill(app, context);
   add_replay(app, context);
   add_report(app, context);
   add_why(app, context);

@@ -1,7 +1,7 @@
 #pragma once
 
 // The program: builds every part from the configuration, hands each what it needs, and runs them on
-// one event loop. Reading daemon.cpp's Parts shows what minimill is made of.
+// one event loop. Reading parts.h shows what minimill is made of.
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
@@ -11,7 +11,9 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/error.h"
+#include "base/random.h"
 #include "config/config.h"
 #include "lane/scheduler.h"
 
@@ -24,11 +26,16 @@ struct DaemonOptions {
   config::Environment environment;
   std::filesystem::path program;  // this very binary: it guards llama-server
   bool carry_out_tasks = true;    // false: only answers, for looking at a folder nobody serves
+  // The system's unless given; both outlive the daemon.
+  const Clock* clock = nullptr;
+  Random* random = nullptr;
 };
 
 /// How the configuration has work scheduled. Whoever shows what the daemon would do takes these,
 /// too.
 lane::SchedulerOptions scheduler_options(const config::Config& config);
+
+struct Parts;
 
 class Daemon {
  public:
@@ -42,9 +49,9 @@ class Daemon {
   asio::awaitable<void> stop(std::chrono::milliseconds grace);
 
  private:
-  struct Parts;
   explicit Daemon(std::unique_ptr<Parts> parts);
   std::unique_ptr<Parts> parts_;
+  bool carrying_out_ = false;
 };
 
 }  // namespace minimill::daemon

@@ -75,11 +75,6 @@ Result<> read(Database& db, const std::string& sql, const TraceFilter& filter, s
   }
 }
 
-bool is_kept(const KeepRule& rule, const Trace& trace) {
-  if (rule.what == KeepRule::What::kNothing || (trace.local_only && !rule.local_only)) return false;
-  return trace.task || rule.what == KeepRule::What::kAll;
-}
-
 std::string select(std::string_view order) {
   return fmt::format("SELECT {} FROM traces WHERE {} ORDER BY at_ms {}, id LIMIT ?5", kColumns,
                      kWhere, order);
@@ -100,6 +95,51 @@ Result<TraceStore> TraceStore::open(const std::filesystem::path& path, std::int6
         std::move(ready.error()).context(fmt::format("opening {}", path.string())));
   }
   return TraceStore(std::move(*db), most_bytes);
+}
+
+std::string_view name(KeepRule::What what) {
+  switch (what) {
+    case KeepRule::What::kNothing:
+      return "nothing";
+    case KeepRule::What::kTasks:
+      return "tasks";
+    case KeepRule::What::kAll:
+      return "all";
+  }
+  std::unreachable();
+}
+
+bool is_kept(const KeepRule& rule, bool task, bool local_only) {
+  if (rule.what == KeepRule::What::kNothing || (local_only && !rule.local_only)) return false;
+  return task || rule.what == KeepRule::What::kAll;
+}
+
+Result<std::map<std::string, KeepRule, std::less<>>> TraceStore::rules() {
+  Result<Statement> statement = db_.prepare("SELECT app FROM trace_rules");
+  if (!statement) return std::unexpected(std::move(statement.error()));
+  std::map<std::string, KeepRule, std::less<>> rules;
+  while (true) {
+    Result<bool> there = statement->step();
+    if (!there) return std::unexpected(std::move(there.error()));
+    if (!*there) return rules;
+    std::string app(statement->text(0));
+    Result<KeepRule> rule = keep_of(app);
+    if (!rule) return std::unexpected(std::move(rule.error()));
+    rules.emplace(std::move(app), *rule);
+  }
+}
+
+Result<std::vector<std::pair<std::string, std::string>>> TraceStore::operations() {
+  Result<Statement> statement =
+      db_.prepare("SELECT app, operation FROM traces GROUP BY app, operation");
+  if (!statement) return std::unexpected(std::move(statement.error()));
+  std::vector<std::pair<std::string, std::string>> all;
+  while (true) {
+    Result<bool> there = statement->step();
+    if (!there) return std::unexpected(std::move(there.error()));
+    if (!*there) return all;
+    all.emplace_back(statement->text(0), statement->text(1));
+  }
 }
 
 Result<KeepRule> TraceStore::keep_of(std::string_view app) {
@@ -136,7 +176,7 @@ Result<bool> TraceStore::put(const Trace& trace) {
   if (bytes > kMostTraceBytes) return false;
   Result<KeepRule> rule = keep_of(trace.app);
   if (!rule) return std::unexpected(std::move(rule.error()));
-  if (!is_kept(*rule, trace)) return false;
+  if (!is_kept(*rule, trace.task, trace.local_only)) return false;
   Result<Statement*> statement = db_.cached(
       "INSERT OR REPLACE INTO traces(id, at_ms, app, operation, request, answer, model, decision, "
       "outcome, cost_usd, task, local_only) "

@@ -18,8 +18,10 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -54,6 +56,8 @@ struct KeepRule {
   bool operator==(const KeepRule&) const = default;
 };
 
+std::string_view name(KeepRule::What what);  // "nothing", "tasks", "all"
+
 struct TraceFilter {
   std::string id = {};  // empty: any; so for all
   std::string app = {};
@@ -73,6 +77,10 @@ class TraceStore {
   /// The app's own rule, or the one for all.
   Result<KeepRule> keep_of(std::string_view app);
   Result<> set_keep(std::string_view app, const KeepRule& rule);
+  /// The apps that have a rule of their own.
+  Result<std::map<std::string, KeepRule, std::less<>>> rules();
+  /// Whose traces of which operations there are: (app, operation).
+  Result<std::vector<std::pair<std::string, std::string>>> operations();
 
   /// False where the app's rule does not have it kept, or it is too long.
   Result<bool> put(const Trace& trace);
@@ -99,6 +107,9 @@ class TraceStore {
   sqlite::Database db_;
   std::int64_t most_bytes_;
 };
+
+/// Is the trace kept by that rule?
+bool is_kept(const KeepRule& rule, bool task, bool local_only);
 
 /// A trace as a line of JSON, without the line feed.
 std::string to_json_line(const Trace& trace);

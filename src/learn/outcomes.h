@@ -30,6 +30,10 @@ class Outcomes {
   /// The same of the cloud's answer.
   void cloud(const RequestId& id, const route::RouteInput& input, std::string_view operation,
              route::OutcomeKind kind, bool ok, std::string detail);
+  /// The same of an answer that no language model gave: recorded, and the router learns nothing.
+  void rung(const RequestId& id, route::OutcomeKind kind, bool ok, std::string detail) {
+    record(id, route::name(kind), ok, std::move(detail));
+  }
   /// A local answer gave no cause for complaint: the router learns that, and nothing is recorded.
   void fine(const route::RouteInput& input, std::string_view operation, route::OutcomeKind kind) {
     teach(input, operation, kind, true);

@@ -151,6 +151,7 @@ RequestRecord read_request(const Statement& row) {
   record.decision.p_local_ok = row.real(11);
   record.decision.threshold = row.real(12);
   record.decision.reasons = reasons_from_text(row.text(13));
+  record.decision.degraded = !chat::degraded(record.decision).empty();
   record.status = static_cast<int>(row.integer(14));
   record.label = row.text(15);
   record.origin = chat::parse_origin(row.text(16)).value_or(chat::Origin::kApp);

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "lane/quantile.h"
+#include "serve/rung.h"
 
 namespace minimill::replay {
 namespace {
@@ -25,6 +26,9 @@ void count_lane(const tasks::Task& task, Figures& figures) {
     if (task.cloud_s <= 0) ++figures.cloud.tried;
   }
   ++(task.lane == chat::Lane::kLocal ? figures.local : figures.cloud).answered;
+  if (task.lane == chat::Lane::kLocal && task.model == serve::kMicroModel) {
+    ++figures.by_micro_model;
+  }
 }
 
 Figures figures_of(const std::vector<const tasks::Task*>& tasks) {
@@ -90,6 +94,7 @@ json::object figures_json(const Figures& figures) {
           {"failed", figures.failed},
           {"cancelled", figures.cancelled},
           {"escalated", figures.escalated},
+          {"by_micro_model", figures.by_micro_model},
           {"batched", figures.batched},
           {"share_local", figures.share_local},
           {"local", lane_json(figures.local)},

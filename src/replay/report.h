@@ -26,7 +26,8 @@ struct Figures {
   int failed = 0;
   int cancelled = 0;
   int escalated = 0;
-  int batched = 0;  // answered through a batch; among the cloud's, too
+  int by_micro_model = 0;  // answered by what was learnt from the cloud; among the local ones
+  int batched = 0;         // answered through a batch; among the cloud's, too
   LaneFigures local;
   LaneFigures cloud;
   double share_local = 0;  // of done tasks

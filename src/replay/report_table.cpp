@@ -15,9 +15,10 @@ std::string passed_text(const LaneFigures& lane) {
 
 std::string day_row(std::string_view label, const Figures& figures) {
   return fmt::format(
-      "{:<6} {:>6} {:>7.0f} % {:>8} {:>8} {:>9.2f} s {:>9.2f} s {:>9.2f} s {:>9.4f} $\n", label,
-      figures.tasks, 100 * figures.share_local, figures.escalated, figures.failed,
-      figures.mean_duration_s, figures.p95_duration_s, figures.mean_queue_age_s, figures.cost_usd);
+      "{:<6} {:>6} {:>7.0f} % {:>7} {:>7} {:>7} {:>9.2f} s {:>9.2f} s {:>9.2f} s {:>9.4f} $\n",
+      label, figures.tasks, 100 * figures.share_local, figures.by_micro_model, figures.escalated,
+      figures.failed, figures.mean_duration_s, figures.p95_duration_s, figures.mean_queue_age_s,
+      figures.cost_usd);
 }
 
 std::string lane_row(std::string_view name, const LaneFigures& lane) {
@@ -46,8 +47,9 @@ std::string to_table(const Report& report) {
   out += fmt::format("{} ({})\n", report.name, report.run);
   out += fmt::format("local: {}   cloud: {}\n\n", report.local_model, report.cloud);
 
-  out += fmt::format("{:<6} {:>6} {:>9} {:>8} {:>8} {:>11} {:>11} {:>11} {:>11}\n", "day", "tasks",
-                     "local", "escal.", "failed", "duration", "p95", "queue age", "cost");
+  out += fmt::format("{:<6} {:>6} {:>9} {:>7} {:>7} {:>7} {:>11} {:>11} {:>11} {:>11}\n", "day",
+                     "tasks", "local", "micro", "escal.", "failed", "duration", "p95", "queue age",
+                     "cost");
   for (std::size_t i = 0; i < report.days.size(); ++i) {
     out += day_row(std::to_string(report.day_numbers[i]), report.days[i]);
   }
@@ -56,6 +58,10 @@ std::string to_table(const Report& report) {
                      100 * all.share_local, all.done, 100 * report.peak_share_local);
   out += lane_row("local", all.local);
   out += lane_row("cloud", all.cloud);
+  if (all.by_micro_model > 0) {
+    out += fmt::format("  {} of the local ones by micro-models learnt from the cloud's answers\n",
+                       all.by_micro_model);
+  }
   if (all.batched > 0) out += fmt::format("  {} of the cloud's through batches\n", all.batched);
   out += fmt::format("tokens: {} in, {} out\n", all.prompt_tokens, all.completion_tokens);
   out += fmt::format("cost: {:.4f} USD; had all gone to the cloud: {:.4f} USD ({:.0f} % saved)\n\n",

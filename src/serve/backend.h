@@ -71,6 +71,12 @@ class Backend {
   virtual void judged(const Call& /*call*/, bool /*passed*/) {}
 };
 
+/// What these tokens cost at a backend where it is left to choose the model.
+inline double default_cost_usd(const Backend& backend, const chat::Usage& usage) {
+  const std::string model = backend.default_model();
+  return backend.cost_usd(backend.name_of(model), model, usage);
+}
+
 /// A backend for each lane.
 class Backends {
  public:

@@ -15,7 +15,20 @@ chat::Usage expected_usage(std::size_t prompt_bytes, std::int64_t answer_tokens)
           .completion_tokens = answer_tokens};
 }
 
+Error too_dear(const Considered& considered) {
+  if (considered.over_budget) return *considered.over_budget;
+  return {.code = ErrorCode::kForbidden,
+          .message = "the cloud would cost more than is allowed",
+          .hint = "allow more in x-minimill-max-cost or in the app's budget, or ask for 'local'",
+          .field = "x-minimill-max-cost",
+          .retry_after = {}};
+}
+
 }  // namespace
+
+chat::Reason too_dear_reason() {
+  return {.layer = "policy", .text = "the cloud would cost more than the app allows", .weight = 0};
+}
 
 Considered Decider::consider(const policy::Request& request) const {
   Backend& device = backends_[chat::Lane::kLocal];
@@ -43,16 +56,40 @@ Considered Decider::consider(const policy::Request& request) const {
     considered.max_cost_usd = left->usd;
     considered.over_budget = std::move(left->too_dear);
   }
+  if (rung_ != nullptr && rung_->knows_any()) {
+    considered.offer = rung_->offer(request, input, router_.operation_of(input));
+    if (considered.offer->answer) input.local_available = true;
+  }
   return considered;
 }
 
 Result<chat::Decision> Decider::decide(const policy::Request& request,
                                        const Considered& considered) const {
-  return within_budget(request, considered, router_.decide(considered.input));
+  return within_budget(request, considered,
+                       with_offer(considered, router_.decide(considered.input)));
 }
 
 Result<chat::Decision> Decider::meet(const policy::Request& request, const Considered& considered) {
-  return within_budget(request, considered, router_.meet(considered.input));
+  return within_budget(request, considered, with_offer(considered, router_.meet(considered.input)));
+}
+
+Result<chat::Decision> Decider::with_offer(const Considered& considered,
+                                           Result<chat::Decision> decision) {
+  if (!considered.offer || considered.offer->why.empty() || !decision) return decision;
+  const Offer& offer = *considered.offer;
+  chat::Reason reason{.layer = "rung", .text = offer.why, .weight = 0};
+  if (!offer.answer) {
+    decision->reasons.push_back(std::move(reason));
+    return decision;
+  }
+  decision->lane = chat::Lane::kLocal;
+  decision->p_local_ok = offer.p_right;
+  decision->threshold = offer.bar;
+  decision->degraded = false;
+  std::erase_if(decision->reasons,
+                [](const chat::Reason& each) { return each.layer == chat::kDegraded; });
+  decision->set_rule(std::move(reason));
+  return decision;
 }
 
 Result<chat::Decision> Decider::within_budget(const policy::Request& request,
@@ -64,26 +101,18 @@ Result<chat::Decision> Decider::within_budget(const policy::Request& request,
         {.layer = "shadow", .text = "to compare both lanes' answers to one request", .weight = 0});
   }
   const auto model_of = [&](chat::Lane lane) {
+    const bool rung = lane == chat::Lane::kLocal && considered.offer && considered.offer->answer;
+    if (rung) return std::string(kMicroModel);
     return request.choice.model.empty() ? backends_[lane].default_model() : request.choice.model;
   };
   decision->model = model_of(decision->lane);
   if (decision->lane == chat::Lane::kLocal || !is_too_dear(request, considered, decision->model)) {
     return decision;
   }
-  if (request.choice.lane || !considered.input.local_available) {
-    if (considered.over_budget) return std::unexpected(*considered.over_budget);
-    return std::unexpected(Error{.code = ErrorCode::kForbidden,
-                                 .message = "the cloud would cost more than is allowed",
-                                 .hint = "allow more in x-minimill-max-cost or in the app's "
-                                         "budget, or ask for 'local'",
-                                 .field = "x-minimill-max-cost",
-                                 .retry_after = {}});
-  }
+  if (!may_stay_in(request, considered)) return std::unexpected(too_dear(considered));
   decision->lane = chat::Lane::kLocal;
   decision->model = model_of(decision->lane);
-  decision->reasons.insert(
-      decision->reasons.begin(),
-      {.layer = "policy", .text = "the cloud would cost more than the app allows", .weight = 0});
+  decision->reasons.insert(decision->reasons.begin(), too_dear_reason());
   return decision;
 }
 
@@ -127,8 +156,23 @@ Work Decider::work(const policy::Request& request, const Considered& considered,
           .deadline = request.chat.deadline};
 }
 
-policy::Budgets::Hold Decider::reserve(const Work& work) const {
+policy::Budgets::Hold Decider::hold(const Work& work) const {
   return spending_.hold(work.app, work.operation, planner_.expected_usd(work));
+}
+
+Result<policy::Budgets::Hold> Decider::reserve(const policy::Request& request,
+                                               Considered& considered, const Work& work) const {
+  Result<std::optional<Spending::Left>> left = spending_.left(work.app, work.operation);
+  if (!left) return std::unexpected(std::move(left.error()));
+  if (*left && (*left)->usd < considered.max_cost_usd.value_or(kAnySum)) {
+    considered.max_cost_usd = (*left)->usd;
+    considered.over_budget = std::move((*left)->too_dear);
+  }
+  if (is_too_dear(request, considered, work.model)) return std::unexpected(too_dear(considered));
+  // Whoever costs more than is left is not asked, unless all do.
+  const double usd =
+      std::min(planner_.expected_usd(work), considered.max_cost_usd.value_or(kAnySum));
+  return spending_.hold(work.app, work.operation, usd);
 }
 
 }  // namespace minimill::serve

@@ -13,6 +13,7 @@
 #include "route/router.h"
 #include "serve/backend.h"
 #include "serve/job_planner.h"
+#include "serve/rung.h"
 #include "serve/spending.h"
 
 namespace minimill::serve {
@@ -32,17 +33,23 @@ struct Considered {
   route::RouteInput input;
   std::optional<double> max_cost_usd;  // by its own wish and what its budgets leave
   std::optional<Error> over_budget;    // what to say where a budget sets that bound
+  std::optional<Offer> offer;          // what was learnt from the cloud says to it
 };
+
+/// Why the device does what was the cloud's to do.
+chat::Reason too_dear_reason();
 
 class Decider {
  public:
+  /// `rung` may be null: there is none.
   Decider(route::Router& router, const Backends& backends, Spending& spending,
-          const JobPlanner& planner, WatchOptions watch)
+          const JobPlanner& planner, WatchOptions watch, Rung* rung)
       : router_(router),
         backends_(backends),
         spending_(spending),
         planner_(planner),
-        watch_(watch) {}
+        watch_(watch),
+        rung_(rung) {}
 
   Considered consider(const policy::Request& request) const;
   Result<chat::Decision> decide(const policy::Request& request, const Considered& considered) const;
@@ -57,18 +64,30 @@ class Decider {
             const chat::Decision& decision) const;
   lane::Job job(const Work& work) const { return planner_.job(work); }
   /// What it is expected to cost in the cloud counts as spent while the Hold lives.
-  policy::Budgets::Hold reserve(const Work& work) const;
+  policy::Budgets::Hold hold(const Work& work) const;
+  /// The same for a request whose turn in the cloud has come. What it may cost is weighed anew, as
+  /// others have spent since; an error: that is more than is left now.
+  Result<policy::Budgets::Hold> reserve(const policy::Request& request, Considered& considered,
+                                        const Work& work) const;
 
+  /// The device may answer what the cloud would do for more than is allowed.
+  bool may_stay_in(const policy::Request& request, const Considered& considered) const {
+    return !request.choice.lane && considered.input.local_available;
+  }
   /// The cloud may answer what the device does not.
   bool may_go_out(const policy::Request& request, const Considered& considered) const;
   /// Is a local answer's beginning to be held back, until it looks good enough?
   bool is_watched(const policy::Request& request, const Considered& considered) const;
   const WatchOptions& watch() const { return watch_; }
+  Rung* rung() const { return rung_; }
   double p_after_tokens(const chat::Decision& decision, double mean_logprob) const {
     return router_.p_after_tokens(decision.p_local_ok, mean_logprob);
   }
 
  private:
+  /// The rung's answer goes before whatever the router says of language models.
+  static Result<chat::Decision> with_offer(const Considered& considered,
+                                           Result<chat::Decision> decision);
   bool is_too_dear(const policy::Request& request, const Considered& considered,
                    std::string_view model) const;
 
@@ -77,6 +96,7 @@ class Decider {
   Spending& spending_;
   const JobPlanner& planner_;
   WatchOptions watch_;
+  Rung* rung_;
 };
 
 }  // namespace minimill::serve

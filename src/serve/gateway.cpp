@@ -58,7 +58,7 @@ lane::Job Gateway::job(const policy::Request& request, const chat::Decision& dec
 
 policy::Budgets::Hold Gateway::reserve(const policy::Request& request,
                                        const chat::Decision& decision) {
-  return decider_.reserve(decider_.work(request, decider_.consider(request), decision));
+  return decider_.hold(decider_.work(request, decider_.consider(request), decision));
 }
 
 bool Gateway::may_degrade(const OpenRequest& open, ErrorCode from_cloud) const {
@@ -150,6 +150,7 @@ asio::awaitable<Result<Gateway::Reply>> Gateway::attempt(OpenRequest& open, Want
   Result<Reply> reply = co_await ask(open, wanted);
   if (!reply) co_return reply;
   if (reply->answer) {
+    open.used(reply->answer->usage());
     Result<> fits = check_form(open, wanted.format, *reply->answer);
     if (!fits) co_return std::unexpected(std::move(fits.error()));
     co_return reply;
@@ -179,6 +180,7 @@ asio::awaitable<Result<Gateway::Reply>> Gateway::hold_back(OpenRequest& open, Wa
     chat::AnswerParts parts = held->answer();
     parts.model = reply.stream->model();
     chat::ChatAnswer answer(std::move(parts));
+    open.used(answer.usage());
     Result<> fits = check_form(open, wanted.format, answer);
     if (!fits) co_return std::unexpected(std::move(fits.error()));
     if (wanted.whole) reply.answer = std::move(answer);
@@ -187,6 +189,30 @@ asio::awaitable<Result<Gateway::Reply>> Gateway::hold_back(OpenRequest& open, Wa
     reply.stream = std::make_unique<ReplayStream>(std::move(*held), std::move(reply.stream));
   }
   co_return reply;
+}
+
+void Gateway::go_to(chat::Lane lane, Way& way) const {
+  way.work.lane = lane;
+  way.work.model = backends_[lane].default_model();
+  way.work.may_move = false;
+}
+
+bool Gateway::go_on(OpenRequest& open, const Error& failed, chat::Lane lane, bool moved,
+                    Way& way) const {
+  if (!is_the_backends(failed, lane) || way.last_resort) return false;
+  if (lane == chat::Lane::kLocal) {
+    if (!decider_.may_go_out(open.request(), open.considered())) return false;
+    go_to(chat::Lane::kCloud, way);
+    return true;
+  }
+  // What the device can do is better than nothing.
+  const bool was_watched = way.refused && way.refused->code == ErrorCode::kUpstream;
+  const bool degrades = !way.refused && !moved && may_degrade(open, failed.code);
+  if (!was_watched && !degrades && !moved) return false;
+  if (degrades) degrade(open);
+  way.last_resort = !moved;
+  go_to(chat::Lane::kLocal, way);
+  return true;
 }
 
 asio::awaitable<Result<Gateway::Reply>> Gateway::serve(OpenRequest& open, bool whole) {
@@ -199,58 +225,56 @@ asio::awaitable<Result<Gateway::Reply>> Gateway::serve(OpenRequest& open, bool w
                                           : decider_.decide(request, open.considered());
   if (!decision) co_return std::unexpected(std::move(decision.error()));
   open.decided(std::move(*decision));
-  Work work = decider_.work(request, open.considered(), open.decision());
-  std::optional<Error> refused;  // why an answer was not taken
-  bool last_resort = false;      // the device is tried because the cloud could not
-  const auto go_to = [&](chat::Lane lane) {
-    work.lane = lane;
-    work.model = backends_[lane].default_model();
-    work.may_move = false;
-  };
-  if (!backends_[work.lane].estimate(Size{}).ready && may_degrade(open, ErrorCode::kUnavailable)) {
+  Way way{.work = decider_.work(request, open.considered(), open.decision()), .refused = {}};
+  if (!backends_[way.work.lane].estimate(Size{}).ready &&
+      may_degrade(open, ErrorCode::kUnavailable)) {
     degrade(open);
-    go_to(chat::Lane::kLocal);
-    last_resort = true;
+    go_to(chat::Lane::kLocal, way);
+    way.last_resort = true;
   }
+  bool at_once = is_rung(open.decision()) && way.work.lane == chat::Lane::kLocal;
   while (true) {
-    lane::Job job = decider_.job(work);
-    Result<lane::Slot> slot = co_await lanes_.enter(std::move(job), request.chat.deadline);
+    Result<lane::Slot> slot = lane::Slot{};  // a rung needs no turn in the lane
+    if (!std::exchange(at_once, false)) {
+      lane::Job job = decider_.job(way.work);
+      slot = co_await lanes_.enter(std::move(job), request.chat.deadline);
+    }
     if (!slot) co_return std::unexpected(std::move(slot.error()));
     const chat::Lane lane = slot->lane();
     const bool moved = slot->move() != lane::Move::kNone;
     if (moved) {
-      work.model = backends_[lane].default_model();
+      way.work.model = backends_[lane].default_model();
       open.add_reason(move_reason(slot->move(), lane));
     }
     const bool local = lane == chat::Lane::kLocal;
     const Wanted wanted{
         .format = *format,
         .whole = whole,
-        .watched = local && !last_resort && decider_.is_watched(request, open.considered())};
-    policy::Budgets::Hold hold;
-    if (!local) hold = decider_.reserve(work);
-    open.begin_attempt(work.model, std::move(*slot), std::move(hold), wanted.watched);
+        .watched = local && !way.last_resort && decider_.is_watched(request, open.considered())};
+    Result<policy::Budgets::Hold> hold;
+    if (!local) hold = decider_.reserve(request, open.considered(), way.work);
+    if (!hold) {
+      slot->set_end(lane::Scheduler::End::kCutShort);
+      const bool unsure = way.refused && way.refused->code == ErrorCode::kUpstream;
+      if (way.refused && !unsure) co_return std::unexpected(std::move(*way.refused));
+      if (!decider_.may_stay_in(request, open.considered())) {
+        co_return std::unexpected(std::move(hold.error()));
+      }
+      open.add_reason(too_dear_reason());
+      go_to(chat::Lane::kLocal, way);
+      way.last_resort = true;
+      continue;
+    }
+    open.begin_attempt(way.work.model, std::move(*slot), std::move(*hold), wanted.watched);
     Result<Reply> reply = co_await attempt(open, wanted);
     if (reply) co_return reply;
     open.fail_attempt(reply.error());
-    if (!is_the_backends(reply.error(), lane) || last_resort) {
+    if (!go_on(open, reply.error(), lane, moved, way)) {
       // The cloud's own story is the one to tell where the device was only its stand-in.
-      if (last_resort && refused) co_return std::unexpected(std::move(*refused));
+      if (way.last_resort && way.refused) co_return std::unexpected(std::move(*way.refused));
       co_return reply;
     }
-    if (local) {
-      if (!decider_.may_go_out(request, open.considered())) co_return reply;
-      go_to(chat::Lane::kCloud);
-    } else {
-      // What the device can do is better than nothing.
-      const bool was_watched = refused && refused->code == ErrorCode::kUpstream;
-      const bool degrades = !refused && !moved && may_degrade(open, reply.error().code);
-      if (!was_watched && !degrades && !moved) co_return reply;
-      if (degrades) degrade(open);
-      last_resort = !moved;
-      go_to(chat::Lane::kLocal);
-    }
-    refused = std::move(reply.error());
+    way.refused = std::move(reply.error());
   }
 }
 
@@ -258,12 +282,7 @@ Served Gateway::served(OpenRequest& open, chat::ChatAnswer answer) {
   open.end_attempt(answer.usage());
   chat::ChatAnswer trimmed = std::move(answer);
   open.trim_logprobs(trimmed);
-  Backend& cloud = backends_[chat::Lane::kCloud];
-  const std::string model = cloud.default_model();
-  Served served{.serving = open.serving(),
-                .answers = {},
-                .cost_usd = open.cost_usd(),
-                .all_cloud_cost_usd = cloud.cost_usd(cloud.name_of(model), model, trimmed.usage())};
+  Served served{.serving = open.serving(), .answers = {}, .cost_usd = open.cost_usd()};
   const bool wanted = observers_.wants_content(open.observed());
   const chat::ChatAnswer none;
   observers_.answered(open.observed(), wanted ? trimmed : none, open.mean_logprob());
@@ -285,15 +304,26 @@ asio::awaitable<Result<Served>> Gateway::complete(policy::Request request) {
 asio::awaitable<Result<Served>> Gateway::complete(policy::Request request, Turn turn) {
   const std::unique_ptr<OpenRequest> opened = open(std::move(request), std::move(turn.id));
   Result<check::AnswerFormat> format = check::AnswerFormat::of(opened->request().chat);
-  if (!format) co_return std::unexpected(std::move(format.error()));
+  if (!format) {
+    opened->close(format.error());
+    co_return std::unexpected(std::move(format.error()));
+  }
   Work work = decider_.work(opened->request(), opened->considered(), turn.decision);
   const chat::Lane lane = turn.slot.lane();
-  turn.decision.model = backends_[lane].default_model();
+  if (lane != chat::Lane::kLocal || !is_rung(turn.decision)) {
+    turn.decision.model = backends_[lane].default_model();
+  }
   std::string model = turn.decision.model;
   opened->decided(std::move(turn.decision));
-  policy::Budgets::Hold hold;
-  if (lane == chat::Lane::kCloud) hold = decider_.reserve(work);
-  opened->begin_attempt(std::move(model), std::move(turn.slot), std::move(hold), false);
+  Result<policy::Budgets::Hold> hold;
+  if (lane == chat::Lane::kCloud) {
+    hold = decider_.reserve(opened->request(), opened->considered(), work);
+  }
+  if (!hold) {
+    opened->close(hold.error());
+    co_return std::unexpected(std::move(hold.error()));
+  }
+  opened->begin_attempt(std::move(model), std::move(turn.slot), std::move(*hold), false);
   const Wanted wanted{.format = *format, .whole = true, .watched = false};
   Result<Reply> reply = co_await attempt(*opened, wanted);
   if (!reply) {
@@ -328,6 +358,10 @@ asio::awaitable<Result<Embedded>> Gateway::embed(policy::Request request,
   const std::unique_ptr<OpenRequest> opened = open(std::move(request), ids_.request());
   Result<chat::Decision> within =
       decider_.within_budget(opened->request(), opened->considered(), std::move(decision));
+  if (within && within->lane == chat::Lane::kCloud) {
+    const Result<> may = policy::may_leave(opened->request().privacy);
+    if (!may) within = std::unexpected(may.error());
+  }
   if (!within) {
     opened->close(within.error());
     co_return std::unexpected(std::move(within.error()));
@@ -341,9 +375,15 @@ asio::awaitable<Result<Embedded>> Gateway::embed(policy::Request request,
     opened->close(slot.error());
     co_return std::unexpected(std::move(slot.error()));
   }
-  policy::Budgets::Hold hold;
-  if (work.lane == chat::Lane::kCloud) hold = decider_.reserve(work);
-  opened->begin_attempt(work.model, std::move(*slot), std::move(hold), false);
+  Result<policy::Budgets::Hold> hold;
+  if (work.lane == chat::Lane::kCloud) {
+    hold = decider_.reserve(opened->request(), opened->considered(), work);
+  }
+  if (!hold) {
+    opened->close(hold.error());
+    co_return std::unexpected(std::move(hold.error()));
+  }
+  opened->begin_attempt(work.model, std::move(*slot), std::move(*hold), false);
   Result<protocol::EmbeddingAnswer> answer =
       co_await opened->backend().embed(opened->request(), texts, opened->call());
   if (answer && texts.dimensions) answer = protocol::shorten(std::move(*answer), *texts.dimensions);

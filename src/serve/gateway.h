@@ -60,10 +60,20 @@ class Gateway final : public Service {
     bool watched = false;
   };
 
+  /// How far a request has come, from lane to lane.
+  struct Way {
+    Work work;
+    std::optional<Error> refused;  // why an answer was not taken
+    bool last_resort = false;      // the device is tried because the cloud could not
+  };
+
   std::unique_ptr<OpenRequest> open(policy::Request request, RequestId id);
 
   /// Decides, waits in the lane and attempts, on the other lane too where that is allowed.
   asio::awaitable<Result<Reply>> serve(OpenRequest& open, bool whole);
+  void go_to(chat::Lane lane, Way& way) const;
+  /// The attempt in `lane` failed: on to the other one, or false.
+  bool go_on(OpenRequest& open, const Error& failed, chat::Lane lane, bool moved, Way& way) const;
   asio::awaitable<Result<Reply>> attempt(OpenRequest& open, Wanted wanted);
   asio::awaitable<Result<Reply>> ask(OpenRequest& open, const Wanted& wanted);
   asio::awaitable<Result<Reply>> hold_back(OpenRequest& open, Wanted wanted, Reply reply);

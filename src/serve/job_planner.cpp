@@ -16,6 +16,11 @@ constexpr double kMsPerSecond = 1000;
 constexpr cloud::Price kTakenForUnknown{
     .input_usd_per_mtok = 2.5, .cached_input_usd_per_mtok = 1.25, .output_usd_per_mtok = 10};
 
+chat::Usage usage_of(const Work& work, const lane::ServicePrediction& predicted) {
+  return {.prompt_tokens = chat::estimated_tokens(work.prompt_bytes),
+          .completion_tokens = std::llround(predicted.answer_tokens)};
+}
+
 }  // namespace
 
 JobPlanner::JobPlanner(ledger::Ledger& ledger, const Backends& backends) : backends_(backends) {
@@ -46,11 +51,9 @@ lane::Estimate JobPlanner::estimate(const Work& work, chat::Lane lane) const {
   const Backend& backend = backends_[lane];
   const bool own = lane == work.lane && !work.model.empty();
   const std::string model = own ? work.model : backend.default_model();
-  const std::int64_t prompt_tokens = chat::estimated_tokens(work.prompt_bytes);
-  const lane::ServicePrediction predicted =
-      times_.predict(lane, model, work.operation, prompt_tokens, work.max_tokens);
-  const chat::Usage usage{.prompt_tokens = prompt_tokens,
-                          .completion_tokens = std::llround(predicted.answer_tokens)};
+  const lane::ServicePrediction predicted = times_.predict(
+      lane, model, work.operation, chat::estimated_tokens(work.prompt_bytes), work.max_tokens);
+  const chat::Usage usage = usage_of(work, predicted);
   double usd = backend.cost_usd(backend.name_of(model), model, usage);
   // Nobody wants all work sent out because the price list does not know a model.
   if (backend.destination() == chat::Destination::kCloud && usd == 0)
@@ -78,7 +81,13 @@ std::int64_t JobPlanner::expected_answer_tokens(std::string_view model,
 }
 
 double JobPlanner::expected_usd(const Work& work) const {
-  return estimate(work, chat::Lane::kCloud).usd;
+  const Backend& cloud = backends_[chat::Lane::kCloud];
+  const std::string model =
+      work.lane == chat::Lane::kCloud && !work.model.empty() ? work.model : cloud.default_model();
+  const lane::ServicePrediction predicted =
+      times_.predict(chat::Lane::kCloud, model, work.operation,
+                     chat::estimated_tokens(work.prompt_bytes), work.max_tokens);
+  return cloud.cost_usd(cloud.name_of(model), model, usage_of(work, predicted));
 }
 
 chat::Reason move_reason(lane::Move move, chat::Lane to) {

@@ -41,7 +41,7 @@ class JobPlanner final : public Observer {
   lane::Job job(const Work& work) const;
   /// Of an answer of the cloud's, as far as it is known how long they are.
   std::int64_t expected_answer_tokens(std::string_view model, std::int64_t max_tokens) const;
-  /// What the job would cost in the cloud, before it is known.
+  /// What the job would cost in the cloud, before it is known; 0 where no price is.
   double expected_usd(const Work& work) const;
 
  private:

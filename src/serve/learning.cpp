@@ -3,6 +3,8 @@
 #include <string>
 #include <utility>
 
+#include "serve/rung.h"
+
 namespace minimill::serve {
 
 void Learning::decided(const Observed& request) {
@@ -14,6 +16,10 @@ void Learning::decided(const Observed& request) {
 void Learning::judged(const Observed& request, const Judged& judged) {
   // What the cloud answered is for its own record (Backend::judged).
   if (request.lane != chat::Lane::kLocal) return;
+  if (is_rung(request.decision)) {
+    if (!judged.ok) outcomes_.rung(request.id, judged.kind, false, judged.detail);
+    return;
+  }
   if (judged.ok) {
     outcomes_.fine(request.input, request.decision.operation, judged.kind);
   } else {
@@ -28,7 +34,8 @@ void Learning::answered(const Observed& request, const chat::ChatAnswer& /*answe
   learn::RecentAnswer recent;
   recent.input = request.input;
   recent.operation = request.decision.operation;
-  recent.lane = request.lane;
+  // What is said of a rung's answer tells nothing of the device's language model.
+  recent.lane = is_rung(request.decision) ? chat::Lane::kCloud : request.lane;
   recent.p_before = request.decision.p_local_ok;
   recent.mean_logprob = mean_logprob;
   outcomes_.remember(request.id, std::move(recent));

@@ -16,7 +16,7 @@ asio::awaitable<Result<std::optional<chat::ChatEvent>>> LedgeredStream::next() {
   } else if (const auto* report = std::get_if<chat::UsageReport>(&**event)) {
     usage_ = report->usage;
   } else {
-    open_->first_token();
+    open_->passed_on(**event);
     open_->trim_logprobs(**event);
     if (gathered_) chat::accumulate(answer_, **event);
   }

@@ -1,7 +1,9 @@
 #include "serve/open_request.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "chat/token_estimate.h"
 #include "protocol/http_status.h"
 #include "serve/record.h"
 
@@ -10,6 +12,16 @@ namespace {
 
 /// What nginx logs for it, too: the client closed the connection before it was answered.
 constexpr int kStatusClientGone = 499;
+
+/// What a model wrote of an answer.
+std::size_t bytes_of(const chat::ChatEvent& event) {
+  if (const auto* text = std::get_if<chat::TextDelta>(&event)) return text->text.size();
+  if (const auto* text = std::get_if<chat::ReasoningDelta>(&event)) return text->text.size();
+  if (const auto* call = std::get_if<chat::ToolCallDelta>(&event)) {
+    return call->name.size() + call->arguments.size();
+  }
+  return 0;
+}
 
 }  // namespace
 
@@ -28,6 +40,7 @@ OpenRequest::~OpenRequest() {
   if (attempting_) {
     record_.attempts.back().error = "the client went away";
     record_.attempts.back().duration_ms = attempt_ms();
+    estimate_usage();  // whoever was asked reads the prompt, and is paid for that
     settle_call();
   }
   write(kStatusClientGone);
@@ -61,6 +74,8 @@ void OpenRequest::begin_attempt(std::string model, lane::Slot slot, policy::Budg
   fit_ = {};
   changed_.reset();
   mean_logprob_.reset();
+  pieces_ = 0;
+  bytes_ = 0;
   call_ = {.model = model,
            .any_model = request_.choice.model.empty(),
            .operation = record_.decision.operation,
@@ -97,9 +112,27 @@ void OpenRequest::backend_answered() {
   settle_call();
 }
 
-void OpenRequest::first_token() {
+void OpenRequest::used(const chat::Usage& usage) {
+  ledger::Attempt& attempt = record_.attempts.back();
+  attempt.usage = usage;
+  attempt.cost_usd = backend().cost_usd(attempt.backend, attempt.model, usage);
+}
+
+void OpenRequest::passed_on(const chat::ChatEvent& event) {
   ledger::Attempt& attempt = record_.attempts.back();
   if (attempt.first_token_ms == 0) attempt.first_token_ms = attempt_ms();
+  if (const std::size_t bytes = bytes_of(event); bytes > 0) {
+    ++pieces_;
+    bytes_ += bytes;
+  }
+}
+
+void OpenRequest::estimate_usage() {
+  if (record_.attempts.back().usage != chat::Usage{}) return;  // known
+  // A backend sends a token at a time, or several.
+  used({.prompt_tokens = chat::estimated_tokens(considered_.input.text.size()),
+        .completion_tokens = std::max(pieces_, chat::estimated_tokens(bytes_)),
+        .estimated = true});
 }
 
 void OpenRequest::held(std::size_t tokens, std::chrono::nanoseconds took, double mean_logprob,
@@ -134,6 +167,7 @@ void OpenRequest::fail_attempt(const Error& error) {
   attempting_ = false;
   record_.attempts.back().error = error.message;
   record_.attempts.back().duration_ms = attempt_ms();
+  if (pieces_ > 0) estimate_usage();
   settle_call();
   slot_ = {};
   hold_ = {};
@@ -141,10 +175,8 @@ void OpenRequest::fail_attempt(const Error& error) {
 
 void OpenRequest::end_attempt(const chat::Usage& usage) {
   attempting_ = false;
-  ledger::Attempt& attempt = record_.attempts.back();
-  attempt.duration_ms = attempt_ms();
-  attempt.usage = usage;
-  attempt.cost_usd = backend().cost_usd(attempt.backend, attempt.model, usage);
+  record_.attempts.back().duration_ms = attempt_ms();
+  used(usage);
   slot_.set_end(lane::Scheduler::End::kWhole);
   slot_ = {};
 }
@@ -164,6 +196,7 @@ void OpenRequest::write(int status) {
   written_ = true;
   record_.status = status;
   observers_.ended(std::move(record_));
+  hold_ = {};  // what it did cost counts now
 }
 
 Serving OpenRequest::serving() const {

@@ -29,6 +29,7 @@ class OpenRequest {
 
   const policy::Request& request() const { return request_; }
   const Considered& considered() const { return considered_; }
+  Considered& considered() { return considered_; }
   const chat::Decision& decision() const { return record_.decision; }
   const RequestId& id() const { return record_.id; }
   chat::Lane lane() const;
@@ -56,7 +57,10 @@ class OpenRequest {
   /// Takes out what only minimill wanted to know.
   void trim_logprobs(chat::ChatEvent& event) const;
   void trim_logprobs(chat::ChatAnswer& answer) const;
-  void first_token();
+  /// What the attempt under way has used for certain, whether its answer is taken or not.
+  void used(const chat::Usage& usage);
+  /// An event of a streamed answer goes to the app.
+  void passed_on(const chat::ChatEvent& event);
   void fail_attempt(const Error& error);
   void end_attempt(const chat::Usage& usage);
 
@@ -72,6 +76,8 @@ class OpenRequest {
   double attempt_ms() const;
   /// Once per attempt: who was asked, and who answered.
   void settle_call();
+  /// What an answer that came in part has used, as far as anybody can tell.
+  void estimate_usage();
 
   const Clock& clock_;
   const Backends& backends_;
@@ -88,6 +94,8 @@ class OpenRequest {
   std::optional<policy::Request> changed_;  // what stages made of the request
   Staged staged_;
   std::optional<double> mean_logprob_;  // of the attempt under way
+  std::int64_t pieces_ = 0;             // of its answer, passed on
+  std::size_t bytes_ = 0;               // in them
   bool settled_ = false;
   bool attempting_ = false;
   bool written_ = false;

@@ -44,7 +44,6 @@ struct Served {
   Serving serving;
   std::vector<chat::ChatAnswer> answers;  // one, or as many as the request has choices
   double cost_usd = 0;
-  double all_cloud_cost_usd = 0;  // what it would have cost at the cloud's default model
 };
 
 struct ServedStream {

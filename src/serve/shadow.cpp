@@ -20,7 +20,7 @@ std::int64_t day_of(WallTime at) {
 
 Shadow::Shadow(asio::io_context& io, const Clock& clock, ShadowOptions options, Service& service,
                const policy::Admission& admission, const Backends& backends, ledger::Ledger& ledger,
-               learn::Outcomes& outcomes)
+               learn::Outcomes& outcomes, Rung* rung)
     : clock_(clock),
       options_(std::move(options)),
       service_(service),
@@ -28,20 +28,27 @@ Shadow::Shadow(asio::io_context& io, const Clock& clock, ShadowOptions options, 
       backends_(backends),
       ledger_(ledger),
       outcomes_(outcomes),
+      rung_(rung),
       under_way_(io, "a comparison") {}
 
-bool Shadow::picks(const RequestId& id) const {
+bool Shadow::picks(const Observed& request) const {
+  const RequestId& id = request.id;
+  double share = options_.share;
+  if (rung_ != nullptr && is_rung(request.decision)) {
+    share = rung_->audit_share(request.request.app, request.decision.operation);
+  }
+  if (share <= 0) return false;
   std::uint64_t hash = 14695981039346656037U;  // FNV-1a
   for (const char c : id.value) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211U;
   constexpr double kAll = 4294967296.0;
-  return static_cast<double>((hash ^ (hash >> 29)) & 0xFFFFFFFFU) < options_.share * kAll;
+  return static_cast<double>((hash ^ (hash >> 29)) & 0xFFFFFFFFU) < share * kAll;
 }
 
 bool Shadow::wants_content(const Observed& request) const {
-  if (options_.share <= 0 || under_way_.stopping()) return false;
+  if (under_way_.stopping()) return false;
   const policy::Request& asked = request.request;
   return asked.origin == chat::Origin::kApp && !asked.choice.lane &&
-         policy::may_leave(asked.privacy) && asked.chat.choices == 1 && picks(request.id);
+         policy::may_leave(asked.privacy) && asked.chat.choices == 1 && picks(request);
 }
 
 bool Shadow::affordable() {
@@ -78,6 +85,7 @@ void Shadow::answered(const Observed& request, const chat::ChatAnswer& answer,
                   .request = request.request,
                   .input = request.input,
                   .operation = request.decision.operation,
+                  .rung = is_rung(request.decision),
                   .answered = request.lane,
                   .answer = answer};
   under_way_.start(carry_out(std::move(work)));
@@ -126,6 +134,11 @@ asio::awaitable<void> Shadow::carry_out(Comparison work) {
       comparison.alike = *verdict;
       comparison.how = fmt::format("{} says {}", options_.judge, *verdict ? "yes" : "no");
     }
+  }
+  if (work.rung) {
+    rung_->audited(work.request.app, work.operation, comparison.alike);
+    outcomes_.rung(work.id, kind, comparison.alike, std::move(comparison.how));
+    co_return;
   }
   outcomes_.compared(work.id, work.input, work.operation, kind, comparison.alike,
                      std::move(comparison.how));

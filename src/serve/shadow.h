@@ -6,6 +6,9 @@
 // the device some idle time, and tells what it could have done. Never for requests that may not
 // leave the device, nor where the app named a lane.
 //
+// What a rung answered (serve/rung.h) is compared by a share of its own, which the rung names, and
+// tells of the rung, not of the device's language model.
+//
 // Which requests are picked depends on their id alone, so that they are a fair sample of all: the
 // quality bounds rest on that. Event-loop thread only.
 
@@ -19,6 +22,7 @@
 #include "policy/admission.h"
 #include "serve/backend.h"
 #include "serve/observer.h"
+#include "serve/rung.h"
 #include "serve/service.h"
 
 namespace minimill::serve {
@@ -34,7 +38,7 @@ class Shadow final : public Observer {
   /// What was spent today before is read from `ledger`.
   Shadow(asio::io_context& io, const Clock& clock, ShadowOptions options, Service& service,
          const policy::Admission& admission, const Backends& backends, ledger::Ledger& ledger,
-         learn::Outcomes& outcomes);
+         learn::Outcomes& outcomes, Rung* rung);
 
   bool wants_content(const Observed& request) const override;
   /// Compares in the background. Left out where the budget is spent or too much is under way.
@@ -51,12 +55,13 @@ class Shadow final : public Observer {
     policy::Request request;
     route::RouteInput input;
     std::string operation;
+    bool rung = false;  // that answered
     chat::Lane answered = chat::Lane::kLocal;
     chat::ChatAnswer answer;
   };
 
   /// Is this request to be compared? The same answer whenever it is asked.
-  bool picks(const RequestId& id) const;
+  bool picks(const Observed& request) const;
   asio::awaitable<void> carry_out(Comparison work);
   asio::awaitable<Result<chat::ChatAnswer>> ask(chat::Lane lane, std::string model,
                                                 chat::ChatRequest chat, const Comparison& work);
@@ -69,6 +74,7 @@ class Shadow final : public Observer {
   const Backends& backends_;
   ledger::Ledger& ledger_;
   learn::Outcomes& outcomes_;
+  Rung* rung_;
   async::TaskSet under_way_;
   std::int64_t day_ = -1;  // of UTC, that spent_usd_ is of
   double spent_usd_ = 0;

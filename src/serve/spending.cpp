@@ -38,4 +38,12 @@ std::optional<Spending::Left> Spending::weigh(route::RouteInput& input) {
   return Left{.usd = *standing.left_usd, .too_dear = std::move(*standing.too_dear)};
 }
 
+Result<std::optional<Spending::Left>> Spending::left(std::string_view app,
+                                                     std::string_view operation) const {
+  policy::Standing standing = budgets_.standing(app, operation);
+  if (standing.closed) return std::unexpected(std::move(*standing.closed));
+  if (!standing.left_usd) return std::nullopt;
+  return Left{.usd = *standing.left_usd, .too_dear = std::move(*standing.too_dear)};
+}
+
 }  // namespace minimill::serve

@@ -31,6 +31,8 @@ class Spending final : public Observer {
   };
   /// Puts into `input`, of which everything else is known, how tight its budgets are.
   std::optional<Left> weigh(route::RouteInput& input);
+  /// The same without telling the router. An error: nothing is left.
+  Result<std::optional<Left>> left(std::string_view app, std::string_view operation) const;
   /// What is under way counts as spent.
   policy::Budgets::Hold hold(std::string_view app, std::string_view operation, double usd) {
     return budgets_.hold(app, operation, usd);

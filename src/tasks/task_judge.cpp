@@ -11,6 +11,7 @@
 #include "check/check.h"
 #include "route/confidence.h"
 #include "serve/model_selector.h"
+#include "serve/rung.h"
 
 namespace minimill::tasks {
 namespace {
@@ -77,7 +78,7 @@ void TaskJudge::answered(Task& task, chat::Lane lane, const serve::Served& serve
   task.prompt_tokens += answer.usage().prompt_tokens;
   task.completion_tokens += answer.usage().completion_tokens;
   task.cost_usd += served.cost_usd;
-  task.all_cloud_cost_usd = served.all_cloud_cost_usd;
+  task.all_cloud_cost_usd = serve::default_cost_usd(backends_[chat::Lane::kCloud], answer.usage());
   judge(task, lane, answer);
   if (lane == chat::Lane::kCloud && task.cloud_passed) {
     serve::Call call;
@@ -99,23 +100,52 @@ void TaskJudge::judge(Task& task, chat::Lane lane, const chat::ChatAnswer& answe
   task.error.clear();
   task.state = TaskState::kDone;
   task.finished = clock_.wall();
-  if (task.spec.check.is_null()) return;
-
+  if (task.spec.check.is_null()) {
+    tell_rung(task, lane, answer, nullptr);
+    return;
+  }
   const Result<check::Check> check = check::Check::parse(task.spec.check);
   const check::Verdict verdict =
       check ? check->run(answer.text())
             : check::Verdict{.passed = false, .why = check.error().to_string()};
   (lane == chat::Lane::kLocal ? task.local_passed : task.cloud_passed) = verdict.passed;
-  const auto judged =
-      lane == chat::Lane::kLocal ? &learn::Outcomes::local : &learn::Outcomes::cloud;
-  (outcomes_.*judged)(task.request, decider_.consider(request(task, lane)).input, task.operation,
-                      route::OutcomeKind::kCheck, verdict.passed, verdict.why);
+  if (lane == chat::Lane::kLocal && task.model == serve::kMicroModel) {
+    outcomes_.rung(task.request, route::OutcomeKind::kCheck, verdict.passed, verdict.why);
+  } else {
+    const auto judged =
+        lane == chat::Lane::kLocal ? &learn::Outcomes::local : &learn::Outcomes::cloud;
+    (outcomes_.*judged)(task.request, decider_.consider(request(task, lane)).input, task.operation,
+                        route::OutcomeKind::kCheck, verdict.passed, verdict.why);
+  }
+  tell_rung(task, lane, answer, check ? &*check : nullptr);
   if (verdict.passed) return;
   task.error = "check failed: " + verdict.why;
   if (lane == chat::Lane::kLocal && may_escalate(task)) {
     outcomes_.escalated(task.request, verdict.why);
     escalate(task, task.error);
   }
+}
+
+void TaskJudge::tell_rung(const Task& task, chat::Lane lane, const chat::ChatAnswer& answer,
+                          const check::Check* check) const {
+  if (decider_.rung() == nullptr) return;
+  const policy::Request asked = request(task, lane);
+  const route::RouteInput input = route::route_input(asked.chat);
+  serve::CheckedAnswer checked{.id = task.request,
+                               .request = asked,
+                               .input = input,
+                               .operation = task.operation,
+                               .model = task.model,
+                               .lane = lane,
+                               .answer = answer.text(),
+                               .cost_usd = task.cost_usd,
+                               .passed = {},
+                               .check = {}};
+  if (check != nullptr) {
+    checked.passed = lane == chat::Lane::kLocal ? task.local_passed : task.cloud_passed;
+    checked.check = [check](std::string_view other) { return check->run(other).passed; };
+  }
+  decider_.rung()->checked(checked);
 }
 
 bool TaskJudge::may_escalate(const Task& task) const {
@@ -139,7 +169,7 @@ bool TaskJudge::may_degrade(const Task& task, const Error& from_cloud) const {
   const bool out_of_reach =
       from_cloud.code == ErrorCode::kUnavailable || from_cloud.code == ErrorCode::kTimeout;
   return out_of_reach && task.attempts > 1 && !task.escalated && options_.accept_degraded &&
-         backends_[chat::Lane::kLocal].available();
+         !admission_.lane_of(task.app) && backends_[chat::Lane::kLocal].available();
 }
 
 void TaskJudge::plan_retry(Task& task, const Error& error) {

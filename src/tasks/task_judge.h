@@ -12,6 +12,7 @@
 #include "base/ids.h"
 #include "base/random.h"
 #include "base/retry.h"
+#include "check/check.h"
 #include "learn/outcomes.h"
 #include "policy/admission.h"
 #include "serve/backend.h"
@@ -65,6 +66,10 @@ class TaskJudge {
   std::uint64_t policy_changes() { return admission_.refresh(); }
 
  private:
+  /// What is learnt from answers is learnt from this one, too. `check`: the task's, or null.
+  void tell_rung(const Task& task, chat::Lane lane, const chat::ChatAnswer& answer,
+                 const check::Check* check) const;
+
   const Clock& clock_;
   IdSource& ids_;
   TaskOptions options_;

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/retry.h"
+#include "serve/rung.h"
 
 namespace minimill::tasks {
 namespace {
@@ -152,7 +153,10 @@ Result<> TaskRunner::take(const DueTask& due) {
     work_.start(fail_unreadable(std::move(**task)));
     return {};
   }
-  Result<chat::Decision> decision = service_.meet(request_of(**task, false));
+  // Tried again it is no new work.
+  const bool first = (*task)->attempts == 0 && (*task)->error.empty();
+  const policy::Request request = request_of(**task, false);
+  Result<chat::Decision> decision = first ? service_.meet(request) : service_.decide(request);
   if (decision && batches_.takes(**task, *decision)) {
     held_[{due.run, due.id}].reset();
     batches_.add(**task, std::move(*decision));
@@ -178,6 +182,12 @@ asio::awaitable<void> TaskRunner::fail_unreadable(Task task) {
 
 bool TaskRunner::wait_turn(Ref ref, const Task& task, const chat::Decision& decision) {
   const Name name{ref.run, ref.id};
+  ref.at_once = serve::is_rung(decision);
+  if (ref.at_once) {
+    held_[name].reset();
+    work_.start(this->on_turn(std::move(ref), lane::Slot{}));
+    return true;
+  }
   auto on_turn = [this, ref = std::move(ref)](lane::Slot slot) {
     work_.start(this->on_turn(ref, std::move(slot)));
   };
@@ -224,6 +234,11 @@ asio::awaitable<Result<>> TaskRunner::carry_out(Ref ref, lane::Slot slot) {
   // What was learnt while the task waited may have changed its lane; once, so that it cannot
   // bounce.
   Result<chat::Decision> decision = decide(task, ref.degraded);
+  if (ref.at_once && decision && !serve::is_rung(*decision)) {
+    // The rung has changed its mind, and everybody else takes a slot.
+    if (!wait_turn(std::move(ref), task, *decision)) ready_since(turn_of(task));
+    co_return Result<>{};
+  }
   if (slot.move() != lane::Move::kNone) {
     if (decision) {
       decision->lane = lane;

@@ -48,6 +48,7 @@ class TaskRunner {
     TaskId id;
     bool settled = false;   // its lane is not to be decided again
     bool degraded = false;  // the cloud is out of reach: the device is to do what it can
+    bool at_once = false;   // a rung is to answer, which needs no slot
   };
   /// Where a task that was attempted waits next, if it does at once.
   enum class Next { kNowhere, kToCloud, kToDevice };

@@ -23,6 +23,7 @@ class CountingProvider:
         self.most_in_flight = 0
         self.answered = 0
         self.refused = 0
+        self.bodies = []  # of those taken, in the order in which they came
         self.changed = threading.Condition()
         self.released = threading.Event()
         self.server = Server(("127.0.0.1", 0), self.handler())
@@ -35,6 +36,7 @@ class CountingProvider:
             if self.in_flight >= self.takes:
                 self.refused += 1
                 return 429
+            self.bodies.append(body)
             self.in_flight += 1
             self.most_in_flight = max(self.most_in_flight, self.in_flight)
             self.changed.notify_all()

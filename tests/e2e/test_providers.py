@@ -212,8 +212,10 @@ class Concurrency(Providers):
 
         self.assertEqual(self.send(150, "hello")(), [200] * 150)
 
+        # What the daemon counts as under way may be on its way still, so it is more than the provider sees
+        # where the daemon is slow; the start is 256.
         self.assertGreaterEqual(self.at_a_time(), 4)
-        self.assertLessEqual(self.at_a_time(), 16)
+        self.assertLessEqual(self.at_a_time(), 64)
         refused = self.provider.refused
         self.assertEqual(self.send(150, "hello")(), [200] * 150)
         self.assertLess(self.provider.refused - refused, 50)
@@ -255,11 +257,13 @@ class Concurrency(Providers):
         self.serve_with(provider_text="max_concurrent = 1\n")
         shown = {app: self.run_minimill("key", "add", app).stdout for app in ("flood", "other")}
         keys = {app: re.search(r"mm-\S+", text).group() for app, text in shown.items()}
-        order = []
+        # Until the daemon has looked for keys again, everybody is let in, and nobody has a name.
+        eventually(lambda: self.request("GET", "/v1/models")[0] == 401, "the keys are known")
+        statuses = []
 
         def ask(app, text):
             status, _, _ = self.chat("cloud", text, headers={"authorization": f"Bearer {keys[app]}"})
-            order.append((app, status))
+            statuses.append(status)
 
         threads = [threading.Thread(target=ask, args=("flood", f"hold {i}")) for i in range(20)]
         for thread in threads:
@@ -272,8 +276,10 @@ class Concurrency(Providers):
         for thread in threads:
             thread.join()
 
-        self.assertEqual({status for _, status in order}, {200})
-        self.assertLess(order.index(("other", 200)), 5)
+        self.assertEqual(statuses, [200] * 21)
+        # By when the provider was asked: which client wakes up first is not minimill's to say.
+        turn = next(i for i, body in enumerate(self.provider.bodies) if "hello" in body)
+        self.assertLess(turn, 5)
 
 
 class Hedging(Providers):

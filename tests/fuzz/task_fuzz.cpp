@@ -19,7 +19,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   // What we write we must be able to read.
-  const std::string written = lane::json::serialize(replay::to_json(*task));
+  const std::string written = boost::json::serialize(tasks::to_json(*task));
   const Result<tasks::TaskSpec> again = tasks::parse_task(written, "again");
   if (!again && again.error().code != ErrorCode::kTooLarge) std::abort();
   if (task->check.is_null()) return 0;
