@@ -104,7 +104,7 @@ TEST(ResponsesRequest, FlatToolsAndFormatsBecomeChats) {
       "include":["message.output_text.logprobs"],"top_logprobs":3,"stream":true,"store":false)"));
 
   const chat::ChatRequest& chat = request.chat;
-  EXPECT_THAT(chat.tools(), ElementsAre(chat::Tool{"f", "d", {{"type", "object"}}}));
+  EXPECT_THAT(chat.tools(), ElementsAre(chat::Tool{"f", "d", {{"type", "object"}}, true}));
   EXPECT_EQ(chat.tool_choice(), chat::ToolChoice::kNamed);
   EXPECT_EQ(chat.tool_name(), "f");
   EXPECT_EQ(chat.parallel_tool_calls(), false);
