@@ -59,6 +59,7 @@ int run_command_line(int argc, char** argv) {
   add_serve(app, context);
   add_run(app, context);
   add_ask(app, context);
+  add_decide(app, context);
   add_task(app, context);
   add_batch(app, context);
   add_outbox(app, context);

@@ -53,6 +53,7 @@ int report_error(const Error& error);
 void add_serve(CLI::App& app, Context& context);
 void add_run(CLI::App& app, Context& context);
 void add_ask(CLI::App& app, Context& context);
+void add_decide(CLI::App& app, Context& context);
 void add_task(CLI::App& app, Context& context);
 void add_batch(CLI::App& app, Context& context);
 void add_ledger(CLI::App& app, Context& context);

@@ -96,7 +96,7 @@ Parts::Parts(asio::io_context& loop, DaemonOptions given, Stores opened, route::
       engines(client, clock, options.config, options.environment, engine_pool, stores.sockets),
       selector(engines, all_providers()),
       ladder(std::move(the_ladder)),
-      engine_backend(engines),
+      engine_backend(engines, random),
       micro_backend(clock, *ladder, engine_backend),
       provider_backend(clock, selector, prices, pool),
       backends(micro_backend, provider_backend),
@@ -109,7 +109,7 @@ Parts::Parts(asio::io_context& loop, DaemonOptions given, Stores opened, route::
       learning(outcomes),
       lanes(io.get_executor(), scheduler_options(options.config)),
       decider(router, backends, spending, planner, watch_options(options.config), ladder.get()),
-      gateway(clock, ids, decider, lanes, backends, {}, observers),
+      gateway(clock, ids, decider, lanes, backends, {&plain_question}, observers),
       shadow(io, clock, shadow_options(options.config), gateway, admission, backends,
              stores.readers.ledger, outcomes, ladder.get()),
       notify_policy(options.config.outbox.allow),
@@ -130,6 +130,7 @@ Parts::Parts(asio::io_context& loop, DaemonOptions given, Stores opened, route::
       chats(gateway, reader),
       embeddings(gateway, reader),
       openai(clock, chats, embeddings, stores.readers.responses),
+      decisions(io.get_executor(), gateway, reader),
       anthropic(chats, gateway, reader, backends),
       ollama(clock, chats, embeddings, engines, selector, client, reader),
       models_api(engines, selector),
@@ -240,6 +241,7 @@ void Parts::note_local_model() {
 
 void Parts::add_routes() {
   openai.add_to(routes);
+  decisions.add_to(routes);
   anthropic.add_to(routes);
   ollama.add_to(routes);
   models_api.add_to(routes);

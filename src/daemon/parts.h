@@ -12,6 +12,7 @@
 #include "api/batch_api.h"
 #include "api/budget_api.h"
 #include "api/chat_api.h"
+#include "api/decisions_api.h"
 #include "api/embedding_service.h"
 #include "api/feedback_api.h"
 #include "api/ledger_api.h"
@@ -44,6 +45,7 @@
 #include "serve/job_planner.h"
 #include "serve/learning.h"
 #include "serve/model_selector.h"
+#include "serve/plain_question.h"
 #include "serve/provider_backend.h"
 #include "serve/shadow.h"
 #include "serve/spending.h"
@@ -107,6 +109,7 @@ struct Parts {
   serve::Learning learning;
   lane::Lanes lanes;
   serve::Decider decider;
+  serve::PlainQuestion plain_question;
   serve::Gateway gateway;
   serve::Shadow shadow;
 
@@ -125,6 +128,7 @@ struct Parts {
   api::ChatApi chats;
   api::EmbeddingService embeddings;
   api::OpenAiApi openai;
+  api::DecisionsApi decisions;
   api::AnthropicApi anthropic;
   api::OllamaApi ollama;
   api::ModelsApi models_api;

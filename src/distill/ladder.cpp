@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/sha256.h"
+#include "chat/closed_question.h"
 
 namespace minimill::distill {
 namespace {
@@ -212,7 +213,9 @@ serve::Offer Ladder::offer(const policy::Request& request, const route::RouteInp
   // Who names a lane wants that lane's language model, and who wants probabilities of tokens, too.
   const bool own = request.origin == chat::Origin::kTask;
   if (request.choice.lane || operation.empty() || !is_plain(request, input)) return offer;
-  if (request.origin == chat::Origin::kShadow || (request.chat.logprobs && !own)) return offer;
+  if (request.origin == chat::Origin::kShadow) return offer;
+  const bool weighs = request.chat.logprobs && chat::options_of(request.chat);
+  if (request.chat.logprobs && !own && !weighs) return offer;
   const Entry* entry = find(request.app, operation);
   if (entry == nullptr || entry->skilled.learner.model() == nullptr) return offer;
   const OperationLearner& learner = entry->skilled.learner;
@@ -229,6 +232,7 @@ serve::Offer Ladder::offer(const policy::Request& request, const route::RouteInp
   offer.p_right = verdict.p_right;
   offer.bar = verdict.bar;
   offer.why = verdict.answer ? why_answered(learner, verdict) : why_abstained(verdict);
+  if (verdict.answer && weighs) offer.weights = learner.weights(input.text);
   offer.answer = std::move(verdict.answer);
   return offer;
 }

@@ -200,6 +200,13 @@ OperationLearner::Verdict OperationLearner::predict(std::string_view request, bo
   return verdict;
 }
 
+std::vector<std::pair<std::string, double>> OperationLearner::weights(
+    std::string_view request) const {
+  const std::optional<Templates::Match> match = templates_.match(request);
+  if (!model_ || !match) return {};
+  return model_->weights(match->text);
+}
+
 std::size_t OperationLearner::forget(const std::function<bool(const Lesson&)>& which) {
   const std::size_t gone = std::erase_if(examples_, [&which](const Kept& kept) {
     return which({.request = kept.request, .answer = kept.answer, .teacher = kept.teacher});

@@ -22,6 +22,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -99,6 +100,8 @@ class OperationLearner {
 
   /// `checked`: the request's own check will be run on the answer.
   Verdict predict(std::string_view request, bool checked, const Promise& promise = {}) const;
+  /// How likely each answer is (MicroModel::weights).
+  std::vector<std::pair<std::string, double>> weights(std::string_view request) const;
   /// An answer that went out was audited against the cloud's, or checked.
   void audit(bool right, const Promise& promise = {}) { evidence_.audit(right, promise); }
   /// Drops what the predicate names; the model learnt from it goes with it, until trained anew.

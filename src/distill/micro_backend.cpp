@@ -1,36 +1,36 @@
 #include "distill/micro_backend.h"
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
+#include "chat/closed_question.h"
 #include "chat/token_estimate.h"
 #include "route/route_input.h"
+#include "serve/ready_stream.h"
 
 namespace minimill::distill {
 namespace {
 
-/// An answer that is there already.
-class ReadyStream final : public chat::ChatStream {
- public:
-  explicit ReadyStream(chat::AnswerParts answer) : answer_(std::move(answer)) {}
-
-  asio::awaitable<Result<std::optional<chat::ChatEvent>>> next() override {
-    switch (said_++) {
-      case 0:
-        co_return chat::ChatEvent(chat::TextDelta{.text = answer_.text});
-      case 1:
-        co_return chat::ChatEvent(chat::UsageReport{.usage = answer_.usage});
-      case 2:
-        co_return chat::ChatEvent(chat::Finish{.reason = answer_.finish});
-      default:
-        co_return std::nullopt;
-    }
+/// How likely it holds each option of a closed question to be: the answer as it is calibrated, the
+/// others as it weighs them against each other.
+chat::AnswerParts weighed(const chat::ChatRequest& chat, const serve::Offer& offer) {
+  const std::optional<std::vector<std::string>> options = chat::options_of(chat);
+  const auto named = options ? chat::option_in(*offer.answer, *options) : std::nullopt;
+  if (!named) return {};
+  constexpr double kUnheardOf = 1e-6;
+  std::vector<double> p(options->size(), kUnheardOf);
+  double others = 0;
+  for (std::size_t i = 0; i < p.size(); ++i) {
+    const std::string answer = chat::closed_answer((*options)[i]);
+    const auto weight = std::ranges::find(offer.weights, answer, &serve::Offer::Weight::first);
+    if (weight != offer.weights.end()) p[i] = std::max(weight->second, kUnheardOf);
+    if (i != *named) others += p[i];
   }
-  const std::string& model() const override { return answer_.model; }
-
- private:
-  chat::AnswerParts answer_;
-  int said_ = 0;
-};
+  for (double& each : p) each *= (1 - offer.p_right) / others;
+  p[*named] = offer.p_right;
+  return chat::weighed_answer(*options, p);
+}
 
 }  // namespace
 
@@ -53,6 +53,7 @@ std::optional<chat::AnswerParts> MicroBackend::answer(const policy::Request& req
   call.done.model = serve::kMicroModel;
   call.done.began = began;
   chat::AnswerParts parts;
+  if (request.chat.logprobs) parts = weighed(request.chat, offer);
   parts.model = serve::kMicroModel;
   parts.text = std::move(*offer.answer);
   parts.usage = {.prompt_tokens = chat::estimated_tokens(input.text.size()),
@@ -72,7 +73,8 @@ asio::awaitable<Result<chat::ChatAnswer>> MicroBackend::complete(const policy::R
 asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> MicroBackend::stream(
     const policy::Request& request, serve::Call& call) {
   if (std::optional<chat::AnswerParts> parts = answer(request, call)) {
-    std::unique_ptr<chat::ChatStream> stream = std::make_unique<ReadyStream>(std::move(*parts));
+    std::unique_ptr<chat::ChatStream> stream =
+        std::make_unique<serve::ReadyStream>(std::move(*parts));
     co_return stream;
   }
   co_return co_await next_.stream(request, call);

@@ -273,6 +273,19 @@ MicroModel::Prediction MicroModel::predict(std::string_view text) const {
   return prediction;
 }
 
+std::vector<std::pair<std::string, double>> MicroModel::weights(std::string_view text) const {
+  std::vector<std::pair<std::string, double>> all;
+  if (form_.fields.size() != 1 || closed_.size() != 1) return all;
+  const Closed& head = closed_.front();
+  const std::vector<float> p = head.model.predict(text);
+  for (std::size_t c = 0; c < p.size(); ++c) {
+    if (head.classes[c] < 0) continue;
+    all.emplace_back(
+        form_.write({form_.fields[0].values[static_cast<std::size_t>(head.classes[c])]}), p[c]);
+  }
+  return all;
+}
+
 std::string MicroModel::encode() const {
   std::string out(kMagic);
   form_.append_state(out);

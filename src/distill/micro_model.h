@@ -16,6 +16,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -52,6 +53,8 @@ class MicroModel {
   static Result<MicroModel> train(std::span<const Example> examples, const Form& form);
 
   Prediction predict(std::string_view text) const;
+  /// Each answer with how likely it is, not calibrated; empty unless the form is one closed field.
+  std::vector<std::pair<std::string, double>> weights(std::string_view text) const;
   const Form& form() const { return form_; }
   /// Of the answers learnt from, the share given most: 1 where all were the same.
   double commonest_share() const { return commonest_share_; }

@@ -2,7 +2,10 @@
 
 #include <utility>
 
+#include "chat/closed_question.h"
 #include "protocol/anthropic.h"
+#include "protocol/option_scoring.h"
+#include "serve/ready_stream.h"
 
 namespace minimill::serve {
 namespace {
@@ -17,6 +20,26 @@ Result<engine::Backend*> allowed(Result<engine::Backend*> engine, policy::Privac
   return engine;
 }
 
+/// The weighed answer to a closed question; nullopt: it is none, or the engine cannot weigh.
+asio::awaitable<Result<std::optional<chat::ChatAnswer>>> score(engine::Backend& engine,
+                                                               const chat::ChatRequest& chat,
+                                                               const std::string& model,
+                                                               Random& random) {
+  const std::optional<std::vector<std::string>> options = chat::options_of(chat);
+  if (!chat.logprobs || !options || options->size() > protocol::kMaxScoredOptions) {
+    co_return std::nullopt;
+  }
+  const std::vector<std::size_t> order = protocol::random_order(options->size(), random);
+  std::string body = protocol::write_scoring_request(chat, *options, order, model);
+  std::string path = "/chat/completions";
+  Result<std::string> said = co_await engine.post(std::move(path), std::move(body), chat.deadline);
+  if (!said && said.error().code == ErrorCode::kInvalidArgument) co_return std::nullopt;
+  if (!said) co_return std::unexpected(std::move(said.error()));
+  Result<chat::ChatAnswer> answer = protocol::read_scoring_answer(*said, *options, order);
+  if (!answer) co_return std::nullopt;
+  co_return std::move(*answer);
+}
+
 }  // namespace
 
 Result<protocol::Fit> EngineBackend::fit(const chat::ChatRequest& request,
@@ -28,6 +51,10 @@ asio::awaitable<Result<chat::ChatAnswer>> EngineBackend::complete(const policy::
                                                                   Call& call) {
   Result<engine::Backend*> engine = allowed(engines_.find(call.model), request.privacy);
   if (!engine) co_return std::unexpected(std::move(engine.error()));
+  Result<std::optional<chat::ChatAnswer>> scored =
+      co_await score(**engine, request.chat, call.model, random_);
+  if (!scored) co_return std::unexpected(std::move(scored.error()));
+  if (*scored) co_return std::move(**scored);
   co_return co_await (*engine)->complete(request.chat);
 }
 
@@ -35,6 +62,13 @@ asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> EngineBackend::stream
     const policy::Request& request, Call& call) {
   Result<engine::Backend*> engine = allowed(engines_.find(call.model), request.privacy);
   if (!engine) co_return std::unexpected(std::move(engine.error()));
+  Result<std::optional<chat::ChatAnswer>> scored =
+      co_await score(**engine, request.chat, call.model, random_);
+  if (!scored) co_return std::unexpected(std::move(scored.error()));
+  if (*scored) {
+    std::unique_ptr<chat::ChatStream> stream = std::make_unique<ReadyStream>((*scored)->parts());
+    co_return stream;
+  }
   co_return co_await (*engine)->stream(request.chat);
 }
 

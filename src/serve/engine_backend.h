@@ -1,8 +1,10 @@
 #pragma once
 
 // The engines as one backend: llama-servers of ours, and servers that already run on this machine,
-// or in the house: those get only what may leave the device. What they answer is free.
+// or in the house: those get only what may leave the device. What they answer is free. A closed
+// question is not generated but scored, where the engine can (protocol/option_scoring.h).
 
+#include "base/random.h"
 #include "serve/backend.h"
 #include "serve/engines.h"
 
@@ -10,7 +12,8 @@ namespace minimill::serve {
 
 class EngineBackend final : public Backend {
  public:
-  explicit EngineBackend(Engines& engines) : engines_(engines) {}
+  /// `random`: in which order the options of closed questions are shown.
+  EngineBackend(Engines& engines, Random& random) : engines_(engines), random_(random) {}
 
   chat::Destination destination() const override { return chat::Destination::kDevice; }
   bool available() override { return engines_.default_available(); }
@@ -36,6 +39,7 @@ class EngineBackend final : public Backend {
 
  private:
   Engines& engines_;
+  Random& random_;
 };
 
 }  // namespace minimill::serve

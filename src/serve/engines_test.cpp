@@ -61,7 +61,8 @@ TEST_F(EnginesTest, KnowWhoseMachineAModelIsOn) {
 }
 
 TEST_F(EnginesTest, WhatIsLocalOnlyDoesNotGoToAnotherMachine) {
-  EngineBackend backend(*engines);
+  SeededRandom random(1);
+  EngineBackend backend(*engines, random);
   policy::Request request;
   request.privacy = policy::Privacy::kLocalOnly;
   Call call;

@@ -8,6 +8,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/ids.h"
 #include "chat/decision.h"
@@ -25,6 +27,11 @@ struct Offer {
   std::string why;     // for people: of the answer, or of there being none; empty: it knows nothing
   double p_right = 0;  // of what it would answer
   double bar = 0;      // from which on it does
+
+  using Weight = std::pair<std::string, double>;
+  /// How likely each answer is, not calibrated: of one out of a closed set, where log-probabilities
+  /// were asked for.
+  std::vector<Weight> weights = {};
 };
 
 /// What became of a task's answer.

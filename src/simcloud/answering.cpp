@@ -8,6 +8,7 @@
 #include <ranges>
 
 #include "base/json.h"
+#include "chat/closed_question.h"
 #include "simcloud/sample_json.h"
 #include "simcloud/tool_calls.h"
 
@@ -33,6 +34,20 @@ std::string last_user_text(const chat::ChatRequest& request) {
     if (message.role == chat::Role::kUser) return message.text();
   }
   return {};
+}
+
+/// A closed question is answered by the option that the text names most often: each once in the
+/// list, and the right one before it.
+std::string closed_answer(const std::vector<std::string>& options, std::string_view prompt) {
+  const auto mentions = [prompt](const std::string& option) {
+    std::size_t count = 0;
+    for (auto at = prompt.find(option); at != std::string_view::npos && !option.empty();
+         at = prompt.find(option, at + option.size())) {
+      ++count;
+    }
+    return count;
+  };
+  return chat::closed_answer(*std::ranges::max_element(options, {}, mentions));
 }
 
 /// Up to where the app wants it to stop.
@@ -71,6 +86,9 @@ std::string Answering::text_for(const chat::ChatRequest& request, const std::str
   if (const auto gold = gold_.find(prompt); gold != gold_.end()) {
     const bool right = unit_interval(hash_of(prompt, options_.seed)) < options_.p_correct;
     return right ? gold->second->right : gold->second->wrong;
+  }
+  if (const std::optional<std::vector<std::string>> options = chat::options_of(request)) {
+    return closed_answer(*options, prompt);
   }
   if (request.response_format() == chat::ResponseFormat::kJsonSchema) {
     const json::value* schema = request.json_schema().if_contains("schema");
