@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "api/body_size.h"
 #include "api/headers.h"
 #include "api/serving_headers.h"
 #include "base/log.h"
@@ -110,17 +111,27 @@ RouteHandler ChatApi::route(std::function<std::unique_ptr<Exchange>()> make) {
   };
 }
 
-Result<policy::Request> ChatApi::read(const http::Request& request, Exchange& exchange) const {
-  Result<chat::ChatRequest> parsed = exchange.read(request);
-  if (!parsed) return std::unexpected(std::move(parsed.error()));
+asio::awaitable<Result<policy::Request>> ChatApi::read(const http::Request& request,
+                                                       Exchange& exchange) {
+  Result<chat::ChatRequest> parsed;
+  if (request.body.size() < kBigBody) {
+    parsed = exchange.read(request);
+  } else {
+    std::function<Result<chat::ChatRequest>()> parse = [&] { return exchange.read(request); };
+    parsed = co_await parsing_.run<Result<chat::ChatRequest>>(std::move(parse));
+  }
+  if (!parsed) co_return std::unexpected(std::move(parsed.error()));
+  if (Result<> recalled = exchange.recall(request, *parsed); !recalled) {
+    co_return std::unexpected(std::move(recalled.error()));
+  }
   Result<policy::Request> asked = reader_.admit(request, std::move(*parsed), exchange.privacy());
   if (asked) exchange.settled(*asked);
-  return asked;
+  co_return asked;
 }
 
 asio::awaitable<void> ChatApi::serve(http::Request& request, http::Responder& out,
                                      Exchange& exchange) {
-  Result<policy::Request> asked = read(request, exchange);
+  Result<policy::Request> asked = co_await read(request, exchange);
   Result<> answered;
   if (!asked) {
     answered = std::unexpected(std::move(asked.error()));
@@ -150,9 +161,12 @@ asio::awaitable<Result<>> ChatApi::respond(policy::Request asked, Exchange& exch
     served->cost_usd += next->cost_usd;
   }
   std::string body = exchange.answer(*served);
-  Result<> kept = co_await exchange.keep();
-  if (!kept) co_return kept;
   http::Headers headers = serving_headers(served->serving, "application/json");
+  // It was made, and perhaps paid for: whoever got none would ask, and pay, again.
+  if (const Result<> kept = co_await exchange.keep(); !kept) {
+    log::error("a response could not be stored: {}", kept.error().to_string());
+    headers.add(header::kNotStored, kept.error().message);
+  }
   headers.add(header::kCost, fmt::format("{:.6f}", served->cost_usd));
   co_return co_await out.send(kOk, std::move(headers), std::move(body));
 }
