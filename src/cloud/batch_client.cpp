@@ -88,7 +88,8 @@ asio::awaitable<std::string> BatchClient::write(const std::vector<BatchItem>& it
       co_await asio::post(executor, asio::use_awaitable);
     }
     if (openai()) {
-      protocol::openai::append_batch_line(item.custom_id, *item.request, model, body);
+      protocol::openai::append_batch_line(item.custom_id, *item.request, model,
+                                          dialect_of(options_.rules, options_.name, model), body);
     } else {
       if (!body.ends_with('[')) body += ',';
       protocol::anthropic::append_batch_request(item.custom_id, *item.request, model, body);

@@ -50,8 +50,10 @@ http::ClientRequest json_request(const ProviderOptions& options, std::string_vie
 http::ClientRequest chat_request(const ProviderOptions& options, const chat::ChatRequest& request,
                                  std::string_view model, bool stream) {
   if (options.protocol == chat::Protocol::kOpenAi) {
+    const protocol::Dialect dialect = dialect_of(options.rules, options.name, model);
     return json_request(options, "/chat/completions",
-                        protocol::openai::write_chat_request(request, model, stream),
+                        protocol::openai::write_chat_request(request, model, stream,
+                                                             protocol::Target::kOpenAi, dialect),
                         request.deadline);
   }
   http::ClientRequest out = json_request(

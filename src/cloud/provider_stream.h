@@ -42,7 +42,7 @@ class ProviderStream final : public chat::ChatStream {
                  std::unique_ptr<http::Download> download, Frames frames = Frames::kNone,
                  StreamGuard guard = {});
 
-  /// Waits for the first event without taking it.
+  /// Waits for the first event that says something of an answer, without taking it.
   asio::awaitable<Result<>> begin();
   asio::awaitable<Result<std::optional<chat::ChatEvent>>> next() override;
   const std::string& model() const override;
@@ -53,6 +53,8 @@ class ProviderStream final : public chat::ChatStream {
   Error blotted(Error error) const;
   bool passes(const std::vector<chat::ChatEvent>& events) const;
   bool done() const;
+  bool has_spoken() const;
+  Error ended_early() const;
 
   std::string provider_;
   std::unique_ptr<http::Download> download_;

@@ -163,8 +163,8 @@ Parts::Parts(asio::io_context& loop, DaemonOptions given, Stores opened, route::
 std::vector<std::unique_ptr<cloud::Provider>> Parts::make_providers(const SimProvider& sim) {
   std::vector<std::unique_ptr<cloud::Provider>> made;
   for (const config::ProviderConfig& provider : options.config.providers) {
-    made.push_back(
-        std::make_unique<cloud::Provider>(client, provider_options(provider, options.environment)));
+    made.push_back(std::make_unique<cloud::Provider>(
+        client, provider_options(provider, options.environment, options.config.catalogue)));
   }
   if (sim.cloud) {
     made.push_back(std::make_unique<cloud::Provider>(client, sim_provider_options(sim.url)));

@@ -182,7 +182,9 @@ void TaskJudge::plan_retry(Task& task, const Error& error) {
                         error.code == ErrorCode::kInternal || error.code == ErrorCode::kConflict ||
                         error.code == ErrorCode::kCancelled || error.code == ErrorCode::kCorrupt;
   if (!may_mend || task.attempts >= options_.max_attempts) {
-    if (error.code == ErrorCode::kTooLarge && !local_reason.empty()) {
+    const bool too_long =
+        error.code == ErrorCode::kContextExceeded || error.code == ErrorCode::kTooLarge;
+    if (too_long && !local_reason.empty()) {
       task.error = fmt::format("on the device: {}; in the cloud: {}", local_reason, task.error);
     }
     task.state = TaskState::kFailed;
