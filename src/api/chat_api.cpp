@@ -34,10 +34,17 @@ policy::Request next_choice(const policy::Request& first, const serve::Serving& 
   return request;
 }
 
+/// How much of a prompt an engine had met before tells an app with a key what others have asked:
+/// only the machine's owner is told.
+bool tells_of_others(const http::Request& request, const serve::Serving& serving) {
+  return !request.is_owner && serving.lane == chat::Lane::kLocal;
+}
+
 /// Writes a stream's events as they come.
 class Relay {
  public:
-  Relay(Exchange& exchange, http::Responder& out) : exchange_(exchange), out_(out) {}
+  Relay(Exchange& exchange, http::Responder& out, bool hides_cache)
+      : exchange_(exchange), out_(out), hides_cache_(hides_cache) {}
 
   /// From `event`, already taken, to the stream's end. An error of the stream goes to `failure()`;
   /// the returned one says that the client is gone.
@@ -79,7 +86,10 @@ class Relay {
   }
 
  private:
-  void take(const chat::ChatEvent& event) {
+  void take(chat::ChatEvent& event) {
+    if (auto* report = std::get_if<chat::UsageReport>(&event); report != nullptr && hides_cache_) {
+      report->usage.cached_prompt_tokens = 0;
+    }
     if (const auto* frame = std::get_if<chat::Frame>(&event)) {
       untouched_ = true;
       frames_ += frame->bytes;
@@ -90,6 +100,7 @@ class Relay {
 
   Exchange& exchange_;
   http::Responder& out_;
+  bool hides_cache_;
   std::string frames_;
   bool untouched_ = false;  // the backend's own frames are passed on
   std::optional<Error> failure_;
@@ -136,17 +147,17 @@ asio::awaitable<void> ChatApi::serve(http::Request& request, http::Responder& ou
   if (!asked) {
     answered = std::unexpected(std::move(asked.error()));
   } else if (asked->chat.stream) {
-    answered = co_await respond_streaming(std::move(*asked), exchange, out);
+    answered = co_await respond_streaming(request, std::move(*asked), exchange, out);
   } else {
-    answered = co_await respond(std::move(*asked), exchange, out);
+    answered = co_await respond(request, std::move(*asked), exchange, out);
   }
   if (answered || out.started()) co_return;
   std::string body = exchange.error(answered.error());
   co_await send_error(answered.error(), std::move(body), out);
 }
 
-asio::awaitable<Result<>> ChatApi::respond(policy::Request asked, Exchange& exchange,
-                                           http::Responder& out) {
+asio::awaitable<Result<>> ChatApi::respond(const http::Request& request, policy::Request asked,
+                                           Exchange& exchange, http::Responder& out) {
   const std::int64_t choices = asked.chat.choices;
   std::optional<policy::Request> first;
   if (choices > 1) first = asked;
@@ -160,6 +171,12 @@ asio::awaitable<Result<>> ChatApi::respond(policy::Request asked, Exchange& exch
     served->answers.push_back(std::move(next->answers.front()));
     served->cost_usd += next->cost_usd;
   }
+  if (tells_of_others(request, served->serving)) {
+    for (chat::ChatAnswer& answer : served->answers) {
+      // An edit: what the engine says beside (its timings) tells the same.
+      answer.edit([](chat::AnswerParts& parts) { parts.usage.cached_prompt_tokens = 0; });
+    }
+  }
   std::string body = exchange.answer(*served);
   http::Headers headers = serving_headers(served->serving, "application/json");
   // It was made, and perhaps paid for: whoever got none would ask, and pay, again.
@@ -171,7 +188,8 @@ asio::awaitable<Result<>> ChatApi::respond(policy::Request asked, Exchange& exch
   co_return co_await out.send(kOk, std::move(headers), std::move(body));
 }
 
-asio::awaitable<Result<>> ChatApi::respond_streaming(policy::Request asked, Exchange& exchange,
+asio::awaitable<Result<>> ChatApi::respond_streaming(const http::Request& request,
+                                                     policy::Request asked, Exchange& exchange,
                                                      http::Responder& out) {
   const std::int64_t choices = asked.chat.choices;
   std::optional<policy::Request> first;
@@ -193,7 +211,7 @@ asio::awaitable<Result<>> ChatApi::respond_streaming(policy::Request asked, Exch
   if (!head.empty()) sent = co_await out.write(head);
   if (!sent) co_return sent;
 
-  Relay relay(exchange, out);
+  Relay relay(exchange, out, tells_of_others(request, served->serving));
   sent = co_await relay.run(*served->stream, std::move(*event));
   const std::int64_t more = first && emulates_choices(served->serving) ? choices : 1;
   for (std::int64_t i = 1; i < more && sent && !relay.failure(); ++i) {

@@ -30,10 +30,10 @@ class ChatApi {
   asio::awaitable<Result<policy::Request>> read(const http::Request& request, Exchange& exchange);
 
  private:
-  asio::awaitable<Result<>> respond(policy::Request asked, Exchange& exchange,
-                                    http::Responder& out);
-  asio::awaitable<Result<>> respond_streaming(policy::Request asked, Exchange& exchange,
-                                              http::Responder& out);
+  asio::awaitable<Result<>> respond(const http::Request& request, policy::Request asked,
+                                    Exchange& exchange, http::Responder& out);
+  asio::awaitable<Result<>> respond_streaming(const http::Request& request, policy::Request asked,
+                                              Exchange& exchange, http::Responder& out);
 
   serve::Service& service_;
   const RequestReader& reader_;
