@@ -155,7 +155,10 @@ Result<chat::ChatAnswer> read_answer(const ProviderOptions& options, Result<std:
   Result<chat::ChatAnswer> answer = options.protocol == chat::Protocol::kOpenAi
                                         ? protocol::openai::parse_answer(std::move(*said))
                                         : protocol::anthropic::parse_answer(std::move(*said));
-  if (!answer) return std::unexpected(std::move(answer.error()).context(options.name));
+  if (!answer) {
+    blot_out(answer.error().message, options.key);
+    return std::unexpected(std::move(answer.error()).context(options.name));
+  }
   return answer;
 }
 
