@@ -4,7 +4,6 @@
 
 #include "api/anthropic_exchange.h"
 #include "api/headers.h"
-#include "chat/token_estimate.h"
 #include "protocol/anthropic.h"
 #include "route/features.h"
 
@@ -37,7 +36,7 @@ asio::awaitable<Result<AnthropicApi::Count>> AnthropicApi::count(const http::Req
   if (counted) {
     count.tokens = *counted;
   } else {
-    count.tokens = chat::estimated_tokens(chat::prompt_text(asked->chat).size());
+    count.tokens = chat::estimated_prompt_tokens(asked->chat);
     count.estimated = true;
   }
   co_return count;

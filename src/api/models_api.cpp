@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <functional>
+#include <set>
+#include <string>
 
 #include "api/chat_api.h"
 #include "protocol/anthropic.h"
@@ -46,6 +48,9 @@ std::vector<ModelsApi::Entry> ModelsApi::entries() const {
       entries.push_back({.id = model, .owner = provider->options().name});
     }
   }
+  // What several serve is one name to ask for, and belongs to whom it is asked of first.
+  std::set<std::string, std::less<>> seen;
+  std::erase_if(entries, [&seen](const Entry& entry) { return !seen.insert(entry.id).second; });
   return entries;
 }
 

@@ -17,8 +17,9 @@ namespace {
 namespace ollama = protocol::ollama;
 
 constexpr int kOk = 200;
-/// The release of Ollama whose API this is: its clients refuse to talk to older ones.
-constexpr std::string_view kOllamaVersion = "0.12.0";
+/// The release of Ollama whose API this is, /v1/responses among it: its clients refuse to talk to
+/// older ones.
+constexpr std::string_view kOllamaVersion = "0.13.4";
 
 asio::awaitable<void> send_body(std::string body, http::Responder& out) {
   http::Headers headers{{"content-type", "application/json"}};
@@ -52,9 +53,20 @@ WallTime modified_at(const std::filesystem::path& file) {
   return std::chrono::time_point_cast<WallTime::duration>(std::chrono::file_clock::to_sys(written));
 }
 
+/// Ollama's command line asks this before all else, and takes any other answer for no server.
+asio::awaitable<void> greet(http::Responder& out) {
+  http::Headers headers{{"content-type", "text/plain; charset=utf-8"}};
+  std::string body = "Ollama is running";
+  co_await out.send(kOk, std::move(headers), std::move(body));
+}
+
 }  // namespace
 
 void OllamaApi::add_to(Routes& routes) {
+  for (const char* method : {"GET", "HEAD"}) {
+    routes.add(method, "/", {"Whether a server is here, as Ollama says it", Who::kAnyone},
+               [](http::Request&, http::Responder& out, const PathParts&) { return greet(out); });
+  }
   for (const auto& [path, shape] : {std::pair{"/api/chat", ollama::Shape::kChat},
                                     std::pair{"/api/generate", ollama::Shape::kGenerate}}) {
     routes.add("POST", path, {"A chat in Ollama's format", Who::kOwn, chat::Protocol::kOllama},
@@ -204,7 +216,9 @@ std::vector<std::string> OllamaApi::names_beyond_the_device() const {
                                  std::string(serve::kCloud)};
   for (const cloud::Provider* provider : selector_.providers()) {
     const std::vector<std::string>& models = provider->options().models;
-    names.insert(names.end(), models.begin(), models.end());
+    for (const std::string& model : models) {
+      if (std::ranges::find(names, model) == names.end()) names.push_back(model);
+    }
   }
   return names;
 }

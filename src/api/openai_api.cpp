@@ -56,6 +56,17 @@ asio::awaitable<void> moderations(http::Responder& out) {
   co_await send_openai_error(error, out);
 }
 
+/// Codex asks for a WebSocket first: this status alone makes it take HTTP at once.
+asio::awaitable<void> no_socket(http::Responder& out) {
+  constexpr int kUpgradeRequired = 426;
+  const Error error = fail(ErrorCode::kUnsupported, "minimill speaks no WebSocket here",
+                           "POST /v1/responses, with \"stream\": true for events")
+                          .error();
+  std::string body = openai::write_error(error);
+  http::Headers headers{{"content-type", "application/json"}, {"connection", "close"}};
+  co_await out.send(kUpgradeRequired, std::move(headers), std::move(body));
+}
+
 }  // namespace
 
 void OpenAiApi::add_to(Routes& routes) {
@@ -69,6 +80,13 @@ void OpenAiApi::add_to(Routes& routes) {
       "POST", "/v1/responses",
       {"A response in OpenAI's newer format", Who::kOwn, chat::Protocol::kResponses},
       chats_.route([this] { return std::make_unique<ResponsesExchange>(clock_, responses_); }));
+  routes.add("POST", "/v1/responses/compact",
+             {"A conversation's summary, to go on from", Who::kOwn, chat::Protocol::kResponses},
+             chats_.route(
+                 [this] { return std::make_unique<ResponsesExchange>(clock_, responses_, true); }));
+  routes.add("GET", "/v1/responses",
+             {"Not served: answers 426, as there are no WebSockets", Who::kOwn},
+             [](http::Request&, http::Responder& out, const PathParts&) { return no_socket(out); });
   routes.add("GET", "/v1/responses/{id}", {"A stored response", Who::kOwn},
              [this](http::Request& request, http::Responder& out, const PathParts& parts) {
                return response(request, parts, out);

@@ -10,25 +10,35 @@ namespace minimill::api {
 namespace wire = protocol::responses;
 
 Result<chat::ChatRequest> ResponsesExchange::read(const http::Request& request) {
-  Result<wire::ResponsesRequest> parsed = wire::parse_responses_request(request.body);
+  Result<wire::ResponsesRequest> parsed = compact_ ? wire::parse_compact_request(request.body)
+                                                   : wire::parse_responses_request(request.body);
   if (!parsed) return std::unexpected(std::move(parsed.error()));
   asked_ = std::move(*parsed);
+  return std::move(asked_.chat);
+}
+
+Result<> ResponsesExchange::recall(const http::Request& request, chat::ChatRequest& chat) {
   const policy::Scope scope = scope_of(request);
   owner_ = scope.owner_of_new();
   if (!asked_.previous_response_id.empty()) {
     Result<responses::Conversation> before = store_.history(asked_.previous_response_id, scope);
     if (!before) return std::unexpected(std::move(before.error()));
     privacy_ = before->privacy;
+    asked_.chat = std::move(chat);
     wire::insert_history(asked_, std::move(before->messages));
+    chat = std::move(asked_.chat);
   }
-  return std::move(asked_.chat);
+  return {};
 }
 
 wire::ResponseHead ResponsesExchange::head(const RequestId& id, std::string_view model) {
   return {.id = "resp_" + id.value,
           .model = std::string(model),
           .created_s = unix_s(clock_.wall()),
-          .echo = std::move(asked_.echo)};
+          .echo = std::move(asked_.echo),
+          .summary = asked_.summary,
+          .custom_tools = asked_.custom_tools,
+          .kept = compact_ ? wire::said_by_user(asked_.input_items) : boost::json::array()};
 }
 
 std::string ResponsesExchange::answer(const serve::Served& served) {
@@ -56,7 +66,7 @@ void ResponsesExchange::finish(std::string& out) {
 void ResponsesExchange::fail(const Error& error, std::string& out) { writer_->fail(error, out); }
 
 asio::awaitable<Result<>> ResponsesExchange::keep() {
-  if (!asked_.store) co_return Result<>{};
+  if (!asked_.store || compact_) co_return Result<>{};
   responses::StoredResponse stored;
   stored.id = std::string(response_.at("id").as_string());
   stored.previous_id = asked_.previous_response_id;

@@ -14,10 +14,12 @@ namespace minimill::api {
 
 class ResponsesExchange final : public Exchange {
  public:
-  ResponsesExchange(const Clock& clock, responses::ResponseStore& store)
-      : clock_(clock), store_(store) {}
+  /// `compact`: POST /v1/responses/compact, whose answer is a summary and is not kept.
+  ResponsesExchange(const Clock& clock, responses::ResponseStore& store, bool compact = false)
+      : clock_(clock), store_(store), compact_(compact) {}
 
   Result<chat::ChatRequest> read(const http::Request& request) override;
+  Result<> recall(const http::Request& request, chat::ChatRequest& chat) override;
   policy::Privacy privacy() const override { return privacy_; }
   void settled(const policy::Request& request) override { privacy_ = request.privacy; }
   std::string answer(const serve::Served& served) override;
@@ -33,6 +35,7 @@ class ResponsesExchange final : public Exchange {
 
   const Clock& clock_;
   responses::ResponseStore& store_;
+  bool compact_;
   protocol::responses::ResponsesRequest asked_;
   std::string owner_;  // whose the response will be
   policy::Privacy privacy_ = policy::Privacy::kAllow;

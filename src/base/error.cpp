@@ -18,6 +18,8 @@ std::string_view name(ErrorCode code) {
       return "conflict";
     case ErrorCode::kTooLarge:
       return "too_large";
+    case ErrorCode::kContextExceeded:
+      return "context_length_exceeded";  // OpenAI's name, which its clients look for
     case ErrorCode::kRateLimited:
       return "rate_limited";
     case ErrorCode::kUnavailable:

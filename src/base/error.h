@@ -21,10 +21,11 @@ enum class ErrorCode {
   kUnauthorized,     // no key, or a wrong one
   kForbidden,        // policy says no
   kNotFound,
-  kConflict,     // already exists, or in a state that does not allow it
-  kTooLarge,     // over a named limit
-  kRateLimited,  // come back later; `retry_after` says when
-  kUnavailable,  // nothing can serve this now
+  kConflict,         // already exists, or in a state that does not allow it
+  kTooLarge,         // over a named limit
+  kContextExceeded,  // a prompt longer than the model's context; clients shorten it and ask again
+  kRateLimited,      // come back later; `retry_after` says when
+  kUnavailable,      // nothing can serve this now
   kTimeout,
   kCancelled,    // the caller went away
   kUpstream,     // a backend answered nonsense or failed

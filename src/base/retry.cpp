@@ -18,6 +18,7 @@ bool is_transient(ErrorCode code) {
     case ErrorCode::kNotFound:
     case ErrorCode::kConflict:
     case ErrorCode::kTooLarge:
+    case ErrorCode::kContextExceeded:
     case ErrorCode::kCancelled:
     case ErrorCode::kCorrupt:
     case ErrorCode::kUnsupported:

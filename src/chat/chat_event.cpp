@@ -34,6 +34,8 @@ Usage& Usage::operator+=(const Usage& other) {
   prompt_tokens += other.prompt_tokens;
   completion_tokens += other.completion_tokens;
   cached_prompt_tokens += other.cached_prompt_tokens;
+  cache_write_5m_tokens += other.cache_write_5m_tokens;
+  cache_write_1h_tokens += other.cache_write_1h_tokens;
   estimated = estimated || other.estimated;
   return *this;
 }

@@ -26,6 +26,10 @@ struct Usage {
   std::int64_t prompt_tokens = 0;  // all of them, cached ones included
   std::int64_t completion_tokens = 0;
   std::int64_t cached_prompt_tokens = 0;
+  // Of the prompt's tokens, those that the provider keeps for later requests, for so long: it takes
+  // more for them than for others.
+  std::int64_t cache_write_5m_tokens = 0;
+  std::int64_t cache_write_1h_tokens = 0;
   bool estimated = false;  // from the text: the backend told no counts
   Usage& operator+=(const Usage& other);
   bool operator==(const Usage&) const = default;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "chat/token_estimate.h"
+
 namespace minimill::chat {
 namespace {
 
@@ -13,6 +15,22 @@ void append_text(std::string& out, const Message& message) {
     if (!out.empty()) out += '\n';
     out += text->text;
   }
+}
+
+/// What a picture or a page takes, whatever its size in bytes: some 1000 tokens.
+constexpr std::size_t kPictureBytes = 3500;
+
+std::size_t bytes_of(const ToolResult& result) {
+  return result.text.size() + result.shown.size() * kPictureBytes;
+}
+
+std::size_t bytes_of(const Part& part) {
+  if (const auto* text = std::get_if<Text>(&part)) return text->text.size();
+  if (const auto* call = std::get_if<ToolCall>(&part)) {
+    return call->name.size() + call->arguments.size();
+  }
+  if (const auto* result = std::get_if<ToolResult>(&part)) return bytes_of(*result);
+  return kPictureBytes;
 }
 
 }  // namespace
@@ -59,6 +77,17 @@ std::string prompt_text(const ChatRequest& request) {
   std::string out;
   for (const Message& message : request.messages()) append_text(out, message);
   return out;
+}
+
+std::int64_t estimated_prompt_tokens(const ChatRequest& request) {
+  std::size_t bytes = 0;
+  for (const Message& message : request.messages()) {
+    for (const Part& part : message.parts) bytes += bytes_of(part);
+  }
+  for (const Tool& tool : request.tools()) {
+    bytes += tool.name.size() + tool.description.size() + json::serialize(tool.parameters).size();
+  }
+  return estimated_tokens(bytes);
 }
 
 }  // namespace minimill::chat

@@ -44,6 +44,22 @@ struct Image {
   bool operator==(const Image&) const = default;
 };
 
+/// A document (a PDF, say) by URL or as base64 data, like an image.
+struct File {
+  std::string name;  // may be empty
+  std::string url;
+  bool operator==(const File&) const = default;
+};
+
+/// A block of a protocol's own that no part here models. It goes as it is to a backend of that
+/// protocol; for any other, protocol/translation.h says what becomes of it.
+struct Foreign {
+  Protocol protocol = Protocol::kOpenAi;
+  std::string at;  // where it stood: "messages[2].content[0]"
+  json::object block;
+  bool operator==(const Foreign&) const = default;
+};
+
 /// The model's wish to have a tool called. `arguments` is JSON text, as the model wrote it.
 struct ToolCall {
   std::string id;
@@ -52,14 +68,16 @@ struct ToolCall {
   bool operator==(const ToolCall&) const = default;
 };
 
-/// What a tool answered to the call `call_id`.
+/// What a tool answered to the call `call_id`: words, and what it shows beside them.
 struct ToolResult {
+  using Shown = std::variant<Image, File, Foreign>;
   std::string call_id;
   std::string text;
+  std::vector<Shown> shown = {};
   bool operator==(const ToolResult&) const = default;
 };
 
-using Part = std::variant<Text, Image, ToolCall, ToolResult>;
+using Part = std::variant<Text, Image, ToolCall, ToolResult, File, Foreign>;
 
 struct Message {
   Role role = Role::kUser;
@@ -75,7 +93,11 @@ Message text_message(Role role, std::string text);
 struct Tool {
   std::string name;
   std::string description;
-  json::object parameters;  // JSON Schema
+  json::object parameters;                    // JSON Schema
+  std::optional<bool> strict = std::nullopt;  // the arguments must fit the schema; unset: not said
+  /// OpenAI's kind of tool whose argument is free text. To whoever knows functions only it is one
+  /// with a string `input`, and that is what `parameters` says.
+  bool custom = false;
   bool operator==(const Tool&) const = default;
 };
 
@@ -203,5 +225,8 @@ std::chrono::milliseconds time_left(Deadline deadline);
 
 /// Every Text of every message, in order, separated by line feeds: what features are read from.
 std::string prompt_text(const ChatRequest& request);
+
+/// About how many tokens a backend reads: texts, tools, calls and their results, pictures.
+std::int64_t estimated_prompt_tokens(const ChatRequest& request);
 
 }  // namespace minimill::chat

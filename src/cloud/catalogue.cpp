@@ -35,6 +35,12 @@ CatalogueModel read_model(TomlReader table) {
     if (table.has(kBatchPriceFactor)) {
       price.batch_price_factor = table.number(kBatchPriceFactor, 1, 0, 1);
     }
+    if (table.has("cache_write")) {
+      price.cache_write_5m_usd_per_mtok = table.number("cache_write", 0, 0, kMaxUsdPerMtok);
+    }
+    if (table.has("cache_write_1h")) {
+      price.cache_write_1h_usd_per_mtok = table.number("cache_write_1h", 0, 0, kMaxUsdPerMtok);
+    }
     model.price = price;
   }
   table.finish();
@@ -91,6 +97,30 @@ void read_provider(TomlReader table, CatalogueProvider& provider) {
   table.finish();
 }
 
+/// In the place of the rule of its name, where there is one.
+void read_rule(TomlReader table, std::vector<DialectRule>& rules) {
+  DialectRule rule;
+  rule.name = table.required_string("name");
+  rule.provider = table.required_string("provider");
+  if (table.has("models")) rule.models = table.strings("models");
+  const std::string wants = table.required_string("wants");
+  if (const std::optional<protocol::Dialect> dialect = parse_wants(wants)) {
+    rule.wants = *dialect;
+  } else {
+    table.reject("wants", fmt::format("no rule '{}'", wants),
+                 "use max_completion_tokens, effort_none, one_system_message or nothing");
+  }
+  rule.source = table.string("source", "");
+  rule.read = table.string("read", "");
+  table.finish();
+  const auto known = std::ranges::find(rules, rule.name, &DialectRule::name);
+  if (known == rules.end()) {
+    rules.push_back(std::move(rule));
+  } else {
+    *known = std::move(rule);
+  }
+}
+
 }  // namespace
 
 std::string_view Catalogue::built_in_text() { return kBuiltIn; }
@@ -135,9 +165,15 @@ Result<> Catalogue::add(std::string_view text, std::string_view source) {
   if (merged.size() > kMaxProviders) {
     root.reject("provider", fmt::format("lists over {} providers", kMaxProviders), "");
   }
+  std::vector<DialectRule> rules = rules_;
+  for (TomlReader& table : root.tables("rule")) read_rule(std::move(table), rules);
+  if (rules.size() > kMaxRules) {
+    root.reject("rule", fmt::format("lists over {} rules", kMaxRules), "");
+  }
   root.finish();
   if (errors.first) return std::unexpected(std::move(*errors.first));
   providers_ = std::move(merged);
+  rules_ = std::move(rules);
   return {};
 }
 

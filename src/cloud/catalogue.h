@@ -1,8 +1,8 @@
 #pragma once
 
 // The cloud providers that are known by name: protocol, base URL, where the key is looked for, and
-// models with their list prices. Built in from providers.toml, which says what each key means;
-// users override it and add to it with a file of the same form.
+// models with their list prices. Built in from providers.toml and rules.toml, which say what each
+// key means; users override it and add to it with a file of the same form.
 //
 //   Catalogue catalogue = Catalogue::built_in();
 //   Result<> added = catalogue.add(text, "providers.toml");   // "providers.toml:12: provider.…"
@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "chat/chat_request.h"
+#include "cloud/dialect_rules.h"
 
 namespace minimill::cloud {
 
@@ -25,6 +26,10 @@ struct Price {
   double cached_input_usd_per_mtok = 0;
   double output_usd_per_mtok = 0;
   std::optional<double> batch_price_factor = {};  // of this model alone; nullopt: the provider's
+  /// Of tokens that the provider is to keep for so long. Unset: as Anthropic does it, 1.25 and 2
+  /// times the input's; others tell of no such tokens.
+  std::optional<double> cache_write_5m_usd_per_mtok = std::nullopt;
+  std::optional<double> cache_write_1h_usd_per_mtok = std::nullopt;
   bool operator==(const Price&) const = default;
 };
 
@@ -55,9 +60,10 @@ class Catalogue {
  public:
   static constexpr std::size_t kMaxProviders = 256;
   static constexpr std::size_t kMaxModels = 1024;  // each
+  static constexpr std::size_t kMaxRules = 1024;
 
   static const Catalogue& built_in();
-  /// The file that built_in() was made of, for users to edit a copy.
+  /// The files that built_in() was made of, in one, for users to edit a copy.
   static std::string_view built_in_text();
 
   /// Overrides what is listed and adds what is not; where it fails, nothing has changed. Errors
@@ -68,9 +74,12 @@ class Catalogue {
   /// The one that is at this address, whatever it is called here.
   const CatalogueProvider* find_by_url(std::string_view base_url) const;
   const std::vector<CatalogueProvider>& providers() const { return providers_; }
+  /// What providers want otherwise than their protocols say.
+  const std::vector<DialectRule>& rules() const { return rules_; }
 
  private:
   std::vector<CatalogueProvider> providers_;
+  std::vector<DialectRule> rules_;
 };
 
 }  // namespace minimill::cloud

@@ -101,5 +101,41 @@ TEST(Catalogue, ErrorsNameLineAndKeyAndChangeNothing) {
   EXPECT_EQ(catalogue.providers(), Catalogue::built_in().providers());
 }
 
+TEST(Catalogue, EveryRuleSaysWhereAndWhenItWasRead) {
+  ASSERT_FALSE(Catalogue::built_in().rules().empty());
+  for (const DialectRule& rule : Catalogue::built_in().rules()) {
+    EXPECT_TRUE(rule.source.starts_with("https://")) << rule.name;
+    EXPECT_FALSE(rule.read.empty()) << rule.name;
+  }
+}
+
+TEST(Catalogue, RulesAreForAProvidersModelsAndUsersReplaceThem) {
+  Catalogue catalogue = Catalogue::built_in();
+  const auto wants = [&catalogue](std::string_view provider, std::string_view model) {
+    return dialect_of(catalogue.rules(), provider, model);
+  };
+  EXPECT_TRUE(wants("openai", "gpt-5-mini").max_completion_tokens);
+  EXPECT_FALSE(wants("groq", "gpt-5-mini").max_completion_tokens);
+  EXPECT_TRUE(wants("openai", "gpt-5.1-2025-11-13").effort_none);
+  EXPECT_FALSE(wants("openai", "gpt-5.1-codex").effort_none);
+
+  const Result<> added = catalogue.add(R"([[rule]]
+name = "openai-limit"
+provider = "openai"
+wants = "nothing"
+
+[[rule]]
+name = "qwen"
+provider = "vllm"
+models = ["Qwen*"]
+wants = "one_system_message")",
+                                       "providers.toml");
+
+  ASSERT_TRUE(added) << added.error().to_string();
+  EXPECT_FALSE(wants("openai", "gpt-5-mini").max_completion_tokens);
+  EXPECT_TRUE(wants("vllm", "Qwen3.5-32B").one_system_message);
+  EXPECT_FALSE(catalogue.add("[[rule]]\nname = \"x\"\nprovider = \"y\"\nwants = \"z\"", "f"));
+}
+
 }  // namespace
 }  // namespace minimill::cloud

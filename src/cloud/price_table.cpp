@@ -65,7 +65,17 @@ std::optional<Price> PriceTable::find(std::string_view provider, std::string_vie
 double cost_usd(const Price& price, const chat::Usage& usage) {
   const std::int64_t cached = std::clamp<std::int64_t>(
       usage.cached_prompt_tokens, 0, std::max<std::int64_t>(0, usage.prompt_tokens));
-  return (static_cast<double>(usage.prompt_tokens - cached) * price.input_usd_per_mtok +
+  const std::int64_t rest = std::max<std::int64_t>(0, usage.prompt_tokens - cached);
+  const std::int64_t kept_1h = std::clamp<std::int64_t>(usage.cache_write_1h_tokens, 0, rest);
+  const std::int64_t kept_5m =
+      std::clamp<std::int64_t>(usage.cache_write_5m_tokens, 0, rest - kept_1h);
+  constexpr double kFor5m = 1.25;
+  constexpr double kFor1h = 2;
+  return (static_cast<double>(rest - kept_5m - kept_1h) * price.input_usd_per_mtok +
+          static_cast<double>(kept_5m) *
+              price.cache_write_5m_usd_per_mtok.value_or(kFor5m * price.input_usd_per_mtok) +
+          static_cast<double>(kept_1h) *
+              price.cache_write_1h_usd_per_mtok.value_or(kFor1h * price.input_usd_per_mtok) +
           static_cast<double>(cached) * price.cached_input_usd_per_mtok +
           static_cast<double>(usage.completion_tokens) * price.output_usd_per_mtok) /
          kTokensPerMtok;

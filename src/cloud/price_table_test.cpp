@@ -81,5 +81,16 @@ TEST(PriceTable, UsageThatContradictsItselfCostsNoLessThanNothing) {
   EXPECT_GE(cost_usd(price, {.prompt_tokens = 1, .cached_prompt_tokens = 1'000'000}), 0);
 }
 
+TEST(PriceTable, TokensWrittenToACacheCostMoreTheLongerTheyAreKept) {
+  Price price{.input_usd_per_mtok = 3, .cached_input_usd_per_mtok = 0.3, .output_usd_per_mtok = 15};
+  const chat::Usage hour{.prompt_tokens = 1'000'000, .cache_write_1h_tokens = 1'000'000};
+  const chat::Usage minutes{.prompt_tokens = 1'000'000, .cache_write_5m_tokens = 1'000'000};
+
+  EXPECT_DOUBLE_EQ(cost_usd(price, hour), 6);
+  EXPECT_DOUBLE_EQ(cost_usd(price, minutes), 3.75);
+  price.cache_write_1h_usd_per_mtok = 7;
+  EXPECT_DOUBLE_EQ(cost_usd(price, hour), 7);
+}
+
 }  // namespace
 }  // namespace minimill::cloud

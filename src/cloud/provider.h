@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "chat/chat_event.h"
 #include "chat/chat_request.h"
+#include "cloud/dialect_rules.h"
 #include "cloud/rate_limits.h"
 #include "http/client.h"
 #include "policy/privacy.h"
@@ -31,18 +32,20 @@ namespace asio = boost::asio;
 struct ProviderOptions {
   std::string name;  // "openai"
   chat::Protocol protocol = chat::Protocol::kOpenAi;
-  std::string base_url;               // "https://api.openai.com/v1", "https://api.anthropic.com"
-  std::string key;                    // empty: sent without
-  std::string key_env;                // where the key was looked for, for the error's hint
-  std::string key_header;             // the header that carries it; empty: the protocol's own
-  std::vector<std::string> models;    // the first is the default
-  bool batch_api = false;             // it has its protocol's batch API
-  std::optional<int> max_concurrent;  // requests at once; nullopt: as many as it takes
+  std::string base_url;                 // "https://api.openai.com/v1", "https://api.anthropic.com"
+  std::string key;                      // empty: sent without
+  std::string key_env;                  // where the key was looked for, for the error's hint
+  std::string key_header;               // the header that carries it; empty: the protocol's own
+  std::vector<std::string> models;      // the first is the default
+  bool batch_api = false;               // it has its protocol's batch API
+  std::optional<int> max_concurrent;    // requests at once; nullopt: as many as it takes
+  std::vector<DialectRule> rules = {};  // what this provider, or others, want
   int max_retries = 2;
   std::chrono::milliseconds first_backoff{500};
   std::chrono::milliseconds max_retry_wait{10'000};
   std::chrono::milliseconds connect_timeout{10'000};
   std::chrono::milliseconds idle_timeout{120'000};
+  std::chrono::milliseconds event_timeout{300'000};  // of a stream that only keeps alive
 };
 
 /// What a provider said beside its answer or error.
@@ -71,6 +74,10 @@ class Provider {
 
   const ProviderOptions& options() const { return options_; }
   bool serves(std::string_view model) const;
+  /// What it wants of requests for this model.
+  protocol::Dialect dialect(std::string_view model) const {
+    return dialect_of(options_.rules, options_.name, model);
+  }
 
  private:
   asio::awaitable<Result<std::string>> post(http::ClientRequest out);

@@ -178,6 +178,12 @@ cloud::Price read_price(TomlReader table) {
   price.input_usd_per_mtok = table.number("input", 0, 0, kMaxUsdPerMtok);
   price.cached_input_usd_per_mtok =
       table.number("cached_input", price.input_usd_per_mtok, 0, kMaxUsdPerMtok);
+  if (table.has("cache_write")) {
+    price.cache_write_5m_usd_per_mtok = table.number("cache_write", 0, 0, kMaxUsdPerMtok);
+  }
+  if (table.has("cache_write_1h")) {
+    price.cache_write_1h_usd_per_mtok = table.number("cache_write_1h", 0, 0, kMaxUsdPerMtok);
+  }
   price.output_usd_per_mtok = table.number("output", 0, 0, kMaxUsdPerMtok);
   table.finish();
   return price;
@@ -524,6 +530,8 @@ std::string to_toml(const Config& config) {
   for (const auto& [model, price] : config.prices) {
     line("[prices.{}]\ninput = {}\ncached_input = {}\noutput = {}\n", in_quotes(model),
          price.input_usd_per_mtok, price.cached_input_usd_per_mtok, price.output_usd_per_mtok);
+    if (const auto write = price.cache_write_5m_usd_per_mtok) line("cache_write = {}\n", *write);
+    if (const auto write = price.cache_write_1h_usd_per_mtok) line("cache_write_1h = {}\n", *write);
   }
   line("[lanes]");
   if (config.lanes.cloud_slots) line("cloud_slots = {}", *config.lanes.cloud_slots);

@@ -39,7 +39,8 @@ engine::LlamaServerPlaces llama_server_places(const DaemonOptions& options) {
 }
 
 cloud::ProviderOptions provider_options(const config::ProviderConfig& config,
-                                        const config::Environment& environment) {
+                                        const config::Environment& environment,
+                                        const cloud::Catalogue& catalogue) {
   cloud::ProviderOptions options;
   options.name = config.name;
   options.protocol = config.protocol;
@@ -50,6 +51,7 @@ cloud::ProviderOptions provider_options(const config::ProviderConfig& config,
   options.models = config.models;
   options.batch_api = config.batch_api;
   options.max_concurrent = config.max_concurrent;
+  options.rules = catalogue.rules();
   return options;
 }
 

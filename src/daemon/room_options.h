@@ -30,7 +30,8 @@ bool is_private(const config::Config& config);
 engine::ResidencyLimits residency_limits(const config::LocalConfig& local);
 engine::LlamaServerPlaces llama_server_places(const DaemonOptions& options);
 cloud::ProviderOptions provider_options(const config::ProviderConfig& config,
-                                        const config::Environment& environment);
+                                        const config::Environment& environment,
+                                        const cloud::Catalogue& catalogue);
 cloud::PoolOptions pool_options(const config::Config& config);
 serve::WatchOptions watch_options(const config::Config& config);
 serve::ShadowOptions shadow_options(const config::Config& config);

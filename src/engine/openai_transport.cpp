@@ -18,7 +18,6 @@ constexpr std::chrono::milliseconds kConnectTimeout{10'000};
 /// byte. An engine that dies closes the connection at once, so this only bounds one that hangs.
 constexpr std::chrono::milliseconds kIdleTimeout{600'000};
 constexpr std::size_t kMaxErrorBytes = 64 << 10;
-constexpr int kBadRequest = 400;
 constexpr int kServiceUnavailable = 503;
 
 std::unexpected<CallFailure> refused(Error error) {
@@ -42,32 +41,8 @@ std::unexpected<CallFailure> broke_off(const std::string& who) {
                            .retry_after = {}}});
 }
 
-/// llama-server's own error type for a prompt that is too long; it says both numbers.
-std::optional<Error> context_exceeded(const std::string& who, std::string_view body) {
-  const Result<json::object> object = parse_json_object(body);
-  if (!object) return std::nullopt;
-  const json::value* inner = object->if_contains("error");
-  if (inner == nullptr || !inner->is_object()) return std::nullopt;
-  Fields fields(inner->get_object());
-  if (fields.string_or("type", "") != "exceed_context_size_error") return std::nullopt;
-  const auto prompt = fields.optional_integer("n_prompt_tokens");
-  const auto context = fields.optional_integer("n_ctx");
-  if (!fields.ok() || !prompt || !context) return std::nullopt;
-  return Error{.code = ErrorCode::kTooLarge,
-               .message = fmt::format("the prompt's {} tokens do not fit {}'s context of {} tokens",
-                                      *prompt, who, *context),
-               .hint = "shorten it, or give the model a larger context",
-               .field = "messages",
-               .retry_after = {}};
-}
-
 std::unexpected<CallFailure> status_failure(const OpenAiServer& server, int status,
                                             std::string_view body, std::string_view retry_after) {
-  if (status == kBadRequest) {
-    if (std::optional<Error> error = context_exceeded(server.who, body)) {
-      return refused(std::move(*error));
-    }
-  }
   Error error =
       protocol::upstream_error(server.who, status, body, retry_after, unix_s(server.clock.wall()));
   return std::unexpected(CallFailure{

@@ -52,6 +52,11 @@ void SseReader::take_line(std::string_view line) {
   }
 }
 
+void SseReader::end() {
+  if (!line_.empty()) take_line(std::exchange(line_, {}));
+  take_line({});
+}
+
 std::optional<SseEvent> SseReader::next() {
   if (ready_.empty()) return std::nullopt;
   SseEvent event = std::move(ready_.front());

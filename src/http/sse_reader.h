@@ -8,7 +8,7 @@
 //
 // Any split of the bytes gives the same events. Lines end with LF, CR LF or CR. Comments, `id` and
 // `retry` are read over. An event is complete at its blank line; a stream that ends before it had
-// half an event: `pending()` is then true.
+// half an event: `pending()` is then true, and `end()` takes it for a whole one.
 
 #include <cstddef>
 #include <deque>
@@ -32,6 +32,8 @@ class SseReader {
 
   /// kTooLarge for an event over kMaxEventBytes; the reader is then unusable.
   Result<> feed(std::string_view bytes);
+  /// The bytes have ended: what was read of a last event without its blank line is one.
+  void end();
   std::optional<SseEvent> next();
   /// True while part of an event has been read.
   bool pending() const;

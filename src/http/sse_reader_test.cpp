@@ -62,5 +62,18 @@ TEST(SseReader, EventWithoutEndIsRefusedAtTheLimit) {
   EXPECT_EQ(fed.error().code, ErrorCode::kTooLarge);
 }
 
+TEST(SseReader, EndMakesAWholeEventOfOneWithoutItsBlankLine) {
+  for (const char* bytes : {"data: x", "data: x\n"}) {
+    SseReader reader;
+    ASSERT_TRUE(reader.feed(bytes).has_value());
+
+    reader.end();
+
+    const std::optional<SseEvent> event = reader.next();
+    ASSERT_TRUE(event.has_value()) << bytes;
+    EXPECT_EQ(event->data, "x");
+  }
+}
+
 }  // namespace
 }  // namespace minimill::http

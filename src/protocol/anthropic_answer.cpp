@@ -27,7 +27,7 @@ void read_block(const json::object& block, chat::AnswerParts& answer) {
 }  // namespace
 
 Result<chat::ChatAnswer> parse_answer(std::string body) {
-  const Result<json::object> parsed = parse_json_object(body);
+  const Result<json::object> parsed = parse_provider_object(body);
   if (!parsed) return garbage("a message", body);
   const json::array* content = array_in(*parsed, "content");
   if (content == nullptr) {

@@ -23,6 +23,7 @@ std::string_view type_of(ErrorCode code) {
       return "timeout_error";
     case ErrorCode::kInvalidArgument:
     case ErrorCode::kConflict:
+    case ErrorCode::kContextExceeded:
     case ErrorCode::kUnsupported:
       return "invalid_request_error";
     default:

@@ -39,15 +39,29 @@ void add_usage(const json::object& usage, chat::Usage& known) {
     // message_delta repeats the prompt's counts on newer API versions, as totals.
     known.prompt_tokens = *input + cached + written;
     known.cached_prompt_tokens = cached;
+    const json::object* kept = object_in(usage, "cache_creation");
+    // Told once, at the beginning of a stream; the end may repeat the sum alone.
+    const std::int64_t known_1h = known.cache_write_1h_tokens;
+    const std::int64_t for_1h =
+        kept == nullptr ? known_1h : tokens_in(*kept, "ephemeral_1h_input_tokens").value_or(0);
+    known.cache_write_1h_tokens = std::min(for_1h, written);
+    known.cache_write_5m_tokens = std::max<std::int64_t>(0, written - known.cache_write_1h_tokens);
   }
   if (const auto output = tokens_in(usage, "output_tokens")) known.completion_tokens = *output;
 }
 
 json::object usage_json(const chat::Usage& usage) {
-  return {
-      {"input_tokens", std::max<std::int64_t>(0, usage.prompt_tokens - usage.cached_prompt_tokens)},
-      {"cache_read_input_tokens", usage.cached_prompt_tokens},
-      {"output_tokens", usage.completion_tokens}};
+  const std::int64_t written = usage.cache_write_5m_tokens + usage.cache_write_1h_tokens;
+  const std::int64_t others = usage.prompt_tokens - usage.cached_prompt_tokens - written;
+  json::object told{{"input_tokens", std::max<std::int64_t>(0, others)},
+                    {"cache_read_input_tokens", usage.cached_prompt_tokens},
+                    {"output_tokens", usage.completion_tokens}};
+  if (written > 0) {
+    told["cache_creation_input_tokens"] = written;
+    told["cache_creation"] = {{"ephemeral_5m_input_tokens", usage.cache_write_5m_tokens},
+                              {"ephemeral_1h_input_tokens", usage.cache_write_1h_tokens}};
+  }
+  return told;
 }
 
 json::object input_json(const std::string& arguments) {

@@ -21,4 +21,10 @@ boost::json::object usage_json(const chat::Usage& usage);
 /// none is kept as the one field of an object: it is what the model said.
 boost::json::object input_json(const std::string& arguments);
 
+/// What Anthropic refuses to take for a text, or for a sequence to stop at.
+inline constexpr std::string_view kWhiteSpace = " \t\r\n";
+inline bool is_blank(std::string_view text) {
+  return text.find_first_not_of(kWhiteSpace) == std::string_view::npos;
+}
+
 }  // namespace minimill::protocol::anthropic

@@ -1,9 +1,12 @@
 #include <fmt/format.h>
 
+#include <optional>
 #include <utility>
 
 #include "base/json.h"
+#include "protocol/answer_fields.h"
 #include "protocol/anthropic.h"
+#include "protocol/function_tools.h"
 #include "protocol/request_limits.h"
 #include "protocol/utf8.h"
 
@@ -19,8 +22,7 @@ std::unexpected<Error> fail_object(const std::string& path) {
   return fail_field(path, fmt::format("'{}' must be an object", path));
 }
 
-/// A string, or the text of a list of blocks. Blocks of other kinds (a tool's screenshot, say) are
-/// Anthropic's own and live on in the body.
+/// A string, or the text of a list of blocks.
 Result<std::string> parse_text_blocks(const json::value& value, const std::string& path) {
   if (value.is_string()) return std::string(value.get_string());
   const json::array* blocks = value.if_array();
@@ -44,7 +46,8 @@ Result<std::string> parse_text_blocks(const json::value& value, const std::strin
   return text;
 }
 
-Result<chat::Image> parse_image(Fields& fields) {
+/// A picture's or document's URL; nullopt for a source that is Anthropic's own (its files, say).
+Result<std::optional<std::string>> parse_source(Fields& fields) {
   const json::object* source = fields.optional_object("source");
   if (source == nullptr) {
     fields.reject("source", "is required");
@@ -52,17 +55,75 @@ Result<chat::Image> parse_image(Fields& fields) {
   }
   Fields inner(*source, fields.path("source."));
   const std::string type = inner.required_string("type");
-  chat::Image image;
+  std::optional<std::string> url;
   if (type == "base64") {
     const std::string media = inner.required_string("media_type");
-    image.url = fmt::format("data:{};base64,{}", media, inner.required_string("data"));
+    url = fmt::format("data:{};base64,{}", media, inner.required_string("data"));
   } else if (type == "url") {
-    image.url = inner.required_string("url");
-  } else {
-    inner.reject("type", "is no source minimill knows", "use base64 or url");
+    url = inner.required_string("url");
   }
   if (!inner.ok()) return std::unexpected(std::move(inner).error());
-  return image;
+  return url;
+}
+
+/// A document of plain text is that text, under its title.
+std::optional<chat::Text> parse_plain_document(const json::object& block) {
+  const json::object* source = object_in(block, "source");
+  if (source == nullptr || text_in(*source, "type") != "text") return std::nullopt;
+  std::string text(text_in(block, "title"));
+  if (!text.empty()) text += "\n\n";
+  text += text_in(*source, "data");
+  return chat::Text{std::move(text)};
+}
+
+chat::Foreign foreign(const json::object& block, const std::string& path) {
+  return {.protocol = chat::Protocol::kAnthropic, .at = path, .block = block};
+}
+
+/// What says something: text, a picture, a document, or a block that is Anthropic's own.
+Result<chat::Part> parse_content_block(Fields& fields, const json::object& block,
+                                       std::string_view type, const std::string& path) {
+  if (type == "text") {
+    chat::Text text{fields.required_string("text")};
+    if (!fields.ok()) return std::unexpected(std::move(fields).error());
+    return text;
+  }
+  if (type != "image" && type != "document") return foreign(block, path);
+  if (std::optional<chat::Text> text = parse_plain_document(block)) return std::move(*text);
+  Result<std::optional<std::string>> url = parse_source(fields);
+  if (!url) return std::unexpected(std::move(url.error()));
+  if (!*url) return foreign(block, path);
+  if (type == "image") return chat::Image{std::move(**url)};
+  return chat::File{.name = std::string(text_in(block, "title")), .url = std::move(**url)};
+}
+
+/// Appends the blocks of a tool's result.
+Result<> parse_result_content(const json::value& content, const std::string& path,
+                              chat::ToolResult& result) {
+  if (content.is_string()) {
+    result.text = content.get_string();
+    return {};
+  }
+  const json::array* blocks = content.if_array();
+  if (blocks == nullptr || blocks->size() > kMaxParts) {
+    return fail_field(path,
+                      fmt::format("'{}' must be a string or at most {} blocks", path, kMaxParts));
+  }
+  Message read;
+  for (std::size_t i = 0; i < blocks->size(); ++i) {
+    const std::string at = fmt::format("{}[{}]", path, i);
+    const json::object* block = (*blocks)[i].if_object();
+    if (block == nullptr) return fail_object(at);
+    Fields fields(*block, at + ".");
+    const std::string type = fields.required_string("type");
+    if (!fields.ok()) return std::unexpected(std::move(fields).error());
+    Result<chat::Part> part = parse_content_block(fields, *block, type, at);
+    if (!part) return std::unexpected(std::move(part.error()));
+    read.parts.push_back(std::move(*part));
+  }
+  result.text = read.text();
+  move_shown(read.parts, result);
+  return {};
 }
 
 chat::ToolCall parse_tool_use(Fields& fields) {
@@ -76,9 +137,8 @@ Result<chat::ToolResult> parse_tool_result(Fields& fields) {
   chat::ToolResult result{.call_id = fields.required_string("tool_use_id"), .text = {}};
   if (!fields.ok()) return std::unexpected(std::move(fields).error());
   if (const json::value* content = fields.find("content")) {
-    Result<std::string> text = parse_text_blocks(*content, fields.path("content"));
-    if (!text) return std::unexpected(std::move(text.error()));
-    result.text = std::move(*text);
+    Result<> read = parse_result_content(*content, fields.path("content"), result);
+    if (!read) return std::unexpected(std::move(read.error()));
   }
   return result;
 }
@@ -88,23 +148,18 @@ Result<> parse_block(const json::value& value, const std::string& path, Message&
   if (block == nullptr) return fail_object(path);
   Fields fields(*block, path + ".");
   const std::string type = fields.required_string("type");
-  if (type == "text") {
-    message.parts.emplace_back(chat::Text{fields.required_string("text")});
-  } else if (type == "image") {
-    Result<chat::Image> image = parse_image(fields);
-    if (!image) return std::unexpected(std::move(image.error()));
-    message.parts.emplace_back(std::move(*image));
-  } else if (type == "tool_use") {
+  if (!fields.ok()) return std::unexpected(std::move(fields).error());
+  if (type == "tool_use") {
     message.parts.emplace_back(parse_tool_use(fields));
   } else if (type == "tool_result") {
     Result<chat::ToolResult> result = parse_tool_result(fields);
     if (!result) return std::unexpected(std::move(result.error()));
     message.parts.emplace_back(std::move(*result));
   } else if (type != "thinking" && type != "redacted_thinking") {
-    // Thinking is Anthropic's own and lives on in the body.
-    fields.reject("type",
-                  fmt::format("'{}' is no kind of block minimill knows", utf8_prefix(type, 40)),
-                  "use text, image, tool_use, tool_result or thinking");
+    // Thinking is bound to the turn it was thought in, and lives on in the body.
+    Result<chat::Part> part = parse_content_block(fields, *block, type, path);
+    if (!part) return std::unexpected(std::move(part.error()));
+    message.parts.push_back(std::move(*part));
   }
   if (!fields.ok()) return std::unexpected(std::move(fields).error());
   return {};
@@ -165,6 +220,7 @@ Result<> parse_tools(const json::array& tools, RequestDraft& request) {
     if (const json::object* schema = fields.optional_object("input_schema")) {
       parsed.parameters = *schema;
     }
+    if (fields.find("strict") != nullptr) parsed.strict = fields.bool_or("strict", false);
     if (!fields.ok()) return std::unexpected(std::move(fields).error());
     request.tools.push_back(std::move(parsed));
   }

@@ -1,10 +1,13 @@
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
+#include <variant>
 
 #include "base/json.h"
 #include "protocol/anthropic.h"
 #include "protocol/anthropic_fields.h"
+#include "protocol/files.h"
 #include "protocol/passthrough.h"
 
 namespace minimill::protocol::anthropic {
@@ -15,7 +18,6 @@ using chat::Message;
 using chat::RequestParts;
 using chat::Role;
 
-constexpr std::string_view kWhiteSpace = " \t\r\n";
 constexpr std::string_view kJsonOnly =
     "Answer with one JSON object and nothing else: no prose, no code fence.";
 
@@ -24,19 +26,28 @@ std::string_view role_name(Role role) {
   return role == Role::kAssistant ? "assistant" : "user";
 }
 
-json::object image_json(const chat::Image& image) {
-  constexpr std::string_view kData = "data:";
-  constexpr std::string_view kBase64 = ";base64,";
-  const std::size_t mark = image.url.find(kBase64);
-  if (!image.url.starts_with(kData) || mark == std::string::npos) {
-    return {{"type", "image"}, {"source", {{"type", "url"}, {"url", image.url}}}};
-  }
-  return {{"type", "image"},
-          {"source",
-           {{"type", "base64"},
-            {"media_type", image.url.substr(kData.size(), mark - kData.size())},
-            {"data", image.url.substr(mark + kBase64.size())}}}};
+json::object source_json(const std::string& url) {
+  const std::optional<Base64Data> data = base64_data(url);
+  if (!data) return {{"type", "url"}, {"url", url}};
+  return {{"type", "base64"}, {"media_type", data->media_type}, {"data", data->data}};
 }
+
+json::object block_json(const chat::Image& image) {
+  return {{"type", "image"}, {"source", source_json(image.url)}};
+}
+
+json::object block_json(const chat::File& file) {
+  json::object block{{"type", "document"}, {"source", source_json(file.url)}};
+  if (!file.name.empty()) block["title"] = file.name;
+  return block;
+}
+
+/// Another protocol's has been refused or named before anything is written.
+json::object block_json(const chat::Foreign& foreign) {
+  return foreign.protocol == chat::Protocol::kAnthropic ? foreign.block : json::object();
+}
+
+json::object block_json(const chat::Text& text) { return {{"type", "text"}, {"text", text.text}}; }
 
 /// Others' ids may have any character; Anthropic's are of letters, digits, "_" and "-".
 std::string id_of(std::string id) {
@@ -48,24 +59,27 @@ std::string id_of(std::string id) {
   return id;
 }
 
-json::object block_json(const chat::Part& part) {
-  if (const auto* image = std::get_if<chat::Image>(&part)) return image_json(*image);
-  if (const auto* call = std::get_if<chat::ToolCall>(&part)) {
-    return {{"type", "tool_use"},
-            {"id", id_of(call->id)},
-            {"name", call->name},
-            {"input", input_json(call->arguments)}};
-  }
-  if (const auto* result = std::get_if<chat::ToolResult>(&part)) {
-    return {{"type", "tool_result"},
-            {"tool_use_id", id_of(result->call_id)},
-            {"content", result->text}};
-  }
-  return {{"type", "text"}, {"text", std::get<chat::Text>(part).text}};
+json::object block_json(const chat::ToolCall& call) {
+  return {{"type", "tool_use"},
+          {"id", id_of(call.id)},
+          {"name", call.name},
+          {"input", input_json(call.arguments)}};
 }
 
-bool is_blank(std::string_view text) {
-  return text.find_first_not_of(kWhiteSpace) == std::string_view::npos;
+json::object block_json(const chat::ToolResult& result) {
+  json::object block{{"type", "tool_result"}, {"tool_use_id", id_of(result.call_id)}};
+  if (result.shown.empty()) {
+    block["content"] = result.text;
+    return block;
+  }
+  json::array content;
+  if (!is_blank(result.text)) content.push_back(block_json(chat::Text{result.text}));
+  for (const chat::ToolResult::Shown& each : result.shown) {
+    json::object shown = std::visit([](const auto& part) { return block_json(part); }, each);
+    if (!shown.empty()) content.push_back(std::move(shown));
+  }
+  block["content"] = std::move(content);
+  return block;
 }
 
 json::array blocks_json(const Message& message) {
@@ -73,7 +87,8 @@ json::array blocks_json(const Message& message) {
   for (const chat::Part& part : message.parts) {
     const auto* text = std::get_if<chat::Text>(&part);
     if (text != nullptr && is_blank(text->text)) continue;  // refused
-    blocks.push_back(block_json(part));
+    json::object block = std::visit([](const auto& each) { return block_json(each); }, part);
+    if (!block.empty()) blocks.push_back(std::move(block));
   }
   return blocks;
 }
@@ -182,10 +197,11 @@ void write_sampling(const RequestParts& parts, From from, json::object& body) {
   const bool emulated = from == From::kOthers && free_choice && !goes_on_after_tools(parts);
   const std::int64_t budget = emulated ? thinking_budget(parts.reasoning_effort) : 0;
   body["max_tokens"] = answer + budget;
-  if (!sampling.stop.empty()) {
-    json::array stops(sampling.stop.begin(), sampling.stop.end());
-    body["stop_sequences"] = std::move(stops);
+  json::array stops;
+  for (const std::string& stop : sampling.stop) {
+    if (from == From::kAnthropic || !is_blank(stop)) stops.emplace_back(stop);
   }
+  if (!stops.empty()) body["stop_sequences"] = std::move(stops);
   if (budget > 0) {  // which excludes the rest
     body["thinking"] = {{"type", "enabled"}, {"budget_tokens", budget}};
     return;

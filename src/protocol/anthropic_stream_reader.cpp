@@ -28,7 +28,8 @@ Error broken_off(const json::object& data) {
 
 Result<> StreamReader::read(std::string_view event, std::string_view data,
                             std::vector<chat::ChatEvent>& events) {
-  const Result<json::object> parsed = parse_json_object(data);
+  if (data.find_first_not_of(kWhiteSpace) == std::string_view::npos) return {};
+  const Result<json::object> parsed = parse_provider_object(data);
   if (!parsed) return garbage("a message event", data);
   const std::string_view type = text_in(*parsed, "type");
   if (type == "error" || event == "error") return std::unexpected(broken_off(*parsed));

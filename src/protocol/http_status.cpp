@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "base/json.h"
+#include "protocol/context_error.h"
 #include "protocol/upstream_text.h"
 
 namespace minimill::protocol {
@@ -71,6 +72,7 @@ int http_status(const Error& error) {
 int http_status(ErrorCode code) {
   switch (code) {
     case ErrorCode::kInvalidArgument:
+    case ErrorCode::kContextExceeded:
       return 400;
     case ErrorCode::kUnauthorized:
       return 401;
@@ -104,6 +106,11 @@ int http_status(ErrorCode code) {
 
 Error upstream_error(std::string_view who, int status, std::string_view body,
                      std::string_view retry_after, std::int64_t now_unix_s) {
+  constexpr int kBadRequest = 400;
+  constexpr int kContentTooLarge = 413;
+  if (status == kBadRequest || status == kContentTooLarge) {
+    if (std::optional<Error> too_long = context_error_in(body)) return std::move(*too_long);
+  }
   Error error;
   error.code = code_of(status);
   const std::string said = said_in(body);

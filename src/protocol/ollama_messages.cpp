@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "protocol/function_tools.h"
 #include "protocol/request_limits.h"
 #include "protocol/utf8.h"
 
@@ -167,7 +168,8 @@ Result<Message> parse_message(const json::value& value, const std::string& path,
   if (message.role == Role::kTool) {
     Result<chat::ToolResult> result = parse_tool_result(fields, ids);
     if (!result) return std::unexpected(std::move(result.error()));
-    message.parts.emplace_back(std::move(*result));
+    move_shown(message.parts, *result);
+    message.parts = {std::move(*result)};
   } else if (std::string text = fields.string_or("content", ""); !text.empty()) {
     message.parts.emplace_back(chat::Text{std::move(text)});
   }
@@ -188,8 +190,8 @@ Result<> parse_images(const json::array& images, const std::string& path, Messag
     return fail_field(path, fmt::format("'{}' has more than {} entries", path, kMaxParts));
   }
   // Elsewhere no protocol can carry them: they would be lost on the way to another backend.
-  if (!images.empty() && message.role != Role::kUser && message.role != Role::kAssistant) {
-    return fail_field(path, fmt::format("'{}' belongs to a user's or assistant's message", path));
+  if (!images.empty() && message.role == Role::kSystem) {
+    return fail_field(path, fmt::format("'{}' belongs to no system message", path));
   }
   for (std::size_t i = 0; i < images.size(); ++i) {
     const std::string at = fmt::format("{}[{}]", path, i);

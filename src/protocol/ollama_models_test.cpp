@@ -126,7 +126,7 @@ TEST(OllamaModels, PullsTellHowFarTheyAre) {
 }
 
 TEST(OllamaModels, TheVersionIsOneField) {
-  EXPECT_EQ(ollama::write_version("0.12.0"), R"({"version":"0.12.0"})");
+  EXPECT_EQ(ollama::write_version("0.13.4"), R"({"version":"0.13.4"})");
 }
 
 }  // namespace

@@ -115,7 +115,7 @@ TEST(OllamaRequest, EveryWrongFieldIsNamed) {
       {with(R"("top_logprobs":21)"), "top_logprobs"},
       {with(R"("tools":{})"), "tools"},
       {with(R"("tools":[1])"), "tools[0]"},
-      {with(R"("tools":[{"type":"custom"}])"), "tools[0].type"},
+      {with(R"("tools":[{"type":"custom"}])"), "tools[0].custom"},
       {with(R"("tools":[{"function":{"name":"f","parameters":1}}])"),
        "tools[0].function.parameters"},
       {with(R"("options":[])"), "options"},

@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "chat/chat_event.h"
 #include "chat/chat_request.h"
+#include "protocol/dialect.h"
 #include "protocol/target.h"
 
 namespace minimill::protocol::openai {
@@ -29,9 +30,11 @@ Result<chat::ChatRequest> parse_chat_request(std::string_view body);
 /// arrived in this protocol keeps every field it came with; only model, stream and stream_options
 /// are replaced. One that was edited, is from another protocol, or made by minimill, is written
 /// from its parts. llama-server (`target`) answers once, knows one name for the limit of tokens,
-/// and takes sampling that OpenAI does not have.
+/// and takes sampling that OpenAI does not have. Its templates may be strict about system messages,
+/// so it gets one, at the beginning. `dialect` says what else a provider wants.
 std::string write_chat_request(const chat::ChatRequest& request, std::string_view model,
-                               bool stream, Target target = Target::kOpenAi);
+                               bool stream, Target target = Target::kOpenAi,
+                               const Dialect& dialect = {});
 
 /// A whole chat.completion object. Anything else is kUpstream.
 Result<chat::ChatAnswer> parse_answer(std::string body);
@@ -70,7 +73,8 @@ class StreamWriter {
 class StreamReader {
  public:
   /// Appends to `events`, in chat_event.h's order: what comes after Finish is only the UsageReport.
-  /// kUpstream for anything that is not a chunk, for a tool call's impossible index, and for an
+  /// Empty data and chunks without choices are read over; a call without an id gets one.
+  /// kUpstream for anything that is no JSON object, for a tool call's impossible index, and for an
   /// error object inside the stream (with its message).
   Result<> read(std::string_view data, std::vector<chat::ChatEvent>& events);
   /// True after "[DONE]".
@@ -78,8 +82,10 @@ class StreamReader {
   const std::string& model() const { return model_; }
 
  private:
-  Result<> read_choice(const boost::json::object& choice, std::vector<chat::ChatEvent>& events);
-  Result<> read_tool_calls(const boost::json::array& calls, std::vector<chat::ChatEvent>& events);
+  Result<> read_choice(const boost::json::object& choice, std::string_view data,
+                       std::vector<chat::ChatEvent>& events);
+  Result<> read_tool_calls(const boost::json::array& calls, std::string_view data,
+                           std::vector<chat::ChatEvent>& events);
   std::optional<std::int64_t> call_at(std::int64_t index, std::string_view id);
 
   /// A call as the backend numbers it. Some give several calls the same number.

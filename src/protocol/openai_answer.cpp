@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "protocol/answer_fields.h"
+#include "protocol/function_tools.h"
 #include "protocol/openai.h"
 #include "protocol/openai_fields.h"
 #include "protocol/upstream_text.h"
@@ -18,6 +19,13 @@ Result<> read_tool_calls(const json::array& calls, chat::AnswerParts& answer) {
   for (const json::value& each : calls) {
     const json::object* call = each.if_object();
     const json::object* function = call == nullptr ? nullptr : object_in(*call, "function");
+    const json::object* custom = call == nullptr ? nullptr : object_in(*call, "custom");
+    if (custom != nullptr) {
+      answer.tool_calls.push_back({.id = std::string(text_in(*call, "id")),
+                                   .name = std::string(text_in(*custom, "name")),
+                                   .arguments = free_text_arguments(text_in(*custom, "input"))});
+      continue;
+    }
     if (function == nullptr) {
       return fail(ErrorCode::kUpstream, "an answer with a tool call that names no function");
     }
@@ -65,7 +73,7 @@ json::object model_object(const ModelEntry& model) {
 }  // namespace
 
 Result<chat::ChatAnswer> parse_answer(std::string body) {
-  const Result<json::object> parsed = parse_json_object(body);
+  const Result<json::object> parsed = parse_provider_object(body);
   if (!parsed) return garbage("a chat completion", body);
   const json::object* choice = first_choice(*parsed);
   if (choice == nullptr) {
@@ -83,6 +91,10 @@ Result<chat::ChatAnswer> parse_answer(std::string body) {
   if (const json::array* calls = array_in(message, "tool_calls")) {
     Result<> read = read_tool_calls(*calls, answer);
     if (!read) return std::unexpected(std::move(read.error()));
+    for (std::size_t i = 0; i < answer.tool_calls.size(); ++i) {
+      std::string& id = answer.tool_calls[i].id;
+      if (id.empty()) id = made_call_id(body, i);
+    }
   }
   answer.logprobs = logprobs_in(*choice);
   answer.finish = finish_reason(text_in(*choice, "finish_reason"), !answer.tool_calls.empty());

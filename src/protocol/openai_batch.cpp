@@ -86,11 +86,11 @@ Result<chat::ChatAnswer> read_response(const json::object& response) {
 }  // namespace
 
 void append_batch_line(std::string_view custom_id, const chat::ChatRequest& request,
-                       std::string_view model, std::string& out) {
+                       std::string_view model, const Dialect& dialect, std::string& out) {
   out += R"({"custom_id":)";
   append_json_string(out, custom_id);
   out += R"(,"method":"POST","url":"/v1/chat/completions","body":)";
-  out += write_chat_request(request, model, false);
+  out += write_chat_request(request, model, false, Target::kOpenAi, dialect);
   out += "}\n";
 }
 

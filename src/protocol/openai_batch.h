@@ -9,12 +9,13 @@
 #include "base/error.h"
 #include "chat/chat_request.h"
 #include "protocol/batch.h"
+#include "protocol/dialect.h"
 
 namespace minimill::protocol::openai {
 
 /// Appends the line of an input file that asks for one chat completion.
 void append_batch_line(std::string_view custom_id, const chat::ChatRequest& request,
-                       std::string_view model, std::string& out);
+                       std::string_view model, const Dialect& dialect, std::string& out);
 
 /// The body of POST /files, as multipart/form-data. `boundary` must not occur in `lines`.
 std::string write_batch_upload(std::string_view lines, std::string_view boundary);

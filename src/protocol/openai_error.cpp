@@ -18,6 +18,7 @@ std::string_view type_of(ErrorCode code) {
     case ErrorCode::kNotFound:
     case ErrorCode::kConflict:
     case ErrorCode::kTooLarge:
+    case ErrorCode::kContextExceeded:
     case ErrorCode::kUnsupported:
       return "invalid_request_error";
     default:

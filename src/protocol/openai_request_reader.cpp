@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "base/json.h"
+#include "protocol/answer_fields.h"
+#include "protocol/files.h"
 #include "protocol/function_tools.h"
 #include "protocol/openai.h"
 #include "protocol/request_limits.h"
@@ -29,16 +31,25 @@ std::optional<Role> role_named(std::string_view text) {
   return std::nullopt;
 }
 
-Result<chat::Image> parse_image(Fields& fields) {
+Result<chat::Part> parse_image(Fields& fields) {
   const json::object* image = fields.optional_object("image_url");
   if (image == nullptr) {
     fields.reject("image_url", "is required");
     return std::unexpected(std::move(fields).error());
   }
   Fields inner(*image, fields.path("image_url."));
-  chat::Image part{inner.required_string("url")};
+  std::string url = inner.required_string("url");
   if (!inner.ok()) return std::unexpected(std::move(inner).error());
-  return part;
+  return picture_or_document<chat::Part>(std::move(url));
+}
+
+/// A file by its bytes; one by the id that a provider gave it is that provider's own.
+std::optional<chat::Part> parse_file(const json::object& part) {
+  const json::object* file = object_in(part, "file");
+  if (file == nullptr) return std::nullopt;
+  const std::string_view data = text_in(*file, "file_data");
+  if (!data.starts_with("data:")) return std::nullopt;
+  return chat::File{.name = std::string(text_in(*file, "filename")), .url = std::string(data)};
 }
 
 Result<chat::Part> parse_part(const json::value& value, const std::string& path, Role role) {
@@ -46,19 +57,17 @@ Result<chat::Part> parse_part(const json::value& value, const std::string& path,
   if (object == nullptr) return fail_object(path);
   Fields fields(*object, path + ".");
   const std::string type = fields.required_string("type");
-  if (fields.ok() && type == "text") {
-    chat::Text text{fields.required_string("text")};
-    if (fields.ok()) return text;
-  } else if (fields.ok() && type == "image_url") {
-    // Elsewhere no protocol can carry it: it would be lost on the way to a backend of another one.
-    if (role == Role::kUser || role == Role::kAssistant) return parse_image(fields);
-    fields.reject("type", "cannot be image_url in a message of this role", "use text");
-  } else {
-    fields.reject("type",
-                  fmt::format("'{}' is no kind of content minimill knows", utf8_prefix(type, 40)),
-                  "use text or image_url");
+  std::optional<chat::Text> text;
+  if (type == "text") text.emplace(fields.required_string("text"));
+  if (type == "refusal") text.emplace(fields.required_string("refusal"));
+  if (!fields.ok()) return std::unexpected(std::move(fields).error());
+  if (text) return std::move(*text);
+  if (role != Role::kSystem) {  // where nobody else has anything but words
+    if (type == "image_url") return parse_image(fields);
+    std::optional<chat::Part> file = type == "file" ? parse_file(*object) : std::nullopt;
+    if (file) return std::move(*file);
   }
-  return std::unexpected(std::move(fields).error());
+  return chat::Foreign{.protocol = chat::Protocol::kOpenAi, .at = path, .block = *object};
 }
 
 Result<> parse_content(const json::value* content, const std::string& path, Message& message) {
@@ -89,6 +98,13 @@ Result<chat::ToolCall> parse_tool_call(const json::value& value, const std::stri
   Fields fields(*call, path + ".");
   chat::ToolCall part;
   part.id = fields.required_string("id");
+  if (const json::object* custom = fields.optional_object("custom")) {
+    Fields inner(*custom, path + ".custom.");
+    part.name = inner.required_string("name");
+    part.arguments = free_text_arguments(inner.string_or("input", ""));
+    if (!inner.ok()) return std::unexpected(std::move(inner).error());
+    return part;
+  }
   const json::object* function = fields.optional_object("function");
   if (function == nullptr) fields.reject("function", "is required");
   if (!fields.ok()) return std::unexpected(std::move(fields).error());
@@ -134,6 +150,7 @@ Result<Message> parse_message(const json::value& value, const std::string& path)
   if (message.role == Role::kTool) {
     chat::ToolResult result{.call_id = fields.required_string("tool_call_id"),
                             .text = message.text()};
+    move_shown(message.parts, result);
     message.parts = {std::move(result)};
   }
   if (const json::array* calls = fields.optional_array("tool_calls")) {
@@ -156,10 +173,16 @@ Result<> parse_messages(const json::array& messages, RequestDraft& request) {
 
 Result<> parse_named_tool(const json::object& choice, RequestDraft& request) {
   Fields fields(choice, "tool_choice.");
-  const json::object* function = fields.optional_object("function");
-  if (function == nullptr) fields.reject("function", "is required");
+  const std::string type = fields.string_or("type", "function");
+  if (fields.ok() && type == "allowed_tools") {
+    const json::object* allowed = fields.optional_object("allowed_tools");
+    return allow_tools(allowed == nullptr ? choice : *allowed, request);
+  }
+  const std::string_view key = type == "custom" ? "custom" : "function";
+  const json::object* function = fields.optional_object(key);
+  if (function == nullptr) fields.reject(key, "is required");
   if (!fields.ok()) return std::unexpected(std::move(fields).error());
-  Fields inner(*function, "tool_choice.function.");
+  Fields inner(*function, fmt::format("tool_choice.{}.", key));
   request.tool_choice = chat::ToolChoice::kNamed;
   request.tool_name = inner.required_string("name");
   if (!inner.ok()) return std::unexpected(std::move(inner).error());

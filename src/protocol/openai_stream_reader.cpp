@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/json.h"
@@ -46,24 +47,27 @@ Error broken_off(const json::value& error, const json::object& chunk) {
 }  // namespace
 
 Result<> StreamReader::read(std::string_view data, std::vector<chat::ChatEvent>& events) {
+  constexpr std::string_view kBlanks = " \t\r\n";
+  const std::size_t first = std::min(data.find_first_not_of(kBlanks), data.size());
+  data = data.substr(first, data.find_last_not_of(kBlanks) + 1 - first);
+  if (data.empty()) return {};  // to keep the connection open
   if (data == "[DONE]") {
     done_ = true;
     return {};
   }
-  const Result<json::object> chunk = parse_json_object(data);
+  const Result<json::object> chunk = parse_provider_object(data);
   if (!chunk) return garbage("a chat completion chunk", data);
   if (const json::value* error = chunk->if_contains("error"); error && !error->is_null()) {
     return std::unexpected(broken_off(*error, *chunk));
   }
   const json::array* choices = array_in(*chunk, "choices");
   const json::object* usage = object_in(*chunk, "usage");
-  if (choices == nullptr && usage == nullptr) return garbage("a chat completion chunk", data);
   if (const std::string_view model = text_in(*chunk, "model"); !model.empty()) model_ = model;
   if (choices != nullptr) {
     for (const json::value& each : *choices) {
       const json::object* choice = each.if_object();
       if (choice == nullptr) return garbage("a chat completion chunk", data);
-      if (Result<> read = read_choice(*choice, events); !read) return read;
+      if (Result<> read = read_choice(*choice, data, events); !read) return read;
     }
   }
   if (usage != nullptr) usage_ = usage_of(*usage);
@@ -89,7 +93,7 @@ std::optional<std::int64_t> StreamReader::call_at(std::int64_t index, std::strin
   return static_cast<std::int64_t>(calls_.size() - 1);
 }
 
-Result<> StreamReader::read_tool_calls(const json::array& calls,
+Result<> StreamReader::read_tool_calls(const json::array& calls, std::string_view data,
                                        std::vector<chat::ChatEvent>& events) {
   for (std::size_t i = 0; i < calls.size(); ++i) {
     const json::object* call = calls[i].if_object();
@@ -106,6 +110,14 @@ Result<> StreamReader::read_tool_calls(const json::array& calls,
     if (const json::object* function = object_in(*call, "function")) {
       piece.name = text_in(*function, "name");
       piece.arguments = arguments_in(*function, "arguments");
+    } else if (const json::object* custom = object_in(*call, "custom")) {
+      piece.name = text_in(*custom, "name");
+      piece.arguments = text_in(*custom, "input");
+    }
+    // Nothing could answer a call that has no id.
+    if (piece.id.empty() && !piece.name.empty() && calls_[*index].id.empty()) {
+      piece.id = made_call_id(data, calls_.size());
+      calls_[*index].id = piece.id;
     }
     events.emplace_back(std::move(piece));
   }
@@ -113,13 +125,13 @@ Result<> StreamReader::read_tool_calls(const json::array& calls,
 }
 
 /// One answer was asked for: what belongs to another, or comes after its end, is read over.
-Result<> StreamReader::read_choice(const json::object& choice,
+Result<> StreamReader::read_choice(const json::object& choice, std::string_view data,
                                    std::vector<chat::ChatEvent>& events) {
   if (finished_ || !is_first(choice)) return {};
   if (const json::object* delta = object_in(choice, "delta")) {
     read_words(*delta, logprobs_in(choice), events);
     if (const json::array* calls = array_in(*delta, "tool_calls")) {
-      if (Result<> read = read_tool_calls(*calls, events); !read) return read;
+      if (Result<> read = read_tool_calls(*calls, data, events); !read) return read;
     }
   }
   if (const std::string_view finish = text_in(choice, "finish_reason"); !finish.empty()) {

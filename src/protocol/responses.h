@@ -24,12 +24,22 @@
 
 namespace minimill::protocol::responses {
 
+/// A summary in place of an answer: Codex asks for one when its context is full.
+enum class Summary {
+  kNone,
+  kItem,    // the input ends with a compaction_trigger: the response's one item is a compaction
+  kObject,  // POST /v1/responses/compact: what the user said, and the compaction
+};
+
 struct ResponsesRequest {
   /// The instructions, if any, as the first message, then the input's items as messages.
   chat::ChatRequest chat;
   bool has_instructions = false;     // chat.messages()[0] is they
   std::string previous_response_id;  // empty: a conversation begins
   bool store = true;
+  Summary summary = Summary::kNone;
+  std::vector<std::string> custom_tools =
+      {};                          // by name: calls of them are written as they have to be
   boost::json::array input_items;  // as they are stored and shown; see normalised()
   /// The fields of the response that repeat the request: instructions, tools, metadata, … with
   /// what stands for those it leaves out.
@@ -38,8 +48,14 @@ struct ResponsesRequest {
 
 /// The body of POST /v1/responses. What OpenAI alone can do (its tools, files, prompts and
 /// conversations, work in the background) is kUnsupported, naming the field; what is done otherwise
-/// than asked is noted in chat.emulated. Unknown fields stay in chat.original().
+/// than asked is noted in chat.emulated. Tools that OpenAI runs itself are left out, and named by
+/// fit_request; a custom tool is a function of one string. Unknown fields stay in chat.original().
 Result<ResponsesRequest> parse_responses_request(std::string_view body);
+/// The body of POST /v1/responses/compact.
+Result<ResponsesRequest> parse_compact_request(std::string_view body);
+
+/// Of normalised items the messages of the user, which a compacted conversation keeps.
+boost::json::array said_by_user(const boost::json::array& items);
 
 /// Puts what was said before between the instructions, which are never inherited, and the input.
 void insert_history(ResponsesRequest& request, std::vector<chat::Message> history);
@@ -50,6 +66,9 @@ struct ResponseHead {
   std::string model;  // the one that answers
   std::int64_t created_s = 0;
   boost::json::object echo;  // the request's
+  Summary summary = Summary::kNone;
+  std::vector<std::string> custom_tools = {};
+  boost::json::array kept = {};  // with Summary::kObject: the items that the summary stands beside
 };
 
 /// The response object of a whole answer. Its output is the reasoning, the message and the function
@@ -94,7 +113,7 @@ class ResponseStreamWriter {
   const boost::json::object& response() const { return response_; }
 
  private:
-  enum class Kind { kReasoning, kMessage, kCall };
+  enum class Kind { kReasoning, kMessage, kCall, kSummary };
   struct Item {
     Kind kind = Kind::kMessage;
     std::string id;
@@ -117,6 +136,8 @@ class ResponseStreamWriter {
   void write_text(const chat::TextDelta& delta, std::string& out);
   void write_reasoning(const std::string& text, std::string& out);
   void write_call(const chat::ToolCallDelta& delta, std::string& out);
+  void close_call(std::size_t index, std::string& out);
+  bool is_custom(const Item& item) const;
   boost::json::object item_json(const Item& item) const;
   boost::json::array output_json() const;
 
@@ -127,6 +148,7 @@ class ResponseStreamWriter {
   std::optional<std::size_t> speaking_;  // the open item of thoughts or words
   chat::FinishReason finish_ = chat::FinishReason::kStop;
   chat::Usage usage_;
+  chat::AnswerParts summary_;  // where one is asked for
   boost::json::object response_;
 };
 

@@ -6,7 +6,21 @@
 
 namespace minimill::protocol::responses {
 
+namespace {
+
+/// What a summary that was asked for is in: the text alone counts.
+json::object summary_response(const ResponseHead& head, const chat::ChatAnswer& answer) {
+  json::array output = head.kept;
+  output.emplace_back(compaction_item(item_id("cmp", head.id, output.size()), answer.text()));
+  json::object written = ended_response(head, std::move(output), answer.finish(), answer.usage());
+  if (head.summary == Summary::kObject) written["object"] = "response.compaction";
+  return written;
+}
+
+}  // namespace
+
 json::object response_object(const ResponseHead& head, const chat::ChatAnswer& answer) {
+  if (head.summary != Summary::kNone) return summary_response(head, answer);
   json::array output;
   if (!answer.reasoning().empty()) {
     json::array summary;
@@ -22,7 +36,9 @@ json::object response_object(const ResponseHead& head, const chat::ChatAnswer& a
   }
   for (chat::ToolCall call : answer.tool_calls()) {
     if (call.id.empty()) call.id = item_id("call", head.id, output.size());
-    output.emplace_back(call_item(item_id("fc", head.id, output.size()), call, kCompleted));
+    const bool custom = is_custom_tool(head, call.name);
+    output.emplace_back(call_item(item_id(custom ? "ctc" : "fc", head.id, output.size()), call,
+                                  kCompleted, custom));
   }
   // What was cut was the last to be written.
   output.back().get_object()["status"] = final_status(answer.finish());

@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
 #include "base/json.h"
+#include "protocol/function_tools.h"
+#include "protocol/responses_items.h"
 #include "protocol/utf8.h"
 
 namespace minimill::protocol::responses {
@@ -28,7 +31,8 @@ json::object usage_json(const chat::Usage& usage) {
   // How many of them were thoughts no backend tells.
   return {{"input_tokens", usage.prompt_tokens},
           {"input_tokens_details",
-           {{"cached_tokens", usage.cached_prompt_tokens}, {"cache_write_tokens", 0}}},
+           {{"cached_tokens", usage.cached_prompt_tokens},
+            {"cache_write_tokens", usage.cache_write_5m_tokens + usage.cache_write_1h_tokens}}},
           {"output_tokens", usage.completion_tokens},
           {"output_tokens_details", {{"reasoning_tokens", 0}}},
           {"total_tokens", usage.prompt_tokens + usage.completion_tokens}};
@@ -39,6 +43,8 @@ std::string_view error_code(ErrorCode code) {
   switch (code) {
     case ErrorCode::kRateLimited:
       return "rate_limit_exceeded";
+    case ErrorCode::kContextExceeded:
+      return name(code);
     case ErrorCode::kInvalidArgument:
     case ErrorCode::kTooLarge:
     case ErrorCode::kUnsupported:
@@ -111,9 +117,23 @@ json::object message_item(std::string_view id, json::array content, std::string_
           {"content", std::move(content)}};
 }
 
-json::object call_item(std::string_view id, const chat::ToolCall& call, std::string_view status) {
+json::object call_item(std::string_view id, const chat::ToolCall& call, std::string_view status,
+                       bool custom) {
+  if (custom) {
+    return {{"id", id},          {"type", "custom_tool_call"},
+            {"status", status},  {"call_id", call.id},
+            {"name", call.name}, {"input", free_text(call.arguments)}};
+  }
   return {{"id", id},           {"type", "function_call"}, {"status", status},
           {"call_id", call.id}, {"name", call.name},       {"arguments", call.arguments}};
+}
+
+json::object compaction_item(std::string_view id, std::string_view summary) {
+  return {{"id", id}, {"type", "compaction"}, {"encrypted_content", sealed_summary(summary)}};
+}
+
+bool is_custom_tool(const ResponseHead& head, std::string_view name) {
+  return std::ranges::find(head.custom_tools, name) != head.custom_tools.end();
 }
 
 json::object started_response(const ResponseHead& head) { return response(head, kInProgress, {}); }

@@ -34,8 +34,11 @@ boost::json::object reasoning_item(std::string_view id, boost::json::array summa
                                    std::string_view status);
 boost::json::object message_item(std::string_view id, boost::json::array content,
                                  std::string_view status);
+/// `custom`: of a tool whose argument is free text.
 boost::json::object call_item(std::string_view id, const chat::ToolCall& call,
-                              std::string_view status);
+                              std::string_view status, bool custom);
+boost::json::object compaction_item(std::string_view id, std::string_view summary);
+bool is_custom_tool(const ResponseHead& head, std::string_view name);
 
 /// A response without what only its end knows: status in_progress, no output, no usage.
 boost::json::object started_response(const ResponseHead& head);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/json.h"
+#include "protocol/function_tools.h"
 #include "protocol/request_limits.h"
 #include "protocol/responses.h"
 #include "protocol/responses_items.h"
@@ -81,10 +82,13 @@ Result<> parse_input(const Fields& fields, Reading& request) {
   }
   Result<std::vector<chat::Message>> messages = messages_of(*items, "input");
   if (!messages) return std::unexpected(std::move(messages.error()));
-  if (messages->empty()) return fail_field("input", "'input' holds nothing but reasoning");
+  if (messages->empty()) return fail_field("input", "'input' holds nothing that is said");
   std::ranges::move(*messages, std::back_inserter(request.draft.messages));
   request.input_items = normalised(*items);
   if (has_reasoning(*items)) request.draft.emulated.emplace_back("reasoning items left out");
+  if (request.summary == Summary::kNone && asks_for_compaction(*items)) {
+    request.summary = Summary::kItem;
+  }
   return {};
 }
 
@@ -93,19 +97,28 @@ Result<> parse_tool(const json::value& value, const std::string& path, Reading& 
   if (tool == nullptr) return fail_field(path, fmt::format("'{}' must be an object", path));
   Fields fields(*tool, path + ".");
   const std::string type = fields.required_string("type");
-  if (fields.ok() && type != "function") {
-    return unsupported_field(path + ".type",
-                             fmt::format("'{}.type' is '{}', a tool that minimill does not run",
-                                         path, utf8_prefix(type, kShownBytes)),
-                             "use tools of type function");
+  if (Result<> read = verdict(fields); !read) return read;
+  // What OpenAI runs itself, or knows how to use, lives on in the body: translation.h names it.
+  if (type != "function" && type != "custom") {
+    request.echo["tools"].get_array().push_back(value);
+    return {};
   }
   chat::Tool parsed;
   parsed.name = fields.required_string("name");
   parsed.description = fields.string_or("description", "");
+  if (Result<> read = verdict(fields); !read) return read;
+  if (type == "custom") {
+    request.echo["tools"].get_array().push_back(value);
+    request.custom_tools.push_back(parsed.name);
+    request.draft.tools.push_back(
+        custom_tool(std::move(parsed.name), std::move(parsed.description), *tool));
+    return {};
+  }
   if (const json::object* parameters = fields.optional_object("parameters")) {
     parsed.parameters = *parameters;
   }
   const bool strict = fields.bool_or("strict", false);
+  if (fields.find("strict") != nullptr) parsed.strict = strict;
   if (Result<> read = verdict(fields); !read) return read;
   request.echo["tools"].get_array().push_back({{"type", "function"},
                                                {"name", parsed.name},
@@ -137,7 +150,11 @@ Result<> parse_tool_choice(const Fields& fields, Reading& request) {
   if (const json::object* named = choice->if_object()) {
     Fields inner(*named, "tool_choice.");
     const std::string type = inner.required_string("type");
-    if (inner.ok() && type != "function") {
+    if (inner.ok() && type == "allowed_tools") {
+      request.echo["tool_choice"] = *choice;
+      return allow_tools(*named, request.draft);
+    }
+    if (inner.ok() && type != "function" && type != "custom") {
       return unsupported_field(
           "tool_choice.type",
           fmt::format("'tool_choice.type' is '{}', which minimill does not know",
@@ -147,7 +164,7 @@ Result<> parse_tool_choice(const Fields& fields, Reading& request) {
     request.draft.tool_choice = chat::ToolChoice::kNamed;
     request.draft.tool_name = inner.required_string("name");
     if (Result<> read = verdict(inner); !read) return read;
-    request.echo["tool_choice"] = {{"type", "function"}, {"name", request.draft.tool_name}};
+    request.echo["tool_choice"] = {{"type", type}, {"name", request.draft.tool_name}};
     return {};
   }
   if (*choice == "none") {
@@ -335,12 +352,23 @@ Result<> parse_words(Fields& fields, Reading& request) {
   return parse_input(fields, request);
 }
 
-}  // namespace
+/// A summary is asked for in words, after all that was said.
+void ask_for_summary(chat::RequestDraft& draft) {
+  constexpr std::string_view kAsk =
+      "Sum up this conversation so that the work can go on from your summary alone: what is "
+      "wanted, what was decided and done, names, paths and figures that are still needed, and what "
+      "is left to do. Answer with the summary only.";
+  draft.messages.push_back(chat::text_message(chat::Role::kUser, std::string(kAsk)));
+  draft.response_format = chat::ResponseFormat::kText;
+  draft.tool_choice = chat::ToolChoice::kNone;
+  draft.tool_name.clear();
+}
 
-Result<ResponsesRequest> parse_responses_request(std::string_view body) {
+Result<ResponsesRequest> parse(std::string_view body, Summary summary) {
   Result<json::object> parsed = parse_json_object(body);
   if (!parsed) return std::unexpected(std::move(parsed.error()));
   Reading request;
+  request.summary = summary;
   Fields fields(*parsed);
   Result<> read = refuse_what_is_openais(fields);
   if (read) read = parse_words(fields, request);
@@ -353,10 +381,21 @@ Result<ResponsesRequest> parse_responses_request(std::string_view body) {
   if (read) read = parse_sampling(fields, request);
   if (read) read = parse_flags(fields, request);
   if (!read) return std::unexpected(std::move(read.error()));
+  if (request.summary != Summary::kNone) ask_for_summary(request.draft);
   request.chat =
       chat::ChatRequest(std::move(request.draft),
                         {.protocol = chat::Protocol::kResponses, .body = std::move(*parsed)});
   return std::move(static_cast<ResponsesRequest&>(request));
+}
+
+}  // namespace
+
+Result<ResponsesRequest> parse_responses_request(std::string_view body) {
+  return parse(body, Summary::kNone);
+}
+
+Result<ResponsesRequest> parse_compact_request(std::string_view body) {
+  return parse(body, Summary::kObject);
 }
 
 void insert_history(ResponsesRequest& request, std::vector<chat::Message> history) {

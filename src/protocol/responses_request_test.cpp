@@ -104,7 +104,7 @@ TEST(ResponsesRequest, FlatToolsAndFormatsBecomeChats) {
       "include":["message.output_text.logprobs"],"top_logprobs":3,"stream":true,"store":false)"));
 
   const chat::ChatRequest& chat = request.chat;
-  EXPECT_THAT(chat.tools(), ElementsAre(chat::Tool{"f", "d", {{"type", "object"}}}));
+  EXPECT_THAT(chat.tools(), ElementsAre(chat::Tool{"f", "d", {{"type", "object"}}, true}));
   EXPECT_EQ(chat.tool_choice(), chat::ToolChoice::kNamed);
   EXPECT_EQ(chat.tool_name(), "f");
   EXPECT_EQ(chat.parallel_tool_calls(), false);
@@ -256,10 +256,9 @@ TEST(ResponsesRequest, WhatOnlyOpenAiCanDoIsUnsupportedByName) {
       {with(R"("background":true)"), "background"},
       {with(R"("conversation":"conv_1")"), "conversation"},
       {with(R"("prompt":{"id":"p"})"), "prompt"},
-      {with(R"("tools":[{"type":"web_search"}])"), "tools[0].type"},
       {with(R"("tool_choice":{"type":"file_search"})"), "tool_choice.type"},
       {saying(R"({"type":"item_reference","id":"i"})"), "input[0].type"},
-      {part(R"({"type":"input_file","file_id":"f"})"), "input[0].content[0].type"},
+      {part(R"({"type":"input_file","file_id":"f"})"), "input[0].content[0].file_id"},
       {part(R"({"type":"input_audio"})"), "input[0].content[0].type"},
       {part(R"({"type":"input_image","file_id":"f"})"), "input[0].content[0].file_id"},
   };
@@ -269,7 +268,7 @@ TEST(ResponsesRequest, WhatOnlyOpenAiCanDoIsUnsupportedByName) {
     EXPECT_EQ(request.error().field, field) << body;
     EXPECT_EQ(request.error().code, ErrorCode::kUnsupported) << body;
   }
-  EXPECT_THAT(parse_responses_request(cases[3].first).error().message, HasSubstr("web_search"));
+  EXPECT_THAT(parse_responses_request(cases[3].first).error().message, HasSubstr("file_search"));
 }
 
 TEST(ResponsesRequest, NumbersThatCouldNotBeWrittenAgainAreRefused) {

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "protocol/answer_fields.h"
+#include "protocol/function_tools.h"
 #include "protocol/responses.h"
 #include "protocol/responses_object.h"
 #include "protocol/utf8.h"
@@ -73,10 +74,12 @@ json::object ResponseStreamWriter::item_json(const Item& item) const {
     case Kind::kMessage:
       if (!empty) parts.emplace_back(text_part(item.text, item.logprobs));
       return message_item(item.id, std::move(parts), item.status);
+    case Kind::kSummary:
+      return compaction_item(item.id, item.text);
     case Kind::kCall:
       break;
   }
-  return call_item(item.id, item.call, item.status);
+  return call_item(item.id, item.call, item.status, is_custom(item));
 }
 
 json::array ResponseStreamWriter::output_json() const {
@@ -124,13 +127,35 @@ void ResponseStreamWriter::close_item(std::size_t index, std::string_view status
       end_event(out);
       break;
     case Kind::kCall:
-      begin_item_event("response.function_call_arguments.done", index, out);
-      append_text(out, "name", item.call.name);
-      append_text(out, "arguments", item.call.arguments);
-      end_event(out);
+      close_call(index, out);
+      break;
+    case Kind::kSummary:
       break;
   }
   write_item_event("response.output_item.done", index, out);
+}
+
+bool ResponseStreamWriter::is_custom(const Item& item) const {
+  return is_custom_tool(head_, item.call.name);
+}
+
+/// A custom tool's text is known once its JSON is whole.
+void ResponseStreamWriter::close_call(std::size_t index, std::string& out) {
+  const chat::ToolCall& call = items_[index].call;
+  if (is_custom(items_[index])) {
+    const std::string input = free_text(call.arguments);
+    begin_item_event("response.custom_tool_call_input.delta", index, out);
+    append_text(out, "delta", input);
+    end_event(out);
+    begin_item_event("response.custom_tool_call_input.done", index, out);
+    append_text(out, "input", input);
+    end_event(out);
+    return;
+  }
+  begin_item_event("response.function_call_arguments.done", index, out);
+  append_text(out, "name", call.name);
+  append_text(out, "arguments", call.arguments);
+  end_event(out);
 }
 
 ResponseStreamWriter::Item& ResponseStreamWriter::speak(Kind kind, std::string& out) {
@@ -190,10 +215,11 @@ void ResponseStreamWriter::write_call(const chat::ToolCallDelta& delta, std::str
     item.call_index = delta.index;
     item.call.name = delta.name;
     item.call.id = delta.id.empty() ? item_id("call", head_.id, index) : delta.id;
-    open_item(std::move(item), "fc", out);
+    open_item(std::move(item), is_custom_tool(head_, delta.name) ? "ctc" : "fc", out);
   }
   if (delta.arguments.empty()) return;
   items_[index].call.arguments += delta.arguments;
+  if (is_custom(items_[index])) return;
   begin_item_event("response.function_call_arguments.delta", index, out);
   append_text(out, "delta", delta.arguments);
   end_event(out);
@@ -201,6 +227,12 @@ void ResponseStreamWriter::write_call(const chat::ToolCallDelta& delta, std::str
 
 void ResponseStreamWriter::write(const chat::ChatEvent& event, std::string& out) {
   start(out);
+  const bool speaks = !std::holds_alternative<chat::UsageReport>(event) &&
+                      !std::holds_alternative<chat::Finish>(event);
+  if (head_.summary != Summary::kNone && speaks) {
+    chat::accumulate(summary_, event);
+    return;
+  }
   if (const auto* text = std::get_if<chat::TextDelta>(&event)) {
     write_text(*text, out);
   } else if (const auto* reasoning = std::get_if<chat::ReasoningDelta>(&event)) {
@@ -216,6 +248,12 @@ void ResponseStreamWriter::write(const chat::ChatEvent& event, std::string& out)
 
 void ResponseStreamWriter::finish(std::string& out) {
   start(out);
+  if (head_.summary != Summary::kNone) {
+    Item item;
+    item.kind = Kind::kSummary;
+    item.text = std::move(summary_.text);
+    open_item(std::move(item), "cmp", out);
+  }
   if (items_.empty()) speak(Kind::kMessage, out);  // an answer of nothing is an empty message
   for (std::size_t i = 0; i < items_.size(); ++i) {
     if (items_[i].status != kInProgress) continue;

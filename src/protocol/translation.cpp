@@ -3,8 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <variant>
 
 #include "base/json.h"
+#include "protocol/answer_fields.h"
+#include "protocol/anthropic_fields.h"
+#include "protocol/files.h"
+#include "protocol/responses_items.h"
 
 namespace minimill::protocol {
 namespace {
@@ -61,38 +66,120 @@ Error refusal(Target target, const std::string& field, std::string_view what) {
                .retry_after = {}};
 }
 
-/// What stands within Anthropic's messages and tools, and that only Anthropic can do.
-Result<> fit_blocks(const json::object& body, Target target, Fit& fit) {
-  const json::value* tools = body.if_contains("tools");
-  if (tools != nullptr && tools->is_array()) {
-    for (std::size_t i = 0; i < tools->get_array().size(); ++i) {
-      const json::value* type = tools->get_array()[i].get_object().if_contains("type");
-      if (type == nullptr || *type == "custom") continue;
-      return std::unexpected(refusal(target, fmt::format("tools[{}].type", i),
-                                     fmt::format("tool of the type {}", json::serialize(*type))));
+std::string_view messages_name(chat::Protocol protocol) {
+  switch (protocol) {
+    case chat::Protocol::kResponses:
+      return "input";
+    case chat::Protocol::kCompletions:
+      return "prompt";
+    default:
+      return "messages";
+  }
+}
+
+/// What a message holds that is neither words nor calls, and that not every backend takes.
+class FitPart {
+ public:
+  FitPart(chat::Protocol protocol, Target target) : protocol_(protocol), target_(target) {}
+
+  Result<> operator()(const chat::Foreign& foreign) const {
+    if (speaks(foreign.protocol, target_)) return {};
+    const json::value* type = foreign.block.if_contains("type");
+    return std::unexpected(refusal(
+        target_, foreign.at + ".type",
+        fmt::format("content of the type {}", type == nullptr ? "?" : json::serialize(*type))));
+  }
+  Result<> operator()(const chat::File& file) const {
+    const bool takes = target_ == Target::kAnthropic ||
+                       (target_ == Target::kOpenAi && base64_data(file.url).has_value());
+    if (takes) return {};
+    const bool by_url = target_ == Target::kOpenAi;
+    return std::unexpected(refusal(target_, std::string(messages_name(protocol_)),
+                                   by_url ? "documents by URL" : "documents"));
+  }
+  Result<> operator()(const chat::ToolResult& result) const {
+    for (const chat::ToolResult::Shown& each : result.shown) {
+      if (Result<> fits = std::visit(*this, each); !fits) return fits;
+    }
+    return {};
+  }
+  template <class Other>
+  Result<> operator()(const Other& /*part*/) const {
+    return {};
+  }
+
+ private:
+  chat::Protocol protocol_;
+  Target target_;
+};
+
+Result<> fit_parts(const chat::ChatRequest& request, chat::Protocol protocol, Target target) {
+  const FitPart fit_part(protocol, target);
+  for (const chat::Message& message : request.messages()) {
+    for (const chat::Part& part : message.parts) {
+      if (Result<> fits = std::visit(fit_part, part); !fits) return fits;
     }
   }
-  bool thinking = false;
-  const json::array& messages = body.at("messages").get_array();
-  for (std::size_t i = 0; i < messages.size(); ++i) {
-    const json::value* content = messages[i].get_object().if_contains("content");
-    if (content == nullptr || !content->is_array()) continue;
-    for (std::size_t j = 0; j < content->get_array().size(); ++j) {
-      const json::object* block = content->get_array()[j].if_object();
-      const json::value* type = block == nullptr ? nullptr : block->if_contains("type");
-      if (type == nullptr || !type->is_string()) continue;
-      const std::string_view named = type->get_string();
-      thinking = thinking || named == "thinking" || named == "redacted_thinking";
-      const bool known = named == "text" || named == "image" || named == "tool_use" ||
-                         named == "tool_result" || named == "thinking" ||
-                         named == "redacted_thinking";
-      if (known) continue;
-      return std::unexpected(refusal(target, fmt::format("messages[{}].content[{}].type", i, j),
-                                     fmt::format("block of the type {}", json::serialize(*type))));
-    }
-  }
-  if (thinking) fit.left_out.emplace_back("thinking blocks");
   return {};
+}
+
+std::string_view type_in(const json::value& value) {
+  const json::object* object = value.if_object();
+  return object == nullptr ? std::string_view() : text_in(*object, "type");
+}
+
+/// Tools that a backend of the protocol runs itself, or knows how to use. OpenAI's own apps offer
+/// theirs with every request, wanted or not.
+Result<> fit_tools(const chat::OriginalRequest& original, Target target, Fit& fit) {
+  const json::array* tools = array_in(original.body, "tools");
+  if (tools == nullptr) return {};
+  const bool responses = original.protocol == chat::Protocol::kResponses;
+  for (std::size_t i = 0; i < tools->size(); ++i) {
+    const std::string_view type = type_in((*tools)[i]);
+    const bool known = type.empty() || type == "function" ||
+                       (type == "custom" && original.protocol != chat::Protocol::kOpenAi);
+    if (known) continue;
+    if (responses) {
+      fit.left_out.push_back(fmt::format("tools[{}] ({})", i, type));
+      continue;
+    }
+    return std::unexpected(refusal(target, fmt::format("tools[{}].type", i),
+                                   fmt::format("tool of the type \"{}\"", type)));
+  }
+  return {};
+}
+
+/// What Claude thought, which only Claude can read.
+bool has_thinking(const json::object& body) {
+  const json::array* messages = array_in(body, "messages");
+  return messages != nullptr && std::ranges::any_of(*messages, [](const json::value& message) {
+           const json::object* object = message.if_object();
+           const json::array* content = object == nullptr ? nullptr : array_in(*object, "content");
+           return content != nullptr && std::ranges::any_of(*content, [](const json::value& block) {
+                    const std::string_view type = type_in(block);
+                    return type == "thinking" || type == "redacted_thinking";
+                  });
+         });
+}
+
+/// What OpenAI's own tools left in the conversation.
+void name_hosted_items(const json::object& body, Fit& fit) {
+  const json::array* items = array_in(body, "input");
+  for (std::size_t i = 0; items != nullptr && i < items->size(); ++i) {
+    const std::string_view type = type_in((*items)[i]);
+    if (responses::is_of_hosted_tool(type)) {
+      fit.left_out.push_back(fmt::format("input[{}] ({})", i, type));
+    }
+  }
+}
+
+/// What Claude refuses, or does not know, of a request in another protocol.
+void name_what_claude_refuses(const chat::ChatRequest& request, Fit& fit) {
+  if (std::ranges::any_of(request.sampling().stop, anthropic::is_blank)) {
+    fit.left_out.emplace_back("stop sequences of white space");
+  }
+  const auto is_strict = [](const chat::Tool& tool) { return tool.strict.value_or(false); };
+  if (std::ranges::any_of(request.tools(), is_strict)) fit.left_out.emplace_back("tools[].strict");
 }
 
 }  // namespace
@@ -164,12 +251,18 @@ Result<Fit> fit_request(const chat::ChatRequest& request, Target target) {
         fit.left_out.emplace_back(field);
     }
   }
-  if (speaks(original->protocol, target)) return fit;  // what we have never heard of goes along
-  if (original->protocol == chat::Protocol::kAnthropic) {
-    if (Result<> blocks = fit_blocks(original->body, target, fit); !blocks) {
-      return std::unexpected(std::move(blocks.error()));
-    }
+  if (Result<> parts = fit_parts(request, original->protocol, target); !parts) {
+    return std::unexpected(std::move(parts.error()));
   }
+  if (speaks(original->protocol, target)) return fit;  // what we have never heard of goes along
+  if (Result<> tools = fit_tools(*original, target, fit); !tools) {
+    return std::unexpected(std::move(tools.error()));
+  }
+  if (original->protocol == chat::Protocol::kAnthropic && has_thinking(original->body)) {
+    fit.left_out.emplace_back("thinking blocks");
+  }
+  if (original->protocol == chat::Protocol::kResponses) name_hosted_items(original->body, fit);
+  if (target == Target::kAnthropic) name_what_claude_refuses(request, fit);
   for (const auto& [key, value] : original->body) {
     if (!value.is_null() && !is_ruled(key, protocol)) fit.left_out.emplace_back(key);
   }

@@ -4,7 +4,13 @@
 #include <re2/re2.h>
 
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <optional>
+#include <utility>
 
+#include "base/json.h"
+#include "base/sha256.h"
 #include "protocol/utf8.h"
 
 namespace minimill::protocol {
@@ -17,6 +23,38 @@ constexpr std::size_t kMaxRead = 4096;
 constexpr std::size_t kMaxGarbageShown = 80;
 
 bool is_control(char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; }
+
+/// The four digits of an escape at `at`: 0xD800 … 0xDFFF is half a character.
+std::uint32_t escape_at(std::string_view text, std::size_t at) {
+  constexpr std::size_t kBytes = 6;  // \uXXXX
+  if (at + kBytes > text.size() || text[at] != '\\' || text[at + 1] != 'u') return 0;
+  std::uint32_t unit = 0;
+  const char* const digits = text.data() + at + 2;
+  const auto [end, error] = std::from_chars(digits, digits + 4, unit, 16);
+  return error == std::errc{} && end == digits + 4 ? unit : 0;
+}
+
+/// nullopt where there are none.
+std::optional<std::string> without_lone_surrogates(std::string_view text) {
+  constexpr std::size_t kBytes = 6;
+  const auto is_high = [](std::uint32_t unit) { return unit >= 0xD800 && unit < 0xDC00; };
+  const auto is_low = [](std::uint32_t unit) { return unit >= 0xDC00 && unit < 0xE000; };
+  std::string out(text);
+  bool found = false;
+  for (std::size_t at = out.find('\\'); at != std::string::npos; at = out.find('\\', at)) {
+    const std::uint32_t unit = escape_at(out, at);
+    if (is_high(unit) && is_low(escape_at(out, at + kBytes))) {
+      at += 2 * kBytes;
+    } else if (is_high(unit) || is_low(unit)) {
+      out.replace(at, kBytes, "\\ufffd");
+      found = true;
+      at += kBytes;
+    } else {
+      at += 2;  // of any other escape, "\\" among them
+    }
+  }
+  return found ? std::optional(std::move(out)) : std::nullopt;
+}
 
 void blot_out_keys(std::string& text) {
   static const RE2 kKeys(
@@ -44,6 +82,18 @@ std::string error_message(const json::object& body) {
   const json::value* message = object == nullptr ? error : object->if_contains("message");
   if (message == nullptr || !message->is_string()) return {};
   return one_line(message->get_string());
+}
+
+Result<json::object> parse_provider_object(std::string_view text) {
+  Result<json::object> parsed = parse_json_object(text);
+  if (parsed || text.find("\\u") == std::string_view::npos) return parsed;
+  const std::optional<std::string> mended = without_lone_surrogates(text);
+  return mended ? parse_json_object(*mended) : parsed;
+}
+
+std::string made_call_id(std::string_view said, std::size_t index) {
+  constexpr std::size_t kDigits = 16;
+  return "call_" + sha256_hex(fmt::format("{} {}", index, said)).substr(0, kDigits);
 }
 
 std::unexpected<Error> garbage(std::string_view expected, std::string_view got) {

@@ -22,6 +22,14 @@ std::string one_line(std::string_view text, std::size_t max_bytes = kMaxShownByt
 /// one line. Empty where there is none.
 std::string error_message(const boost::json::object& body);
 
+/// A backend's JSON. A lone surrogate (half an emoji that was cut in two) becomes U+FFFD, as
+/// everything else is understood.
+Result<boost::json::object> parse_provider_object(std::string_view text);
+
+/// An id for the call that a backend gave none: nothing could answer it. The same for the same
+/// `said` and `index`.
+std::string made_call_id(std::string_view said, std::size_t index);
+
 /// kUpstream: "expected a chat completion, got '<html>…'", the first 80 bytes and these printable.
 std::unexpected<Error> garbage(std::string_view expected, std::string_view got);
 

@@ -31,7 +31,8 @@ constexpr int kMaxUnread = 5;               // attempts at reading the results
 bool is_hopeless(const Error& error) {
   return error.code == ErrorCode::kInvalidArgument || error.code == ErrorCode::kUnauthorized ||
          error.code == ErrorCode::kForbidden || error.code == ErrorCode::kNotFound ||
-         error.code == ErrorCode::kTooLarge || error.code == ErrorCode::kUnsupported;
+         error.code == ErrorCode::kTooLarge || error.code == ErrorCode::kUnsupported ||
+         error.code == ErrorCode::kContextExceeded;
 }
 
 chat::Decision decision_of(const Batch& batch, const BatchTask& item) {

@@ -182,13 +182,16 @@ void TaskJudge::plan_retry(Task& task, const Error& error) {
                         error.code == ErrorCode::kInternal || error.code == ErrorCode::kConflict ||
                         error.code == ErrorCode::kCancelled || error.code == ErrorCode::kCorrupt;
   if (!may_mend || task.attempts >= options_.max_attempts) {
-    if (error.code == ErrorCode::kTooLarge && !local_reason.empty()) {
+    const bool too_long =
+        error.code == ErrorCode::kContextExceeded || error.code == ErrorCode::kTooLarge;
+    if (too_long && !local_reason.empty()) {
       task.error = fmt::format("on the device: {}; in the cloud: {}", local_reason, task.error);
     }
     task.state = TaskState::kFailed;
     task.finished = clock_.wall();
+    // The error's words are the task's own: a provider's may repeat its text.
     log::warn("task {} failed after {} attempts: {}", task.spec.id.value, task.attempts,
-              task.error);
+              name(error.code));
     return;
   }
   task.state = TaskState::kQueued;

@@ -111,7 +111,7 @@ class Limits(Promise):
         failed = self.wait_for("long", "failed")
 
         self.assertEqual(failed["attempts"], 1)
-        self.assertIn("context of 1024 tokens", failed["error"])
+        self.assertIn("> 1024 maximum", failed["error"])
 
 
     def test_times_that_nobody_can_count_with_are_refused(self):
