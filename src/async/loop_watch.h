@@ -7,9 +7,9 @@
 //   LoopWatch::doing("POST /v1/chat/completions");  // from whatever begins or ends work on the
 //   loop
 //
-// What is measured is the thread's CPU time from one handler's end to the next one's: what the
-// handler computed, and not how long a busy machine let the process wait. Costs one reading of that
-// clock a handler.
+// What is measured is the thread's CPU time: what the handler computed, and not how long a busy
+// machine let the process wait. Handlers of less than a millisecond in all are counted with the
+// next one, and cost one reading of the time of day each.
 
 #include <boost/asio/io_context.hpp>
 #include <chrono>

@@ -4,6 +4,7 @@ The routes come from GET /openapi.json, so that a new one is attacked from the d
 attacks do; here is what none of them may do.
 """
 
+import concurrent.futures
 import http.server
 import json
 import os
@@ -192,21 +193,28 @@ class Provider(Hostile):
         self.serve()
 
     def test_costs_an_app_an_error_that_says_so_and_nobody_else_anything(self):
-        for method, path, _, is_chat in list(self.routes()):
-            if not is_chat or path == "/v1/route":
-                continue
-            for way in Misbehaving.WAYS if path == "/v1/chat/completions" else ("error_in_stream", "refuses", "nonsense_in_stream"):
-                for streamed in (False, True):
-                    with self.subTest(f"{method} {path}", way=way, streamed=streamed):
-                        text = [{"role": "user", "content": "hello"}]
-                        body = {"model": way, "messages": text, "prompt": "hello", "input": "hello", "max_tokens": 5, "stream": streamed}
-                        if path == "/v1/responses":
-                            body = {"model": way, "input": "hello", "stream": streamed}
-                        status, _, said = self.request(method, path, body)
-                        self.assertNotIn(KEY[:8], said)
-                        if path != "/v1/messages/count_tokens" and way != "half_a_stream":
-                            self.assertGreaterEqual(status, 400, said)
-                            json.loads(said.splitlines()[0])
+        chats = [(method, path) for method, path, _, is_chat in self.routes() if is_chat and path != "/v1/route"]
+        attacks = [(method, path, way, streamed) for method, path in chats
+                   for way in (Misbehaving.WAYS if path == "/v1/chat/completions" else ("error_in_stream", "refuses", "nonsense_in_stream"))
+                   for streamed in (False, True)]
+
+        def ask(attack):
+            method, path, way, streamed = attack
+            body = {"model": way, "messages": [{"role": "user", "content": "hello"}], "prompt": "hello", "input": "hello",
+                    "max_tokens": 5, "stream": streamed}
+            if path == "/v1/responses":
+                body = {"model": way, "input": "hello", "stream": streamed}
+            status, _, said = self.request(method, path, body)
+            return status, said
+
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:  # each is tried again after a while
+            answers = list(pool.map(ask, attacks))
+        for (method, path, way, streamed), (status, said) in zip(attacks, answers):
+            with self.subTest(f"{method} {path}", way=way, streamed=streamed):
+                self.assertNotIn(KEY[:8], said)
+                if path != "/v1/messages/count_tokens" and way != "half_a_stream":
+                    self.assertGreaterEqual(status, 400, said)
+                    json.loads(said.splitlines()[0])
         self.assert_alive()
         self.assertNotIn(KEY[:8], (self.folder / "log.txt").read_text(errors="replace"))
         self.assertNotIn(KEY[:8], json.dumps(self.get("/minimill/v1/providers")))
