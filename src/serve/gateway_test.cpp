@@ -357,7 +357,7 @@ TEST_F(GatewayTest, StreamThatBreaksOffWhileItIsHeldBackForItsFormIsPaidFor) {
 
   EXPECT_FALSE(trunk_.stream(std::move(request)));
 
-  const ledger::Attempt& attempt = trunk_.records().front().attempts.front();
+  const ledger::Attempt attempt = trunk_.records().front().attempts.front();
   EXPECT_GT(attempt.usage.prompt_tokens, 0);
   EXPECT_TRUE(attempt.usage.estimated);
   EXPECT_GT(attempt.cost_usd, 0);
