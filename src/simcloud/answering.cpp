@@ -50,6 +50,16 @@ std::string closed_answer(const std::vector<std::string>& options, std::string_v
   return chat::closed_answer(*std::ranges::max_element(options, {}, mentions));
 }
 
+/// What the prompt wants said, between <answer> and </answer>: for apps that put the prompt into
+/// words of their own, where no gold answer would be found.
+std::optional<std::string> answer_in(const std::string& prompt) {
+  constexpr std::string_view kBegin = "<answer>";
+  const std::size_t begin = prompt.find(kBegin);
+  const std::size_t end = prompt.find("</answer>", begin);
+  if (begin == prompt.npos || end == prompt.npos) return std::nullopt;
+  return prompt.substr(begin + kBegin.size(), end - begin - kBegin.size());
+}
+
 /// Up to where the app wants it to stop.
 void stop_at(const std::vector<std::string>& stops, std::string& text) {
   std::size_t end = text.size();
@@ -90,6 +100,7 @@ std::string Answering::text_for(const chat::ChatRequest& request, const std::str
   if (const std::optional<std::vector<std::string>> options = chat::options_of(request)) {
     return closed_answer(*options, prompt);
   }
+  if (std::optional<std::string> wanted = answer_in(prompt)) return *wanted;
   if (request.response_format() == chat::ResponseFormat::kJsonSchema) {
     const json::value* schema = request.json_schema().if_contains("schema");
     return json::serialize(schema == nullptr ? json::value(json::object{}) : sample_of(*schema));

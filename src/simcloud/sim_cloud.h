@@ -6,8 +6,9 @@
 // to match), and each response carries `x-simulated: minimill sim-cloud`.
 //
 // Given tasks with gold answers, it answers a prompt that is a task's right with probability
-// `p_correct`, else wrong in the same form. Closed questions (chat/closed_question.h) are answered
-// by the option that the text names most often. The same seed and prompt give the same answer.
+// `p_correct`, else wrong in the same form. A prompt with "<answer>…</answer>" in it is answered by
+// what stands between, a closed question (chat/closed_question.h) by the option that its text names
+// most often. The same seed and prompt give the same answer.
 //
 // Faults (fault.h) are per request, chosen by a seeded generator, or forced for one request with
 // the header `x-sim-fault: 401|429|500|503|garbage|half-event|stall|disconnect` or a model of that
