@@ -15,6 +15,7 @@
 #include "base/retry.h"
 #include "chat/answer_stream.h"
 #include "cloud/provider_stream.h"
+#include "cloud/secret.h"
 #include "protocol/anthropic.h"
 #include "protocol/http_status.h"
 #include "protocol/openai.h"
@@ -85,6 +86,7 @@ Error status_error(const ProviderOptions& options, int status, const http::Heade
   const std::int64_t now_s = unix_ms(SystemClock().wall()) / 1000;
   Error error =
       protocol::upstream_error(options.name, status, body, headers.get("retry-after"), now_s);
+  blot_out(error.message, options.key);
   told.quota_spent =
       status == kPaymentRequired || (status == kTooManyRequests && says_quota_spent(body));
   if (told.quota_spent) {
@@ -154,7 +156,10 @@ Result<chat::ChatAnswer> read_answer(const ProviderOptions& options, Result<std:
   Result<chat::ChatAnswer> answer = options.protocol == chat::Protocol::kOpenAi
                                         ? protocol::openai::parse_answer(std::move(*said))
                                         : protocol::anthropic::parse_answer(std::move(*said));
-  if (!answer) return std::unexpected(std::move(answer.error()).context(options.name));
+  if (!answer) {
+    blot_out(answer.error().message, options.key);
+    return std::unexpected(std::move(answer.error()).context(options.name));
+  }
   return answer;
 }
 
@@ -202,8 +207,9 @@ asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> stream_once(
   if (is_json((*download)->headers())) {
     co_return co_await read_whole(options, **download);
   }
+  StreamGuard guard{.secret = options.key, .event_timeout = options.event_timeout};
   auto stream = std::make_unique<ProviderStream>(options.name, options.protocol,
-                                                 std::move(*download), frames);
+                                                 std::move(*download), frames, std::move(guard));
   // Until the first event, what fails may be tried elsewhere.
   Result<> begun = co_await stream->begin();
   if (!begun) {

@@ -45,6 +45,7 @@ struct ProviderOptions {
   std::chrono::milliseconds max_retry_wait{10'000};
   std::chrono::milliseconds connect_timeout{10'000};
   std::chrono::milliseconds idle_timeout{120'000};
+  std::chrono::milliseconds event_timeout{300'000};  // of a stream that only keeps alive
 };
 
 /// What a provider said beside its answer or error.

@@ -78,7 +78,8 @@ struct Parts {
   EvenClock& clock;
   SystemRandom system_random;
   Random& random;
-  async::BlockingPool offload;
+  async::BlockingPool offload;  // queries
+  async::BlockingPool parsing;  // big bodies
   route::Router router;
   IdSource ids;
   http::Client client;

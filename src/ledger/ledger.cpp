@@ -58,7 +58,17 @@ constexpr std::string_view kRequestColumns =
     "id, at_ms, app, task, run, model_asked, stream, privacy, lane, model, operation, p_local_ok, "
     "threshold, reasons, status, label, origin, parent";
 
+Result<> insert_rows(Database& db, const RequestRecord& record);
+
 Result<> insert(Database& db, const RequestRecord& record) {
+  if (Result<> counted = count_request(db, record.id.value, Counted::kNoLonger); !counted) {
+    return counted;  // recorded anew
+  }
+  if (Result<> inserted = insert_rows(db, record); !inserted) return inserted;
+  return count_request(db, record.id.value, Counted::kNow);
+}
+
+Result<> insert_rows(Database& db, const RequestRecord& record) {
   Result<Statement*> request = db.cached(
       "INSERT OR REPLACE INTO requests(id, at_ms, app, task, run, model_asked, stream, privacy, "
       "lane, model, operation, p_local_ok, threshold, reasons, status, label, origin, parent) "
@@ -119,7 +129,20 @@ Result<> insert(Database& db, const RequestRecord& record) {
   return {};
 }
 
+Result<> insert_row(Database& db, const Outcome& outcome);
+
+/// The kind that is summed up.
+constexpr std::string_view kCheck = "check";
+
 Result<> insert(Database& db, const Outcome& outcome) {
+  if (outcome.kind != kCheck) return insert_row(db, outcome);
+  const std::string& id = outcome.request.value;
+  if (Result<> counted = count_request(db, id, Counted::kNoLonger); !counted) return counted;
+  if (Result<> inserted = insert_row(db, outcome); !inserted) return inserted;
+  return count_request(db, id, Counted::kNow);
+}
+
+Result<> insert_row(Database& db, const Outcome& outcome) {
   Result<Statement*> row = db.cached("INSERT INTO outcomes VALUES(?1,?2,?3,?4,?5)");
   if (!row) return std::unexpected(std::move(row.error()));
   (*row)
@@ -293,18 +316,9 @@ Result<std::vector<RequestRecord>> Ledger::recent(std::size_t limit) {
 
 Result<Totals> Ledger::totals(WallTime since) {
   Result<Statement*> query = reader_.cached(
-      "SELECT sum(requests), sum(local), sum(cloud), sum(errors), sum(prompt_tokens), "
-      "sum(completion_tokens), sum(cost_usd) FROM (SELECT count(DISTINCT r.id) AS requests,"
-      " count(DISTINCT CASE WHEN a.lane = 0 AND a.error = '' THEN r.id END) AS local,"
-      " count(DISTINCT CASE WHEN a.lane = 1 AND a.error = '' THEN r.id END) AS cloud,"
-      " count(DISTINCT CASE WHEN r.status >= 400 THEN r.id END) AS errors,"
-      " total(a.prompt_tokens) AS prompt_tokens, total(a.completion_tokens) AS completion_tokens,"
-      " total(a.cost_usd) AS cost_usd "
-      "FROM requests r LEFT JOIN attempts a ON a.request = r.id WHERE r.at_ms >= ?1 "
-      "UNION ALL SELECT total(requests), total(answered * (lane = 0)), total(answered * (lane = "
-      "1)),"
-      " total(errors), total(prompt_tokens), total(completion_tokens), total(cost_usd) "
-      "FROM daily_sums WHERE day * 86400000 >= ?1)");
+      "SELECT total(requests), total(answered * (lane = 0)), total(answered * (lane = 1)), "
+      "total(errors), total(prompt_tokens), total(completion_tokens), total(cost_usd) "
+      "FROM daily_sums WHERE day >= ?1 / 86400000");
   if (!query) return std::unexpected(std::move(query.error()));
   Statement& row = **query;
   row.bind(1, unix_ms(since));
@@ -323,12 +337,8 @@ Result<Totals> Ledger::totals(WallTime since) {
 
 Result<std::vector<DayCost>> Ledger::costs(WallTime since) {
   Result<Statement*> rows = reader_.cached(
-      "SELECT app, day, sum(cost_usd), operation FROM (SELECT r.app AS app, "
-      "r.at_ms / 86400000 AS day, a.cost_usd AS cost_usd, r.operation AS operation "
-      "FROM requests r JOIN attempts a ON a.request = r.id "
-      "WHERE r.at_ms >= ?1 AND a.cost_usd > 0 "
-      "UNION ALL SELECT app, day, cost_usd, operation FROM daily_sums "
-      "WHERE day >= ?1 / 86400000 AND cost_usd > 0) GROUP BY app, operation, day");
+      "SELECT app, day, sum(cost_usd), operation FROM daily_sums "
+      "WHERE day >= ?1 / 86400000 AND cost_usd > 0 GROUP BY app, operation, day");
   if (!rows) return std::unexpected(std::move(rows.error()));
   Statement& row = **rows;
   row.bind(1, unix_ms(since));

@@ -105,7 +105,7 @@ class Ledger {
   Result<std::vector<RequestRecord>> of_task(const TaskId& task, const RunId& run);
   Result<std::vector<Outcome>> outcomes(const RequestId& id);
   Result<std::vector<RequestRecord>> recent(std::size_t limit);
-  /// Of pruned requests those of whole days after it.
+  /// Of whole days, the first the one that `since` is in (UTC).
   Result<Totals> totals(WallTime since);
   /// What each app's operations have cost on each of UTC's days since then, the beginning of one.
   Result<std::vector<DayCost>> costs(WallTime since);

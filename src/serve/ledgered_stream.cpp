@@ -7,6 +7,7 @@ namespace minimill::serve {
 asio::awaitable<Result<std::optional<chat::ChatEvent>>> LedgeredStream::next() {
   Result<std::optional<chat::ChatEvent>> event = co_await inner_->next();
   if (!event) {
+    open_->broke_off();
     open_->close(event.error());
   } else if (!*event) {
     open_->end_attempt(open_->told());

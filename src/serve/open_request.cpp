@@ -1,5 +1,7 @@
 #include "serve/open_request.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -33,7 +35,8 @@ OpenRequest::OpenRequest(const Clock& clock, const Backends& backends, const Obs
       request_(std::move(request)),
       considered_(std::move(considered)),
       record_(record_of(request_, std::move(id), clock.wall())),
-      wants_logprobs_(request_.chat.logprobs) {}
+      wants_logprobs_(request_.chat.logprobs),
+      own_deadline_(request_.chat.deadline) {}
 
 OpenRequest::~OpenRequest() {
   if (written_) return;
@@ -69,14 +72,17 @@ void OpenRequest::decided(chat::Decision decision) {
 }
 
 void OpenRequest::begin_attempt(std::string model, lane::Slot slot, policy::Budgets::Hold hold,
-                                bool watched) {
+                                bool watched, std::chrono::milliseconds longest) {
   request_.chat.logprobs = watched || wants_logprobs_;
+  const SteadyTime end = clock_.steady() + longest;
+  request_.chat.deadline = own_deadline_ ? std::min(*own_deadline_, end) : end;
   fit_ = {};
   changed_.reset();
   mean_logprob_.reset();
   told_ = {};
   pieces_ = 0;
   bytes_ = 0;
+  broke_off_ = false;
   call_ = {.model = model,
            .any_model = request_.choice.model.empty(),
            .operation = record_.decision.operation,
@@ -179,9 +185,12 @@ void OpenRequest::trim_logprobs(chat::ChatAnswer& answer) const {
 void OpenRequest::fail_attempt(const Error& error) {
   if (!attempting_) return;
   attempting_ = false;
-  record_.attempts.back().error = error.message;
-  record_.attempts.back().duration_ms = attempt_ms();
-  if (pieces_ > 0 || told_ != chat::Usage{}) estimate_usage();
+  request_.chat.deadline = own_deadline_;
+  ledger::Attempt& attempt = record_.attempts.back();
+  attempt.error = broke_off_ ? fmt::format("{} broke off ({})", attempt.backend, name(error.code))
+                             : error.message;
+  attempt.duration_ms = attempt_ms();
+  if (broke_off_ || pieces_ > 0 || told_ != chat::Usage{}) estimate_usage();
   settle_call();
   slot_ = {};
   hold_ = {};

@@ -42,7 +42,10 @@ class OpenRequest {
 
   /// `watched`: the backend shall say how likely its tokens are, whether the app wants to know or
   /// not.
-  void begin_attempt(std::string model, lane::Slot slot, policy::Budgets::Hold hold, bool watched);
+  /// `longest`: after that it has failed, so that an answer without an end holds its slot no
+  /// longer; an earlier deadline of the app's stands.
+  void begin_attempt(std::string model, lane::Slot slot, policy::Budgets::Hold hold, bool watched,
+                     std::chrono::milliseconds longest);
   Backend& backend() const { return backends_[lane()]; }
   /// What goes out in the attempt under way: the request, for stages to change.
   policy::Request& outgoing();
@@ -65,6 +68,9 @@ class OpenRequest {
   const chat::Usage& told() const { return told_; }
   /// An event of a streamed answer goes to the app.
   void passed_on();
+  /// The answer had begun. What is kept of the error that follows are not the backend's own words,
+  /// which may repeat the prompt or the answer.
+  void broke_off() { broke_off_ = true; }
   void fail_attempt(const Error& error);
   void end_attempt(const chat::Usage& usage);
 
@@ -91,6 +97,7 @@ class OpenRequest {
   ledger::RequestRecord record_;
   protocol::Fit fit_;
   bool wants_logprobs_;  // the app, that is
+  chat::Deadline own_deadline_;
   lane::Slot slot_;
   policy::Budgets::Hold hold_;  // what the attempt is expected to cost
   SteadyTime attempt_started_{};
@@ -101,6 +108,7 @@ class OpenRequest {
   chat::Usage told_;                    // of its answer, by its backend, so far
   std::int64_t pieces_ = 0;             // of its answer, so far
   std::size_t bytes_ = 0;               // in them
+  bool broke_off_ = false;
   bool settled_ = false;
   bool attempting_ = false;
   bool written_ = false;

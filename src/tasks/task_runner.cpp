@@ -297,6 +297,9 @@ asio::awaitable<TaskRunner::Next> TaskRunner::attempt(Task& task, chat::Decision
   judge_.begin(task, decision, lane);
   const double p_before = decision.p_local_ok;
   policy::Request request = judge_.request(task, lane);
+  // The lease's end is the attempt's.
+  const SteadyTime lease_end = clock_.steady() + judge_.options().lease;
+  request.chat.deadline = std::min(request.chat.deadline.value_or(lease_end), lease_end);
   serve::Turn turn{.id = task.request, .slot = std::move(slot), .decision = std::move(decision)};
   const SteadyTime began = clock_.steady();
   Result<serve::Served> served = co_await service_.complete(std::move(request), std::move(turn));
