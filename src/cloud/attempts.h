@@ -15,7 +15,6 @@
 #include <type_traits>
 #include <utility>
 
-#include "chat/token_estimate.h"
 #include "cloud/attempt_end.h"
 #include "cloud/measured_stream.h"
 #include "cloud/pool.h"
@@ -94,7 +93,7 @@ class Pool::Attempts {
       : pool_(pool),
         race_(std::move(race)),
         call_(call),
-        prompt_tokens_(chat::estimated_tokens(chat::prompt_text(*race_->request).size())),
+        prompt_tokens_(chat::estimated_prompt_tokens(*race_->request)),
         answer_tokens_(pool.expected_answer_tokens(*race_->request, call.operation)),
         states_(call.candidates.size()) {
     for (std::size_t i = 0; i < states_.size(); ++i) {
@@ -363,6 +362,8 @@ class Pool::Attempts {
     if (ending != Ending::kNotItsFault) health.remember_error(kept);
     LostAttempt lost = report(racer, now);
     lost.error = std::move(kept.message);
+    lost.usage = racer.told.used;
+    lost.cost_usd = pool_.prices_.cost_usd(lost.provider, lost.model, lost.usage);
     call_.lost.push_back(std::move(lost));
     last_error_ = error;
     leave_provider(racer);

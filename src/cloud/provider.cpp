@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/retry.h"
+#include "chat/answer_stream.h"
 #include "cloud/provider_stream.h"
 #include "cloud/secret.h"
 #include "protocol/anthropic.h"
@@ -167,6 +168,20 @@ std::unexpected<Error> unsupported(const ProviderOptions& options, std::string_v
               "ask for a model of another provider, or for 'local'");
 }
 
+bool is_json(const http::Headers& headers) {
+  return headers.get("content-type").starts_with("application/json");
+}
+
+/// Some answer at once what was asked for as a stream.
+asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> read_whole(
+    const ProviderOptions& options, http::Download& download) {
+  Result<std::string> body = co_await http::read_all(download, http::Client::kMaxResponseBytes);
+  if (!body) co_return std::unexpected(std::move(body.error()).context(options.name));
+  Result<chat::ChatAnswer> answer = read_answer(options, std::move(body));
+  if (!answer) co_return std::unexpected(std::move(answer.error()));
+  co_return std::make_unique<chat::AnswerStream>(answer->parts());
+}
+
 asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> stream_once(
     http::Client& client, const ProviderOptions& options, const chat::ChatRequest& request,
     std::string_view model, Told& told) {
@@ -189,12 +204,18 @@ asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> stream_once(
     co_return std::unexpected(
         status_error(options, status, (*download)->headers(), body ? *body : "", told));
   }
+  if (is_json((*download)->headers())) {
+    co_return co_await read_whole(options, **download);
+  }
   StreamGuard guard{.secret = options.key, .event_timeout = options.event_timeout};
   auto stream = std::make_unique<ProviderStream>(options.name, options.protocol,
                                                  std::move(*download), frames, std::move(guard));
   // Until the first event, what fails may be tried elsewhere.
   Result<> begun = co_await stream->begin();
-  if (!begun) co_return std::unexpected(std::move(begun.error()));
+  if (!begun) {
+    told.used = stream->used();
+    co_return std::unexpected(std::move(begun.error()));
+  }
   co_return std::unique_ptr<chat::ChatStream>(std::move(stream));
 }
 

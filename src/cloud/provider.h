@@ -52,6 +52,7 @@ struct ProviderOptions {
 struct Told {
   int status = 0;  // 0: nothing came back
   RateLimits limits;
+  chat::Usage used;          // by a stream that broke off before it said a word
   bool quota_spent = false;  // OpenAI's insufficient_quota, or 402: waiting does not help
 };
 

@@ -63,8 +63,11 @@ Result<> ProviderStream::take(const http::SseEvent& event) {
   if (read && passes(events)) ready_.emplace_back(frame_of(event));
   for (chat::ChatEvent& each : events) {
     finished_ = finished_ || std::holds_alternative<chat::Finish>(each);
+    if (const auto* report = std::get_if<chat::UsageReport>(&each)) used_ = report->usage;
     ready_.push_back(std::move(each));
   }
+  // Who says that an answer is none takes nothing for it.
+  if (!read) used_ = {};
   return read;
 }
 
@@ -82,10 +85,11 @@ Error ProviderStream::blotted(Error error) const {
   return error;
 }
 
-/// Frames that open an answer say nothing of it yet: another provider could still give it.
+/// What opens an answer says nothing of it yet: another provider could still give it.
 bool ProviderStream::has_spoken() const {
   return std::ranges::any_of(ready_, [](const chat::ChatEvent& event) {
-    return !std::holds_alternative<chat::Frame>(event);
+    return !std::holds_alternative<chat::Frame>(event) &&
+           !std::holds_alternative<chat::UsageReport>(event);
   });
 }
 

@@ -46,6 +46,8 @@ class ProviderStream final : public chat::ChatStream {
   asio::awaitable<Result<>> begin();
   asio::awaitable<Result<std::optional<chat::ChatEvent>>> next() override;
   const std::string& model() const override;
+  /// What it has told so far, but for answers that the provider itself calls failed.
+  const chat::Usage& used() const { return used_; }
 
  private:
   asio::awaitable<Result<>> read_more();
@@ -64,6 +66,7 @@ class ProviderStream final : public chat::ChatStream {
   http::SseReader sse_;
   std::variant<protocol::openai::StreamReader, protocol::anthropic::StreamReader> reader_;
   std::deque<chat::ChatEvent> ready_;
+  chat::Usage used_;
   std::optional<Error> failure_;  // told once what came before it has gone out
   bool finished_ = false;         // the answer has ended well
   bool ended_ = false;            // so has the transfer

@@ -122,7 +122,8 @@ Parts::Parts(asio::io_context& loop, DaemonOptions given, Stores opened, route::
       judge(clock, ids, random, task_options(options.config), outcomes, admission, decider,
             backends),
       batches(batch_tools(), ids, selector, client),
-      runner(io, clock, judge, gateway, batches, lanes, stores.readers.tasks),
+      answers(clock, judge, gateway),
+      runner(io, clock, judge, gateway, {&batches, &answers}, lanes, stores.readers.tasks),
       clock_watch(io, clock, stores.readers.tasks,
                   [this] {
                     runner.wake();

@@ -50,6 +50,7 @@
 #include "serve/shadow.h"
 #include "serve/spending.h"
 #include "simcloud/sim_cloud.h"
+#include "tasks/answer_executor.h"
 #include "tasks/batch_runner.h"
 #include "tasks/clock_watch.h"
 #include "tasks/outbox_runner.h"
@@ -119,6 +120,7 @@ struct Parts {
   tasks::OutboxRunner outbox_runner;
   tasks::TaskJudge judge;
   tasks::BatchRunner batches;
+  tasks::AnswerExecutor answers;
   tasks::TaskRunner runner;
   tasks::ClockWatch clock_watch;
   ledger::RetentionRunner retention;

@@ -4,10 +4,10 @@
 #include <utility>
 #include <vector>
 
+#include "chat/answer_stream.h"
 #include "chat/closed_question.h"
 #include "chat/token_estimate.h"
 #include "route/route_input.h"
-#include "serve/ready_stream.h"
 
 namespace minimill::distill {
 namespace {
@@ -74,7 +74,7 @@ asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> MicroBackend::stream(
     const policy::Request& request, serve::Call& call) {
   if (std::optional<chat::AnswerParts> parts = answer(request, call)) {
     std::unique_ptr<chat::ChatStream> stream =
-        std::make_unique<serve::ReadyStream>(std::move(*parts));
+        std::make_unique<chat::AnswerStream>(std::move(*parts));
     co_return stream;
   }
   co_return co_await next_.stream(request, call);

@@ -2,10 +2,10 @@
 
 #include <utility>
 
+#include "chat/answer_stream.h"
 #include "chat/closed_question.h"
 #include "protocol/anthropic.h"
 #include "protocol/option_scoring.h"
-#include "serve/ready_stream.h"
 
 namespace minimill::serve {
 namespace {
@@ -66,7 +66,8 @@ asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> EngineBackend::stream
       co_await score(**engine, request.chat, call.model, random_);
   if (!scored) co_return std::unexpected(std::move(scored.error()));
   if (*scored) {
-    std::unique_ptr<chat::ChatStream> stream = std::make_unique<ReadyStream>((*scored)->parts());
+    std::unique_ptr<chat::ChatStream> stream =
+        std::make_unique<chat::AnswerStream>((*scored)->parts());
     co_return stream;
   }
   co_return co_await (*engine)->stream(request.chat);

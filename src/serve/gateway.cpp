@@ -8,6 +8,7 @@
 
 #include "base/retry.h"
 #include "route/confidence.h"
+#include "serve/counted_stream.h"
 #include "serve/held_answer.h"
 #include "serve/ledgered_stream.h"
 #include "serve/open_request.h"
@@ -137,7 +138,8 @@ asio::awaitable<Result<Gateway::Reply>> Gateway::ask(OpenRequest& open, const Wa
     Result<std::unique_ptr<chat::ChatStream>> stream =
         co_await backend.stream(**going, open.call());
     if (!stream) co_return std::unexpected(std::move(stream.error()));
-    reply.stream = undo(open.take_staged(), std::move(*stream));
+    auto counted = std::make_unique<CountedStream>(open, std::move(*stream));
+    reply.stream = undo(open.take_staged(), std::move(counted));
   }
   open.backend_answered();
   co_return reply;
@@ -174,7 +176,6 @@ asio::awaitable<Result<Gateway::Reply>> Gateway::hold_back(OpenRequest& open, Wa
     read = co_await hold(*reply.stream, clock_, none, held);
   }
   if (!read) {
-    for (const chat::ChatEvent& event : held.events) open.came(event);
     open.broke_off();
     co_return std::unexpected(std::move(read.error()));
   }

@@ -393,6 +393,35 @@ TEST_F(GatewayTest, StreamThatBreaksOffIsPaidForAsFarAsItCame) {
   EXPECT_TRUE(trunk_.records().front().attempts.front().usage.estimated);
 }
 
+TEST_F(GatewayTest, WhatAStreamToldOfItsPromptIsPaidForHoweverItEnds) {
+  trunk_.cloud.usd_per_token = 1;
+  trunk_.cloud.tells_first = chat::Usage{.prompt_tokens = 100'000, .completion_tokens = 1};
+  {
+    Result<ServedStream> left = trunk_.stream(trunk_.in_lane(Lane::kCloud));
+    ASSERT_TRUE(left);
+    (void)trunk_.loop.run(left->stream->next());
+  }
+  EXPECT_EQ(trunk_.spent_usd(), 100'001);
+  EXPECT_FALSE(trunk_.records().front().attempts.front().usage.estimated);
+
+  trunk_.cloud.breaks_off = fail(ErrorCode::kUpstream, "it broke off").error();
+  Result<ServedStream> broken = trunk_.stream(trunk_.in_lane(Lane::kCloud));
+  (void)trunk_.read(*broken);
+  EXPECT_EQ(trunk_.spent_usd(), 200'004);
+}
+
+TEST_F(GatewayTest, StreamThatBreaksOffWhileItsFormIsCheckedIsPaidFor) {
+  trunk_.cloud.usd_per_token = 1;
+  trunk_.cloud.breaks_off = fail(ErrorCode::kUpstream, "it broke off").error();
+  policy::Request asked = trunk_.in_lane(Lane::kCloud);
+  asked.chat.edit(
+      [](chat::RequestParts& parts) { parts.response_format = chat::ResponseFormat::kJsonObject; });
+
+  EXPECT_FALSE(trunk_.stream(std::move(asked)));
+
+  EXPECT_GE(trunk_.spent_usd(), 3);
+}
+
 TEST_F(GatewayTest, AppThatLeavesInTheMiddleLeavesOneRowAndWhatItCost) {
   trunk_.cloud.usd_per_token = 1;
   Result<ServedStream> served = trunk_.stream(trunk_.in_lane(Lane::kCloud));

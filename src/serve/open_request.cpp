@@ -79,6 +79,7 @@ void OpenRequest::begin_attempt(std::string model, lane::Slot slot, policy::Budg
   fit_ = {};
   changed_.reset();
   mean_logprob_.reset();
+  told_ = {};
   pieces_ = 0;
   bytes_ = 0;
   broke_off_ = false;
@@ -124,14 +125,15 @@ void OpenRequest::used(const chat::Usage& usage) {
   attempt.cost_usd = backend().cost_usd(attempt.backend, attempt.model, usage);
 }
 
-void OpenRequest::passed_on(const chat::ChatEvent& event) {
+void OpenRequest::passed_on() {
   ledger::Attempt& attempt = record_.attempts.back();
   if (attempt.first_token_ms == 0) attempt.first_token_ms = attempt_ms();
-  came(event);
 }
 
 void OpenRequest::came(const chat::ChatEvent& event) {
-  if (const std::size_t bytes = bytes_of(event); bytes > 0) {
+  if (const auto* report = std::get_if<chat::UsageReport>(&event)) {
+    told_ = report->usage;
+  } else if (const std::size_t bytes = bytes_of(event); bytes > 0) {
     ++pieces_;
     bytes_ += bytes;
   }
@@ -139,10 +141,18 @@ void OpenRequest::came(const chat::ChatEvent& event) {
 
 void OpenRequest::estimate_usage() {
   if (record_.attempts.back().usage != chat::Usage{}) return;  // known
+  chat::Usage usage = told_;
+  if (usage.prompt_tokens == 0) {
+    usage.prompt_tokens = chat::estimated_prompt_tokens(request_.chat);
+    usage.estimated = true;
+  }
   // A backend sends a token at a time, or several.
-  used({.prompt_tokens = chat::estimated_tokens(considered_.input.text.size()),
-        .completion_tokens = std::max(pieces_, chat::estimated_tokens(bytes_)),
-        .estimated = true});
+  const std::int64_t said = std::max(pieces_, chat::estimated_tokens(bytes_));
+  if (said > usage.completion_tokens) {
+    usage.completion_tokens = said;
+    usage.estimated = true;
+  }
+  used(usage);
 }
 
 void OpenRequest::held(std::size_t tokens, std::chrono::nanoseconds took, double mean_logprob,
@@ -180,7 +190,7 @@ void OpenRequest::fail_attempt(const Error& error) {
   attempt.error = broke_off_ ? fmt::format("{} broke off ({})", attempt.backend, name(error.code))
                              : error.message;
   attempt.duration_ms = attempt_ms();
-  if (broke_off_ || pieces_ > 0) estimate_usage();
+  if (broke_off_ || pieces_ > 0 || told_ != chat::Usage{}) estimate_usage();
   settle_call();
   slot_ = {};
   hold_ = {};

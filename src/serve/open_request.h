@@ -62,10 +62,12 @@ class OpenRequest {
   void trim_logprobs(chat::ChatAnswer& answer) const;
   /// What the attempt under way has used for certain, whether its answer is taken or not.
   void used(const chat::Usage& usage);
-  /// An event of a streamed answer goes to the app.
-  void passed_on(const chat::ChatEvent& event);
-  /// An event of an answer that was held back came, and was paid for.
+  /// An event of a streamed answer has come from the backend.
   void came(const chat::ChatEvent& event);
+  /// What the backend of a stream has told so far.
+  const chat::Usage& told() const { return told_; }
+  /// An event of a streamed answer goes to the app.
+  void passed_on();
   /// The answer had begun. What is kept of the error that follows are not the backend's own words,
   /// which may repeat the prompt or the answer.
   void broke_off() { broke_off_ = true; }
@@ -103,7 +105,8 @@ class OpenRequest {
   std::optional<policy::Request> changed_;  // what stages made of the request
   Staged staged_;
   std::optional<double> mean_logprob_;  // of the attempt under way
-  std::int64_t pieces_ = 0;             // of its answer, passed on
+  chat::Usage told_;                    // of its answer, by its backend, so far
+  std::int64_t pieces_ = 0;             // of its answer, so far
   std::size_t bytes_ = 0;               // in them
   bool broke_off_ = false;
   bool settled_ = false;
