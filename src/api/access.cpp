@@ -68,10 +68,8 @@ Result<> Access::identify(http::Request& request) {
     return {};
   }
   if (!apps_.has_keys() && !always_keyed_) {
-    const bool our_page =
-        request.headers.has("sec-fetch-site") && http::is_same_origin(request);
-    request.principal =
-        our_page ? std::string(kPage) : name_in(request.headers.get("user-agent"));
+    const bool our_page = request.headers.has("sec-fetch-site") && http::is_same_origin(request);
+    request.principal = our_page ? std::string(kPage) : name_in(request.headers.get("user-agent"));
     request.is_owner = true;
     return {};
   }

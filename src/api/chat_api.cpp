@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "api/body_size.h"
 #include "api/headers.h"
 #include "api/serving_headers.h"
 #include "base/log.h"
@@ -33,10 +34,17 @@ policy::Request next_choice(const policy::Request& first, const serve::Serving& 
   return request;
 }
 
+/// How much of a prompt an engine had met before tells an app with a key what others have asked:
+/// only the machine's owner is told.
+bool tells_of_others(const http::Request& request, const serve::Serving& serving) {
+  return !request.is_owner && serving.lane == chat::Lane::kLocal;
+}
+
 /// Writes a stream's events as they come.
 class Relay {
  public:
-  Relay(Exchange& exchange, http::Responder& out) : exchange_(exchange), out_(out) {}
+  Relay(Exchange& exchange, http::Responder& out, bool hides_cache)
+      : exchange_(exchange), out_(out), hides_cache_(hides_cache) {}
 
   /// From `event`, already taken, to the stream's end. An error of the stream goes to `failure()`;
   /// the returned one says that the client is gone.
@@ -78,7 +86,10 @@ class Relay {
   }
 
  private:
-  void take(const chat::ChatEvent& event) {
+  void take(chat::ChatEvent& event) {
+    if (auto* report = std::get_if<chat::UsageReport>(&event); report != nullptr && hides_cache_) {
+      report->usage.cached_prompt_tokens = 0;
+    }
     if (const auto* frame = std::get_if<chat::Frame>(&event)) {
       untouched_ = true;
       frames_ += frame->bytes;
@@ -89,6 +100,7 @@ class Relay {
 
   Exchange& exchange_;
   http::Responder& out_;
+  bool hides_cache_;
   std::string frames_;
   bool untouched_ = false;  // the backend's own frames are passed on
   std::optional<Error> failure_;
@@ -110,32 +122,42 @@ RouteHandler ChatApi::route(std::function<std::unique_ptr<Exchange>()> make) {
   };
 }
 
-Result<policy::Request> ChatApi::read(const http::Request& request, Exchange& exchange) const {
-  Result<chat::ChatRequest> parsed = exchange.read(request);
-  if (!parsed) return std::unexpected(std::move(parsed.error()));
+asio::awaitable<Result<policy::Request>> ChatApi::read(const http::Request& request,
+                                                       Exchange& exchange) {
+  Result<chat::ChatRequest> parsed;
+  if (request.body.size() < kBigBody) {
+    parsed = exchange.read(request);
+  } else {
+    std::function<Result<chat::ChatRequest>()> parse = [&] { return exchange.read(request); };
+    parsed = co_await parsing_.run<Result<chat::ChatRequest>>(std::move(parse));
+  }
+  if (!parsed) co_return std::unexpected(std::move(parsed.error()));
+  if (Result<> recalled = exchange.recall(request, *parsed); !recalled) {
+    co_return std::unexpected(std::move(recalled.error()));
+  }
   Result<policy::Request> asked = reader_.admit(request, std::move(*parsed), exchange.privacy());
   if (asked) exchange.settled(*asked);
-  return asked;
+  co_return asked;
 }
 
 asio::awaitable<void> ChatApi::serve(http::Request& request, http::Responder& out,
                                      Exchange& exchange) {
-  Result<policy::Request> asked = read(request, exchange);
+  Result<policy::Request> asked = co_await read(request, exchange);
   Result<> answered;
   if (!asked) {
     answered = std::unexpected(std::move(asked.error()));
   } else if (asked->chat.stream) {
-    answered = co_await respond_streaming(std::move(*asked), exchange, out);
+    answered = co_await respond_streaming(request, std::move(*asked), exchange, out);
   } else {
-    answered = co_await respond(std::move(*asked), exchange, out);
+    answered = co_await respond(request, std::move(*asked), exchange, out);
   }
   if (answered || out.started()) co_return;
   std::string body = exchange.error(answered.error());
   co_await send_error(answered.error(), std::move(body), out);
 }
 
-asio::awaitable<Result<>> ChatApi::respond(policy::Request asked, Exchange& exchange,
-                                           http::Responder& out) {
+asio::awaitable<Result<>> ChatApi::respond(const http::Request& request, policy::Request asked,
+                                           Exchange& exchange, http::Responder& out) {
   const std::int64_t choices = asked.chat.choices;
   std::optional<policy::Request> first;
   if (choices > 1) first = asked;
@@ -149,15 +171,25 @@ asio::awaitable<Result<>> ChatApi::respond(policy::Request asked, Exchange& exch
     served->answers.push_back(std::move(next->answers.front()));
     served->cost_usd += next->cost_usd;
   }
+  if (tells_of_others(request, served->serving)) {
+    for (chat::ChatAnswer& answer : served->answers) {
+      // An edit: what the engine says beside (its timings) tells the same.
+      answer.edit([](chat::AnswerParts& parts) { parts.usage.cached_prompt_tokens = 0; });
+    }
+  }
   std::string body = exchange.answer(*served);
-  Result<> kept = co_await exchange.keep();
-  if (!kept) co_return kept;
   http::Headers headers = serving_headers(served->serving, "application/json");
+  // It was made, and perhaps paid for: whoever got none would ask, and pay, again.
+  if (const Result<> kept = co_await exchange.keep(); !kept) {
+    log::error("a response could not be stored: {}", kept.error().to_string());
+    headers.add(header::kNotStored, kept.error().message);
+  }
   headers.add(header::kCost, fmt::format("{:.6f}", served->cost_usd));
   co_return co_await out.send(kOk, std::move(headers), std::move(body));
 }
 
-asio::awaitable<Result<>> ChatApi::respond_streaming(policy::Request asked, Exchange& exchange,
+asio::awaitable<Result<>> ChatApi::respond_streaming(const http::Request& request,
+                                                     policy::Request asked, Exchange& exchange,
                                                      http::Responder& out) {
   const std::int64_t choices = asked.chat.choices;
   std::optional<policy::Request> first;
@@ -179,7 +211,7 @@ asio::awaitable<Result<>> ChatApi::respond_streaming(policy::Request asked, Exch
   if (!head.empty()) sent = co_await out.write(head);
   if (!sent) co_return sent;
 
-  Relay relay(exchange, out);
+  Relay relay(exchange, out, tells_of_others(request, served->serving));
   sent = co_await relay.run(*served->stream, std::move(*event));
   const std::int64_t more = first && emulates_choices(served->serving) ? choices : 1;
   for (std::int64_t i = 1; i < more && sent && !relay.failure(); ++i) {

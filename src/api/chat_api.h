@@ -10,13 +10,15 @@
 #include "api/exchange.h"
 #include "api/request_reader.h"
 #include "api/routes.h"
+#include "async/blocking_pool.h"
 
 namespace minimill::api {
 
 class ChatApi {
  public:
-  ChatApi(serve::Service& service, const RequestReader& reader)
-      : service_(service), reader_(reader) {}
+  /// Big requests are read on `parsing`.
+  ChatApi(serve::Service& service, const RequestReader& reader, async::BlockingPool& parsing)
+      : service_(service), reader_(reader), parsing_(parsing) {}
 
   /// Carries out one request; whatever happens, it is answered.
   asio::awaitable<void> serve(http::Request& request, http::Responder& out, Exchange& exchange);
@@ -25,16 +27,17 @@ class ChatApi {
   RouteHandler route(std::function<std::unique_ptr<Exchange>()> make);
 
   /// What `request` asks for, let in.
-  Result<policy::Request> read(const http::Request& request, Exchange& exchange) const;
+  asio::awaitable<Result<policy::Request>> read(const http::Request& request, Exchange& exchange);
 
  private:
-  asio::awaitable<Result<>> respond(policy::Request asked, Exchange& exchange,
-                                    http::Responder& out);
-  asio::awaitable<Result<>> respond_streaming(policy::Request asked, Exchange& exchange,
-                                              http::Responder& out);
+  asio::awaitable<Result<>> respond(const http::Request& request, policy::Request asked,
+                                    Exchange& exchange, http::Responder& out);
+  asio::awaitable<Result<>> respond_streaming(const http::Request& request, policy::Request asked,
+                                              Exchange& exchange, http::Responder& out);
 
   serve::Service& service_;
   const RequestReader& reader_;
+  async::BlockingPool& parsing_;
 };
 
 /// The status that fits the error, its Retry-After, and `body`.

@@ -19,9 +19,14 @@ class Exchange {
  public:
   virtual ~Exchange() = default;
 
+  /// Uses nothing but the request: where that is big, on another thread.
   virtual Result<chat::ChatRequest> read(const http::Request& request) = 0;
+  /// Puts before what was read what it refers to (a conversation's history).
+  virtual Result<> recall(const http::Request& /*request*/, chat::ChatRequest& /*chat*/) {
+    return {};
+  }
 
-  /// Of what read() took from elsewhere (a conversation's history): the request is held to the
+  /// Of what recall() took from elsewhere (a conversation's history): the request is held to the
   /// stricter of this and its own.
   virtual policy::Privacy privacy() const { return policy::Privacy::kAllow; }
   /// What is asked, once all of it is settled.

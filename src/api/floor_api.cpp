@@ -78,7 +78,8 @@ void FloorApi::add_to(Routes& routes) {
              [this](Request& request, Responder& out, const PathParts&) {
                return overview(request, out);
              });
-  routes.add("GET", "/minimill/v1/requests", {"Requests, a page at a time, newest first", Who::kOwn},
+  routes.add("GET", "/minimill/v1/requests",
+             {"Requests, a page at a time, newest first", Who::kOwn},
              [this](Request& request, Responder& out, const PathParts&) {
                return requests(request, out);
              });
@@ -112,10 +113,10 @@ json::object FloorApi::under_way_json(const floor::UnderWay& each) const {
                        {"since_ms", unix_ms(each.began.value_or(each.decided))},
                        {"tokens", each.tokens}};
   const Millis writing = each.first_token ? each.last_token - *each.first_token : Millis{0};
-  running["tokens_per_second"] =
-      writing.count() > 0 ? json::value(static_cast<double>(each.tokens - 1) * 1000 /
-                                        static_cast<double>(writing.count()))
-                          : json::value(nullptr);
+  running["tokens_per_second"] = writing.count() > 0
+                                     ? json::value(static_cast<double>(each.tokens - 1) * 1000 /
+                                                   static_cast<double>(writing.count()))
+                                     : json::value(nullptr);
   return running;
 }
 
@@ -129,14 +130,13 @@ json::object FloorApi::lane_json(chat::Lane lane) const {
   const std::int64_t now_ms = unix_ms(clock_.wall());
   for (const lane::Scheduler::Waiter& waiter : lanes_.waiters(lane, kShownWaiting)) {
     const lane::About& about = waiter.job.about;
-    waiting.push_back(
-        {{"app", shown(waiter.job.app)},
-         {"task", shown(about.task)},
-         {"run", shown(about.run)},
-         {"title", shown(about.title)},
-         {"operation", shown(about.operation)},
-         {"interactive", waiter.job.priority == lane::Priority::kInteractive},
-         {"since_ms", now_ms - static_cast<std::int64_t>(waiter.waited_s * 1000)}});
+    waiting.push_back({{"app", shown(waiter.job.app)},
+                       {"task", shown(about.task)},
+                       {"run", shown(about.run)},
+                       {"title", shown(about.title)},
+                       {"operation", shown(about.operation)},
+                       {"interactive", waiter.job.priority == lane::Priority::kInteractive},
+                       {"since_ms", now_ms - static_cast<std::int64_t>(waiter.waited_s * 1000)}});
   }
   return {{"lane", chat::name(lane)},
           {"slots", lanes_.slots(lane)},
@@ -172,8 +172,8 @@ asio::awaitable<void> FloorApi::show(http::Responder& out) {
 std::string FloorApi::lanes_signature() const {
   std::string signature;
   for (const chat::Lane lane : kLanes) {
-    signature += fmt::format("{}/{}/{} ", lanes_.waiting(lane), lanes_.running(lane),
-                             lanes_.slots(lane));
+    signature +=
+        fmt::format("{}/{}/{} ", lanes_.waiting(lane), lanes_.running(lane), lanes_.slots(lane));
   }
   for (const engine::EngineStatus& status : engines_.statuses()) {
     signature += fmt::format("{} ", static_cast<int>(status.state));
@@ -186,8 +186,8 @@ std::shared_ptr<const std::string> FloorApi::frame() {
   if (!frame_ || frame_version_ != floor_.version() || frame_lanes_ != lanes) {
     frame_version_ = floor_.version();
     frame_lanes_ = std::move(lanes);
-    frame_ = std::make_shared<const std::string>("event: floor\ndata: " +
-                                                 json::serialize(floor_json()) + "\n\n");
+    frame_ = std::make_shared<const std::string>(
+        "event: floor\ndata: " + json::serialize(floor_json()) + "\n\n");
   }
   return frame_;
 }
@@ -212,9 +212,8 @@ std::string FloorApi::ended_events(std::uint64_t& after) const {
 
 asio::awaitable<void> FloorApi::events(http::Request& request, http::Responder& out) {
   if (watching_ >= kMostWatching) {
-    const Error full = fail(ErrorCode::kUnavailable, "too many pages are watching",
-                            "close some of them")
-                           .error();
+    const Error full =
+        fail(ErrorCode::kUnavailable, "too many pages are watching", "close some of them").error();
     co_await send_json_error(full, out);
     co_return;
   }
@@ -235,8 +234,8 @@ asio::awaitable<void> FloorApi::events(http::Request& request, http::Responder& 
   }
   http::Headers headers{{"content-type", "text/event-stream"}, {"cache-control", "no-store"}};
   Result<> sent = co_await out.start(kOk, std::move(headers));
-  std::string news = fmt::format("retry: 500\nid: {}-{}\nevent: hello\ndata: {{\"boot\": \"{}\"}}\n\n",
-                                 boot_, after, boot_);
+  std::string news = fmt::format(
+      "retry: 500\nid: {}-{}\nevent: hello\ndata: {{\"boot\": \"{}\"}}\n\n", boot_, after, boot_);
   std::shared_ptr<const std::string> shown;
   asio::steady_timer pace(co_await asio::this_coro::executor);
   constexpr auto kToken = asio::as_tuple(asio::use_awaitable);

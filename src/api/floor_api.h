@@ -26,7 +26,7 @@ namespace minimill::api {
 class FloorApi {
  public:
   static constexpr int kMostWatching = 64;
-  static constexpr Millis kPace{50};        // between two of a watcher's news
+  static constexpr Millis kPace{50};         // between two of a watcher's news
   static constexpr Millis kLanesEvery{250};  // the lanes tell nobody, and are looked at
   static constexpr Millis kHeartbeat{15'000};
   static constexpr std::int64_t kMostDays = 3'660;

@@ -29,6 +29,7 @@ inline constexpr char kCost[] = "x-minimill-cost";
 inline constexpr char kQueued[] = "x-minimill-queued-ms";
 inline constexpr char kEmulated[] = "x-minimill-emulated";
 inline constexpr char kLeftOut[] = "x-minimill-left-out";
+inline constexpr char kNotStored[] = "x-minimill-not-stored";
 }  // namespace header
 
 inline constexpr std::array kHeaders{
@@ -48,6 +49,7 @@ inline constexpr std::array kHeaders{
     HeaderAbout{header::kQueued, "", "how long it waited for its turn"},
     HeaderAbout{header::kEmulated, "", "fields that minimill did in the backend's place"},
     HeaderAbout{header::kLeftOut, "", "fields that the backend knows nothing like"},
+    HeaderAbout{header::kNotStored, "", "why a response that was to be kept could not be"},
 };
 
 }  // namespace minimill::api

@@ -65,9 +65,23 @@ json::object body_of(chat::Protocol protocol) {
   return {{"type", "object"}, {"required", {"model"}}, {"properties", std::move(properties)}};
 }
 
+std::string_view audience_of(Who who) {
+  switch (who) {
+    case Who::kOwner:
+      return "owner";
+    case Who::kOwn:
+      return "app";
+    case Who::kAnyone:
+      return "anyone";
+  }
+  return "owner";
+}
+
 json::object operation_of(const Routes::Entry& entry) {
   json::object answer{{"description", "the answer"}};
-  json::object operation{{"summary", entry.about.summary}, {"parameters", parameters_of(entry)}};
+  json::object operation{{"summary", entry.about.summary},
+                         {"parameters", parameters_of(entry)},
+                         {"x-audience", audience_of(entry.about.who)}};
   json::object schema{{"type", "object"}};
   if (entry.about.body) {
     json::object headers;

@@ -49,9 +49,7 @@ json::object lane_json(const ledger::Figures& lane) {
 json::object money_json(const Sum& sum, const CloudRatio& ratio) {
   const double spent = sum.local.cost_usd + sum.cloud.cost_usd + sum.compared.cost_usd;
   const double estimated = sum.local.cloud_usd;
-  const auto saved = [&](double by) {
-    return sum.cloud.cost_usd + by * estimated - spent;
-  };
+  const auto saved = [&](double by) { return sum.cloud.cost_usd + by * estimated - spent; };
   json::object money{{"spent_usd", spent},
                      {"comparing_usd", sum.compared.cost_usd},
                      {"all_cloud_usd", sum.cloud.cost_usd + ratio.estimate * estimated},
@@ -66,19 +64,20 @@ json::object sum_json(const Sum& sum, const CloudRatio& ratio) {
   ledger::Figures both = sum.local;
   both += sum.cloud;
   const auto requests = static_cast<double>(std::max<std::int64_t>(both.requests, 1));
-  json::object shown{{"requests", both.requests},
-                     {"answered", both.answered},
-                     {"errors", both.errors},
-                     {"escalated", both.escalated},
-                     {"local", lane_json(sum.local)},
-                     {"cloud", lane_json(sum.cloud)},
-                     {"share_local", share_json(sum.local.answered, both.answered)},
-                     {"checks", share_json(both.passed, both.checked)},
-                     {"judged", share_json(both.good, both.judged)},
-                     {"mean_wait_ms", both.waited_ms / requests},
-                     {"mean_duration_ms", both.took_ms / requests},
-                     {"prompt_tokens", both.prompt_tokens + sum.compared.prompt_tokens},
-                     {"completion_tokens", both.completion_tokens + sum.compared.completion_tokens}};
+  json::object shown{
+      {"requests", both.requests},
+      {"answered", both.answered},
+      {"errors", both.errors},
+      {"escalated", both.escalated},
+      {"local", lane_json(sum.local)},
+      {"cloud", lane_json(sum.cloud)},
+      {"share_local", share_json(sum.local.answered, both.answered)},
+      {"checks", share_json(both.passed, both.checked)},
+      {"judged", share_json(both.good, both.judged)},
+      {"mean_wait_ms", both.waited_ms / requests},
+      {"mean_duration_ms", both.took_ms / requests},
+      {"prompt_tokens", both.prompt_tokens + sum.compared.prompt_tokens},
+      {"completion_tokens", both.completion_tokens + sum.compared.completion_tokens}};
   shown["money"] = money_json(sum, ratio);
   return shown;
 }
@@ -119,8 +118,8 @@ json::array promises_json(const std::vector<route::BoundStatus>& bounds) {
 }  // namespace
 
 json::object share_json(std::int64_t good, std::int64_t of) {
-  json::object shown{{"good", good}, {"of", of}, {"share", nullptr}, {"low", nullptr},
-                     {"high", nullptr}};
+  json::object shown{
+      {"good", good}, {"of", of}, {"share", nullptr}, {"low", nullptr}, {"high", nullptr}};
   if (of <= 0) return shown;
   const auto n = static_cast<double>(of);
   const double p = static_cast<double>(good) / n;

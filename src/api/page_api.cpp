@@ -18,7 +18,8 @@ constexpr std::string_view kIndex = "index.html";
 constexpr std::string_view kGreeting = "Ollama is running";
 constexpr const char* kPolicy =
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    "font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors "
+    "'none'";
 
 http::Headers safe_headers(std::string_view type) {
   return {{"content-type", std::string(type)},
@@ -45,7 +46,7 @@ asio::awaitable<void> send_file(const page::File& file, const http::Request& req
   headers.add("cache-control",
               file.name == kIndex ? "no-cache" : "public, max-age=31536000, immutable");
   if (request.headers.get("if-none-match") == file.etag) {
-    co_await out.send(kNotModified, std::move(headers), {});
+    co_await out.send(kNotModified, std::move(headers), std::string());
     co_return;
   }
   headers.add("content-encoding", "gzip");
@@ -67,8 +68,7 @@ asio::awaitable<void> send_part(const http::Request& request, http::Responder& o
 
 asio::awaitable<void> send_index(const http::Request& request, http::Responder& out) {
   const page::File* index = find_file(kIndex);
-  const bool browser =
-      request.headers.get("accept").find("text/html") != std::string_view::npos;
+  const bool browser = request.headers.get("accept").find("text/html") != std::string_view::npos;
   if (browser && index != nullptr) {
     co_await send_file(*index, request, out);
     co_return;
@@ -83,10 +83,9 @@ asio::awaitable<void> send_index(const http::Request& request, http::Responder& 
 void PageApi::add_to(Routes& routes) {
   using http::Request;
   using http::Responder;
-  routes.add("GET", "/", {"The page, for a browser; else a greeting as Ollama's", Who::kAnyone},
-             [](Request& request, Responder& out, const PathParts&) {
-               return send_index(request, out);
-             });
+  routes.add(
+      "GET", "/", {"The page, for a browser; else a greeting as Ollama's", Who::kAnyone},
+      [](Request& request, Responder& out, const PathParts&) { return send_index(request, out); });
   routes.add("GET", "/page/{file}", {"A part of the page", Who::kAnyone},
              [](Request& request, Responder& out, const PathParts& parts) {
                return send_part(request, out, parts[0]);
@@ -112,10 +111,9 @@ asio::awaitable<void> PageApi::open(http::Request& request, http::Responder& out
   headers.add("cache-control", "no-store");
   headers.add("location", "/");
   const auto life = std::chrono::duration_cast<std::chrono::seconds>(Sessions::kLife);
-  headers.add("set-cookie", Sessions::cookie_name(request) + "=" + *cookie +
-                                "; Path=/; Max-Age=" + std::to_string(life.count()) +
-                                "; HttpOnly; SameSite=Strict");
-  co_await out.send(kSeeOther, std::move(headers), {});
+  headers.add("set-cookie", Sessions::cookie_name(request) + "=" + *cookie + "; Path=/; Max-Age=" +
+                                std::to_string(life.count()) + "; HttpOnly; SameSite=Strict");
+  co_await out.send(kSeeOther, std::move(headers), std::string());
 }
 
 asio::awaitable<void> PageApi::make_link(http::Responder& out) {

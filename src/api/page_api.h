@@ -2,10 +2,10 @@
 
 // The web page, and how a browser gets in.
 //
-//   GET  /                        the page, for a browser; for others what Ollama's clients look for
-//   GET  /page/{file}             its parts
-//   GET  /open/{token}            a link of `minimill open`: a cookie, and on to the page
-//   POST /minimill/v1/sessions    a new link, for the machine's owner
+//   GET  /                        the page, for a browser; for others what Ollama's clients look
+//   for GET  /page/{file}             its parts GET  /open/{token}            a link of `minimill
+//   open`: a cookie, and on to the page POST /minimill/v1/sessions    a new link, for the machine's
+//   owner
 //
 // Nothing of the page may come from elsewhere or run inline (Content-Security-Policy), and nobody
 // else may frame it.

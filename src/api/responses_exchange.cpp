@@ -14,15 +14,21 @@ Result<chat::ChatRequest> ResponsesExchange::read(const http::Request& request) 
                                                    : wire::parse_responses_request(request.body);
   if (!parsed) return std::unexpected(std::move(parsed.error()));
   asked_ = std::move(*parsed);
+  return std::move(asked_.chat);
+}
+
+Result<> ResponsesExchange::recall(const http::Request& request, chat::ChatRequest& chat) {
   const policy::Scope scope = scope_of(request);
   owner_ = scope.owner_of_new();
   if (!asked_.previous_response_id.empty()) {
     Result<responses::Conversation> before = store_.history(asked_.previous_response_id, scope);
     if (!before) return std::unexpected(std::move(before.error()));
     privacy_ = before->privacy;
+    asked_.chat = std::move(chat);
     wire::insert_history(asked_, std::move(before->messages));
+    chat = std::move(asked_.chat);
   }
-  return std::move(asked_.chat);
+  return {};
 }
 
 wire::ResponseHead ResponsesExchange::head(const RequestId& id, std::string_view model) {

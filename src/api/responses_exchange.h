@@ -19,6 +19,7 @@ class ResponsesExchange final : public Exchange {
       : clock_(clock), store_(store), compact_(compact) {}
 
   Result<chat::ChatRequest> read(const http::Request& request) override;
+  Result<> recall(const http::Request& request, chat::ChatRequest& chat) override;
   policy::Privacy privacy() const override { return privacy_; }
   void settled(const policy::Request& request) override { privacy_ = request.privacy; }
   std::string answer(const serve::Served& served) override;

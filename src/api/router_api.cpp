@@ -136,7 +136,7 @@ asio::awaitable<void> RouterApi::get_state(http::Responder& out) {
 
 asio::awaitable<void> RouterApi::route(http::Request& request, http::Responder& out) {
   OpenAiExchange exchange(clock_);
-  Result<policy::Request> asked = chats_.read(request, exchange);
+  Result<policy::Request> asked = co_await chats_.read(request, exchange);
   Result<chat::Decision> decision = std::unexpected(Error{});
   if (asked) {
     decision = service_.decide(*asked);

@@ -93,8 +93,7 @@ std::string Sessions::cookie_name(const http::Request& request) {
 }
 
 bool Sessions::knows(const http::Request& request) const {
-  const std::string_view cookie =
-      cookie_value(request.headers.get("cookie"), cookie_name(request));
+  const std::string_view cookie = cookie_value(request.headers.get("cookie"), cookie_name(request));
   if (cookie.empty() || !http::is_same_origin(request)) return false;
   const auto found = sessions_.find(policy::hash_of(cookie));
   return found != sessions_.end() && clock_.wall() - found->second < kLife;

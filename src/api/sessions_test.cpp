@@ -13,8 +13,8 @@ class SessionsTest : public testing::Test {
     auto db = sqlite::Database::open(folder_ / "l.db", sqlite::Database::Mode::kReadWrite).value();
     EXPECT_TRUE(ledger::migrate_ledger(db).has_value());
     writer_ = std::make_unique<sqlite::Writer>(std::move(db));
-    ledger_ = std::make_unique<ledger::Ledger>(
-        ledger::Ledger::open(folder_ / "l.db", *writer_).value());
+    ledger_ =
+        std::make_unique<ledger::Ledger>(ledger::Ledger::open(folder_ / "l.db", *writer_).value());
   }
 
   static http::Request request(const std::string& cookie, std::string site = "same-origin",

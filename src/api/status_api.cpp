@@ -11,6 +11,17 @@ namespace json = boost::json;
 
 constexpr int kOk = 200;
 
+ledger::Totals without(ledger::Totals totals, const ledger::Totals& others) {
+  totals.requests -= others.requests;
+  totals.local -= others.local;
+  totals.cloud -= others.cloud;
+  totals.errors -= others.errors;
+  totals.prompt_tokens -= others.prompt_tokens;
+  totals.completion_tokens -= others.completion_tokens;
+  totals.cost_usd -= others.cost_usd;
+  return totals;
+}
+
 json::object to_json(const ledger::Totals& totals) {
   return {{"requests", totals.requests},
           {"local", totals.local},
@@ -36,7 +47,9 @@ StatusApi::StatusApi(const Clock& clock, lane::Lanes& lanes, serve::Engines& eng
       engines_(engines),
       selector_(selector),
       ledger_(ledger),
-      offload_(offload) {}
+      offload_(offload) {
+  if (const Result<ledger::Totals> totals = ledger_.totals(started_)) before_ = *totals;
+}
 
 void StatusApi::add_to(Routes& routes) {
   routes.add("GET", "/healthz", {"Is it up? Needs no key", Who::kAnyone},
@@ -79,7 +92,7 @@ asio::awaitable<void> StatusApi::status(http::Responder& out) {
                      {"lanes", std::move(lanes)},
                      {"engines", std::move(engines)},
                      {"providers", std::move(providers)}};
-  if (totals) shown["totals"] = to_json(*totals);
+  if (totals) shown["totals"] = to_json(without(*totals, before_));
   const json::value status = std::move(shown);
   co_await send_json(kOk, status, out);
 }

@@ -22,6 +22,7 @@ class StatusApi {
   asio::awaitable<void> status(http::Responder& out);
 
   WallTime started_;
+  ledger::Totals before_;  // of the day on which it was started, until then
   lane::Lanes& lanes_;
   serve::Engines& engines_;
   serve::ModelSelector& selector_;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <utility>
 
@@ -23,7 +24,10 @@ constexpr std::string_view kKeyHeader = "Idempotency-Key";
 constexpr std::int64_t kLatestDue_ms =
     253'402'300'799'999;  // the year 9999: all can be counted with
 constexpr std::size_t kMaxListed = 1000;
-constexpr std::string_view kAdHocRun = "adhoc";  // tasks that came one by one
+constexpr std::size_t kMaxPageBytes = 1 << 20;               // of a list; at least one task
+constexpr std::size_t kMaxReadBytes = std::size_t{8} << 20;  // for it
+constexpr std::array kLong = {"notes", "answer"};  // as long as anybody likes: only where asked for
+constexpr std::string_view kAdHocRun = "adhoc";    // tasks that came one by one
 
 /// Every app has one of its own, so that ids of two apps cannot clash.
 std::string ad_hoc_run(const policy::Scope& scope) {
@@ -57,6 +61,7 @@ Result<tasks::TaskStore::Filter> filter_of(std::string_view query) {
   if (!offset) return std::unexpected(std::move(offset.error()));
   filter.limit = *limit;
   filter.offset = *offset;
+  filter.max_bytes = kMaxReadBytes;
   return filter;
 }
 
@@ -236,12 +241,19 @@ void TaskApi::add_to(Routes& routes) {
 
 asio::awaitable<void> TaskApi::answer(std::function<Result<json::value>()> query,
                                       http::Responder& out) {
-  Result<json::value> value = co_await offload_.run<Result<json::value>>(std::move(query));
-  if (value) {
-    co_await send_json(kOk, *value, out);
-  } else {
-    co_await send_json_error(value.error(), out);
+  // Written there, too: a page may be a megabyte.
+  std::function<Result<std::string>()> write = [query = std::move(query)]() -> Result<std::string> {
+    const Result<json::value> value = query();
+    if (!value) return std::unexpected(value.error());
+    return json::serialize(*value) + "\n";
+  };
+  Result<std::string> body = co_await offload_.run<Result<std::string>>(std::move(write));
+  if (!body) {
+    co_await send_json_error(body.error(), out);
+    co_return;
   }
+  http::Headers headers{{"content-type", "application/json"}};
+  co_await out.send(kOk, std::move(headers), std::move(*body));
 }
 
 asio::awaitable<void> TaskApi::add_task(http::Request& request, http::Responder& out) {
@@ -344,12 +356,27 @@ asio::awaitable<void> TaskApi::list_tasks(http::Request& request, http::Responde
     co_return;
   }
   filter->scope = scope_of(request);
-  std::function<Result<json::value>()> query = [this, &filter]() -> Result<json::value> {
+  const bool whole = http::query_value(request.query, "whole") == "true";
+  std::function<Result<json::value>()> query = [this, &filter, whole]() -> Result<json::value> {
     Result<std::vector<tasks::Task>> tasks = tasks_.list(*filter);
     if (!tasks) return std::unexpected(std::move(tasks.error()));
     json::array listed;
-    for (const tasks::Task& task : *tasks) listed.push_back(tasks::to_json(task));
-    return json::object{{"tasks", std::move(listed)}};
+    std::size_t bytes = 0;
+    for (const tasks::Task& task : *tasks) {
+      json::object shown = tasks::to_json(task);
+      for (const char* name : kLong) {
+        if (!whole) shown.erase(name);
+      }
+      bytes += json::serialize(shown).size();
+      if (bytes > kMaxPageBytes && !listed.empty()) break;
+      listed.push_back(std::move(shown));
+    }
+    json::object page;
+    const std::size_t next = filter->offset + listed.size();
+    const bool more = listed.size() < tasks->size() || tasks->size() == filter->limit;
+    page["tasks"] = std::move(listed);
+    if (more && filter->limit > 0) page["next_offset"] = next;
+    return page;
   };
   co_await answer(std::move(query), out);
 }

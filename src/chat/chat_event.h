@@ -3,9 +3,9 @@
 // What a backend answers: either events as they happen (a ChatStream) or all at once (a
 // ChatAnswer).
 //
-// The order of events in a stream: any number of deltas, at most one UsageReport, exactly one
-// Finish as the last but for the UsageReport, which may follow it (OpenAI's include_usage chunk
-// does).
+// The order of events in a stream: any number of deltas and UsageReports, exactly one Finish as the
+// last but for a UsageReport, which may follow it (OpenAI's include_usage chunk does). Each
+// UsageReport counts all that was used so far: the last one stands.
 
 #include <boost/asio/awaitable.hpp>
 #include <cstdint>

@@ -42,8 +42,9 @@ int report_error(const Error& error) {
   return kExitFailed;
 }
 
-int run_command_line(int argc, char** argv) {
+int run_command_line(int argc, char** argv, mode_t shell_umask) {
   Context context;
+  context.shell_umask = shell_umask;
   context.environment = config::Environment::read();
   context.program = program_path(argv[0]);
 
@@ -78,6 +79,8 @@ int run_command_line(int argc, char** argv) {
   add_providers(app, context);
   add_budget(app, context);
   add_router(app, context);
+  add_env(app, context);
+  add_launch(app, context);
   add_config(app, context);
   add_sim_cloud(app, context);
   add_completion(app, context);

@@ -6,6 +6,8 @@
 // was asked for. Exit codes: 0 done; 1 it failed (one line on stderr says why and what to do); 2
 // the command line was wrong; 3 done, but some tasks failed.
 
+#include <sys/types.h>
+
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <functional>
@@ -30,6 +32,7 @@ struct Context {
   std::filesystem::path program;      // this binary
   std::filesystem::path config_path;  // --config; empty: the default one
   std::string log_level;              // --log-level; empty: the configuration's
+  mode_t shell_umask = 0;             // as it was where this process was started
   std::function<int()> chosen;        // set by the subcommand that was asked for
 
   Result<config::Config> config() const { return config::load_config(config_path, environment); }
@@ -69,12 +72,15 @@ void add_key(CLI::App& app, Context& context);
 void add_providers(CLI::App& app, Context& context);
 void add_budget(CLI::App& app, Context& context);
 void add_router(CLI::App& app, Context& context);
+void add_env(CLI::App& app, Context& context);
+void add_launch(CLI::App& app, Context& context);
 void add_config(CLI::App& app, Context& context);
 void add_sim_cloud(CLI::App& app, Context& context);
 void add_completion(CLI::App& app, Context& context);
 void add_version(CLI::App& app, Context& context);
 
-/// Parses the command line and runs the subcommand.
-int run_command_line(int argc, char** argv);
+/// Parses the command line and runs the subcommand. `shell_umask`: for programs that it starts in
+/// the user's name.
+int run_command_line(int argc, char** argv, mode_t shell_umask);
 
 }  // namespace minimill::cli

@@ -54,13 +54,13 @@ int open(const Context& context, const OpenFlags& flags) {
   const auto addresses = config::find_daemon(config->data_dir);
   const std::string address = addresses ? browsable(*addresses) : std::string{};
   if (address.empty()) {
-    return report_error({.code = ErrorCode::kUnavailable,
-                         .message = addresses ? "the daemon listens on Unix sockets alone"
-                                              : "no daemon is running",
-                         .hint = addresses ? "add an address to [server] listen: 127.0.0.1:4177"
-                                           : "start one: minimill serve",
-                         .field = {},
-                         .retry_after = {}});
+    return report_error(
+        {.code = ErrorCode::kUnavailable,
+         .message = addresses ? "the daemon listens on Unix sockets alone" : "no daemon is running",
+         .hint = addresses ? "add an address to [server] listen: 127.0.0.1:4177"
+                           : "start one: minimill serve",
+         .field = {},
+         .retry_after = {}});
   }
   ApiClient api(addresses->front());
   Result<json::object> link = api.post("/minimill/v1/sessions", json::object{});

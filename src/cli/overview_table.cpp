@@ -25,14 +25,12 @@ double number(const json::object& object, std::string_view key) {
 
 void add_row(std::string& out, std::string_view name, const json::object& sum) {
   const json::object& money = sum.at("money").as_object();
-  fmt::format_to(std::back_inserter(out),
-                 "{:<30.30} {:>8} {:>7} {:>7} {:>7} {:>8} {:>9} {:>11} {:>11}\n", name,
-                 count(sum, "requests"),
-                 percent_text(sum.at("share_local").as_object().at("share")),
-                 percent_text(sum.at("checks").as_object().at("share")),
-                 count(sum, "escalated"), ms_text(number(sum, "mean_wait_ms")),
-                 ms_text(number(sum, "mean_duration_ms")), usd_text(number(money, "spent_usd")),
-                 usd_text(number(money, "saved_usd")));
+  fmt::format_to(
+      std::back_inserter(out), "{:<30.30} {:>8} {:>7} {:>7} {:>7} {:>8} {:>9} {:>11} {:>11}\n",
+      name, count(sum, "requests"), percent_text(sum.at("share_local").as_object().at("share")),
+      percent_text(sum.at("checks").as_object().at("share")), count(sum, "escalated"),
+      ms_text(number(sum, "mean_wait_ms")), ms_text(number(sum, "mean_duration_ms")),
+      usd_text(number(money, "spent_usd")), usd_text(number(money, "saved_usd")));
 }
 
 void add_group(std::string& out, const json::object& overview, std::string_view group,
@@ -99,17 +97,16 @@ std::string overview_table(const json::object& overview) {
   const json::object& money = all.at("money").as_object();
   const json::object& share = all.at("share_local").as_object();
   const json::object& checks = all.at("checks").as_object();
-  std::string out = fmt::format("{:.10} to {:.10} (UTC), {} requests\n\n",
-                                std::string_view(overview.at("since").as_string()),
-                                std::string_view(overview.at("until").as_string()),
-                                count(all, "requests"));
+  std::string out = fmt::format(
+      "{:.10} to {:.10} (UTC), {} requests\n\n", std::string_view(overview.at("since").as_string()),
+      std::string_view(overview.at("until").as_string()), count(all, "requests"));
   const auto line = std::back_inserter(out);
   fmt::format_to(line, "on the device: {} of {} answers, {} escalated, {} errors\n",
                  percent_text(share.at("share")), count(share, "of"), count(all, "escalated"),
                  count(all, "errors"));
   if (count(checks, "of") > 0) {
-    fmt::format_to(line, "checks: {} of {} passed ({}, between {} and {})\n",
-                   count(checks, "good"), count(checks, "of"), percent_text(checks.at("share")),
+    fmt::format_to(line, "checks: {} of {} passed ({}, between {} and {})\n", count(checks, "good"),
+                   count(checks, "of"), percent_text(checks.at("share")),
                    percent_text(checks.at("low")), percent_text(checks.at("high")));
   }
   add_promises(out, overview.at("promises").as_array());

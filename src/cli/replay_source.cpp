@@ -45,16 +45,18 @@ std::string text_of(const json::object& object, std::string_view key) {
 Result<std::unordered_map<std::string, json::object>> tasks_of(ApiClient& api,
                                                                const std::string& run) {
   std::unordered_map<std::string, json::object> tasks;
-  for (std::size_t offset = 0;; offset += kPage) {
-    Result<json::object> page = api.get(fmt::format("/minimill/v1/tasks?run={}&limit={}&offset={}",
-                                                    url_encoded(run), kPage, offset));
+  for (std::size_t offset = 0;;) {
+    Result<json::object> page =
+        api.get(fmt::format("/minimill/v1/tasks?whole=true&run={}&limit={}&offset={}",
+                            url_encoded(run), kPage, offset));
     if (!page) return std::unexpected(std::move(page.error()));
     json::array& listed = page->at("tasks").as_array();
     for (json::value& each : listed) {
       std::string id = text_of(each.as_object(), "id");
       tasks.emplace(std::move(id), std::move(each.as_object()));
     }
-    if (listed.size() < kPage) return tasks;
+    if (!page->contains("next_offset")) return tasks;
+    offset += listed.size();
   }
 }
 

@@ -83,15 +83,18 @@ int print_report(ApiClient& api, const std::string& run, bool as_json) {
 
 void add_report(CLI::App& app, Context& context) {
   auto flags = std::make_shared<ReportFlags>();
-  CLI::App* command = app.add_subcommand("report", "Show what it was worth: the last days, or a run");
-  command->add_option("run", flags->run, "A run, or 'newest'; the last days of everything otherwise");
+  CLI::App* command =
+      app.add_subcommand("report", "Show what it was worth: the last days, or a run");
+  command->add_option("run", flags->run,
+                      "A run, or 'newest'; the last days of everything otherwise");
   command->add_option("--days", flags->days, "So many days, today (UTC) being the last")
       ->check(CLI::Range(1, 3660));
   command->add_flag("--list", flags->list, "List the runs there are");
   command->add_flag("--json", flags->as_json, "Print JSON");
   command->footer(
       "Examples:\n"
-      "  minimill report                       share local, quality, money; by day, app, operation\n"
+      "  minimill report                       share local, quality, money; by day, app, "
+      "operation\n"
       "  minimill report --days 7 --json | jq .all.money.saved_usd\n"
       "  minimill report newest                what the last run was worth");
   command->callback([&context, flags] {

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstdlib>
 
+#include "async/loop_watch.h"
 #include "base/log.h"
 #include "cli/command.h"
 #include "cli/terminal.h"
@@ -37,6 +38,12 @@ asio::awaitable<Result<>> start(daemon::Daemon& daemon) {
   co_return Result<>{};
 }
 
+void report_hold(const async::LoopWatch::Hold& hold) {
+  const double ms = std::chrono::duration<double, std::milli>(hold.cpu).count();
+  log::warn("the event loop was held for {:.0f} ms by {}", ms,
+            hold.doing.empty() ? "what does not say its name" : hold.doing);
+}
+
 /// Ends the loop after a signal, or after a failed start.
 class Serving {
  public:
@@ -52,7 +59,7 @@ class Serving {
                      stop();
                    });
     await_signal();
-    io_.run();
+    watch_.run(io_);
     return exit_code_;
   }
 
@@ -82,6 +89,7 @@ class Serving {
   asio::io_context& io_;
   daemon::Daemon& daemon_;
   asio::signal_set signals_;
+  async::LoopWatch watch_{async::LoopWatch::too_long(), report_hold};
   bool stopping_ = false;
   int exit_code_ = kExitOk;
 };

@@ -68,8 +68,7 @@ Result<Seen> look(ApiClient& api) {
   if (!floor) return std::unexpected(std::move(floor.error()));
   Result<json::object> overview = api.get("/minimill/v1/overview?days=30");
   if (!overview) return std::unexpected(std::move(overview.error()));
-  Result<json::object> newest =
-      api.get(fmt::format("/minimill/v1/requests?limit={}", kShownDone));
+  Result<json::object> newest = api.get(fmt::format("/minimill/v1/requests?limit={}", kShownDone));
   if (!newest) return std::unexpected(std::move(newest.error()));
   return Seen{std::move(*floor), std::move(*overview), std::move(*newest)};
 }
@@ -124,7 +123,9 @@ std::string drawn(const Seen& seen) {
     fmt::format_to(line, "    {:<34.34} {:<6} {:<18.18} {:>9}  {}\n", subject(each),
                    text(each, "lane"), printable(text(each, "model")),
                    ms_text(each.at("duration_ms").to_number<double>()),
-                   good.is_null() ? "" : good.as_bool() ? "right" : "wrong");
+                   good.is_null()   ? ""
+                   : good.as_bool() ? "right"
+                                    : "wrong");
   }
   return out;
 }

@@ -108,8 +108,7 @@ void print_newest(const json::object& page) {
                text(request, "lane"), text(request, "model"), text(request, "operation"),
                ms_text(number(request, "duration_ms")));
   }
-  fmt::print("\nAsk about one: minimill why {}\n",
-             text(requests.front().as_object(), "id"));
+  fmt::print("\nAsk about one: minimill why {}\n", text(requests.front().as_object(), "id"));
 }
 
 int newest(const Context& context, const WhyFlags& flags) {

@@ -15,7 +15,6 @@
 #include <type_traits>
 #include <utility>
 
-#include "chat/token_estimate.h"
 #include "cloud/attempt_end.h"
 #include "cloud/measured_stream.h"
 #include "cloud/pool.h"
@@ -94,7 +93,7 @@ class Pool::Attempts {
       : pool_(pool),
         race_(std::move(race)),
         call_(call),
-        prompt_tokens_(chat::estimated_tokens(chat::prompt_text(*race_->request).size())),
+        prompt_tokens_(chat::estimated_prompt_tokens(*race_->request)),
         answer_tokens_(pool.expected_answer_tokens(*race_->request, call.operation)),
         states_(call.candidates.size()) {
     for (std::size_t i = 0; i < states_.size(); ++i) {
@@ -358,9 +357,13 @@ class Pool::Attempts {
     if (kStreamed) end.first_event = end.duration;
     end.usage.completion_tokens = answer_tokens_;
     health.end(end, now);
-    if (ending != Ending::kNotItsFault) health.remember_error(error);
+    Error kept = error;
+    kept.message = kept_message(racer, error);
+    if (ending != Ending::kNotItsFault) health.remember_error(kept);
     LostAttempt lost = report(racer, now);
-    lost.error = error.message;
+    lost.error = std::move(kept.message);
+    lost.usage = racer.told.used;
+    lost.cost_usd = pool_.prices_.cost_usd(lost.provider, lost.model, lost.usage);
     call_.lost.push_back(std::move(lost));
     last_error_ = error;
     leave_provider(racer);
@@ -372,6 +375,18 @@ class Pool::Attempts {
     state.not_before =
         now + error.retry_after.value_or(crowded ? Millis{0} : pool_.backoff(round_));
     return ending == Ending::kNotItsFault && state.refused && !is_running();
+  }
+
+  /// What is told to others than the app that asked, and kept: a provider's own words may repeat
+  /// the prompt.
+  static std::string kept_message(const Racer& racer, const Error& error) {
+    constexpr int kFirstErrorStatus = 300;
+    const std::string& provider = racer.candidate.provider->options().name;
+    if (racer.told.status >= kFirstErrorStatus) {
+      return fmt::format("{} answered {} ({})", provider, racer.told.status, name(error.code));
+    }
+    if (racer.told.status > 0) return fmt::format("{} broke off ({})", provider, name(error.code));
+    return error.message;
   }
 
   /// True where nothing but too many at once was wrong.

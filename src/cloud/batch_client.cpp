@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "cloud/secret.h"
 #include "protocol/anthropic_batch.h"
 #include "protocol/http_status.h"
 #include "protocol/openai_batch.h"
@@ -28,8 +29,10 @@ constexpr std::string_view kAnthropicPath = "/v1/messages/batches";
 
 Error status_error(const ProviderOptions& options, int status, const http::Headers& headers,
                    std::string_view body) {
-  return protocol::upstream_error(options.name, status, body, headers.get("retry-after"),
-                                  unix_s(SystemClock().wall()));
+  Error error = protocol::upstream_error(options.name, status, body, headers.get("retry-after"),
+                                         unix_s(SystemClock().wall()));
+  blot_out(error.message, options.key);
+  return error;
 }
 
 }  // namespace

@@ -25,12 +25,11 @@ asio::awaitable<Result<std::optional<chat::ChatEvent>>> MeasuredStream::next() {
   } else if (*event) {
     take(**event);
   } else {
-    const bool told = usage_.has_value();
+    const bool told = usage_ && (usage_->completion_tokens > 0 || answer_bytes_ == 0);
     if (!told) {
-      usage_ = chat::Usage{.prompt_tokens = begun_.prompt_tokens,
-                           .completion_tokens = chat::estimated_tokens(answer_bytes_),
-                           .cached_prompt_tokens = 0,
-                           .estimated = true};
+      usage_ = usage_.value_or(chat::Usage{.prompt_tokens = begun_.prompt_tokens});
+      usage_->completion_tokens = chat::estimated_tokens(answer_bytes_);
+      usage_->estimated = true;
     }
     end(Ending::kAnswered);
     if (!told) event = chat::ChatEvent(chat::UsageReport{*usage_});

@@ -30,6 +30,8 @@ struct Reply {
   std::chrono::milliseconds delay{0};
   bool stalls = false;
   bool tells_usage = true;
+  bool ignores_stream = false;
+  std::string events = {};  // of a stream, instead of the usual ones
 };
 
 /// A provider on a real socket that does as it is told.
@@ -115,7 +117,7 @@ class FakeProvider {
       co_return;
     }
     const std::string_view usage = now.tells_usage ? kUsage : "";
-    if (request.body.find("\"stream\":true") == std::string::npos) {
+    if (now.ignores_stream || request.body.find("\"stream\":true") == std::string::npos) {
       headers.add("content-type", "application/json");
       std::string body = fmt::format(
           R"({{"id":"1","object":"chat.completion","model":"m","choices":[{{"index":0,)"
@@ -126,12 +128,14 @@ class FakeProvider {
     }
     headers.add("content-type", "text/event-stream");
     co_await out.start(200, std::move(headers));
-    const std::string body = fmt::format(
-        "data: {{\"id\":\"1\",\"model\":\"m\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":"
-        "\"hello\"}}}}]}}\n\n"
-        "data: {{\"id\":\"1\",\"model\":\"m\",\"choices\":[{{\"index\":0,\"delta\":{{}},"
-        "\"finish_reason\":\"stop\"}}]{}}}\n\ndata: [DONE]\n\n",
-        usage);
+    std::string body = now.events;
+    if (body.empty())
+      body = fmt::format(
+          "data: {{\"id\":\"1\",\"model\":\"m\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":"
+          "\"hello\"}}}}]}}\n\n"
+          "data: {{\"id\":\"1\",\"model\":\"m\",\"choices\":[{{\"index\":0,\"delta\":{{}},"
+          "\"finish_reason\":\"stop\"}}]{}}}\n\ndata: [DONE]\n\n",
+          usage);
     co_await out.write(body);
     co_await out.finish();
   }
@@ -149,6 +153,16 @@ class PoolTest : public testing::Test {
   Pool& pool() {
     if (!pool_) pool_.emplace(clock_, prices_, options_);
     return *pool_;
+  }
+
+  chat::AnswerParts read(chat::ChatStream& stream) {
+    chat::AnswerParts answer;
+    while (true) {
+      const auto event = loop_.run(stream.next());
+      EXPECT_TRUE(event) << event.error().to_string();
+      if (!event || !*event) return answer;
+      chat::accumulate(answer, **event);
+    }
   }
 
   static policy::Cleared<chat::ChatRequest> cleared(chat::Deadline deadline = {}) {
@@ -216,17 +230,51 @@ TEST_F(PoolTest, StreamFailsOverBeforeItsFirstByte) {
 
   ASSERT_TRUE(stream) << stream.error().to_string();
   EXPECT_EQ(call.provider, "b");
-  chat::AnswerParts answer;
-  while (true) {
-    auto event = loop_.run((*stream)->next());
-    ASSERT_TRUE(event) << event.error().to_string();
-    if (!*event) break;
-    chat::accumulate(answer, **event);
-  }
+  const chat::AnswerParts answer = read(**stream);
   EXPECT_EQ(answer.text, "hello");
   EXPECT_EQ(answer.usage.completion_tokens, 5);
   EXPECT_EQ(pool().health("b", "m")->in_flight(), 0);
   EXPECT_GT(pool().health("b", "m")->service().weight(clock_.steady()), 0.9);
+}
+
+TEST_F(PoolTest, AnswerInOnePieceIsReadWhereAStreamWasAskedFor) {
+  a_.reply.ignores_stream = true;
+  Call call = call_of({a_.candidate()});
+
+  Result<std::unique_ptr<chat::ChatStream>> stream = loop_.run(pool().stream(cleared(), call));
+
+  ASSERT_TRUE(stream) << stream.error().to_string();
+  const chat::AnswerParts answer = read(**stream);
+  EXPECT_EQ(answer.text, "hello there");
+  EXPECT_EQ(answer.finish, chat::FinishReason::kStop);
+  EXPECT_EQ(answer.usage.completion_tokens, 5);
+}
+
+TEST_F(PoolTest, StreamThatCountsItsPromptAndSaysNothingIsPaidForAndAnotherAnswers) {
+  prices_.set("m", {.input_usd_per_mtok = 1, .cached_input_usd_per_mtok = 1});
+  a_.reply.events = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1000000}}\n\n";
+  Call call = call_of({a_.candidate(), b_.candidate()});
+
+  const Result<std::unique_ptr<chat::ChatStream>> stream =
+      loop_.run(pool().stream(cleared(), call));
+
+  ASSERT_TRUE(stream) << stream.error().to_string();
+  EXPECT_EQ(call.provider, "b");
+  ASSERT_EQ(call.lost.size(), 1U);
+  EXPECT_DOUBLE_EQ(call.lost[0].cost_usd, 1);
+}
+
+TEST_F(PoolTest, StreamThatItsProviderCallsFailedCostsNothing) {
+  prices_.set("m", {.input_usd_per_mtok = 1, .cached_input_usd_per_mtok = 1});
+  a_.reply.events =
+      "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1000000}}\n\n"
+      "data: {\"error\":{\"message\":\"overloaded\"}}\n\n";
+  Call call = call_of({a_.candidate(), b_.candidate()});
+
+  ASSERT_TRUE(loop_.run(pool().stream(cleared(), call)));
+
+  ASSERT_EQ(call.lost.size(), 1U);
+  EXPECT_EQ(call.lost[0].cost_usd, 0);
 }
 
 TEST_F(PoolTest, LoneProviderIsAskedAgainAfterAPause) {
@@ -407,13 +455,7 @@ TEST_F(PoolTest, MissingUsageIsEstimatedAndMarked) {
   Call streamed = call_of({a_.candidate()});
   Result<std::unique_ptr<chat::ChatStream>> stream = loop_.run(pool().stream(cleared(), streamed));
   ASSERT_TRUE(stream);
-  chat::AnswerParts gathered;
-  while (true) {
-    auto event = loop_.run((*stream)->next());
-    ASSERT_TRUE(event);
-    if (!*event) break;
-    chat::accumulate(gathered, **event);
-  }
+  const chat::AnswerParts gathered = read(**stream);
   EXPECT_TRUE(gathered.usage.estimated);
   EXPECT_GT(gathered.usage.completion_tokens, 0);
 }

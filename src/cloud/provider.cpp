@@ -13,7 +13,9 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/retry.h"
+#include "chat/answer_stream.h"
 #include "cloud/provider_stream.h"
+#include "cloud/secret.h"
 #include "protocol/anthropic.h"
 #include "protocol/http_status.h"
 #include "protocol/openai.h"
@@ -84,6 +86,7 @@ Error status_error(const ProviderOptions& options, int status, const http::Heade
   const std::int64_t now_s = unix_ms(SystemClock().wall()) / 1000;
   Error error =
       protocol::upstream_error(options.name, status, body, headers.get("retry-after"), now_s);
+  blot_out(error.message, options.key);
   told.quota_spent =
       status == kPaymentRequired || (status == kTooManyRequests && says_quota_spent(body));
   if (told.quota_spent) {
@@ -153,13 +156,30 @@ Result<chat::ChatAnswer> read_answer(const ProviderOptions& options, Result<std:
   Result<chat::ChatAnswer> answer = options.protocol == chat::Protocol::kOpenAi
                                         ? protocol::openai::parse_answer(std::move(*said))
                                         : protocol::anthropic::parse_answer(std::move(*said));
-  if (!answer) return std::unexpected(std::move(answer.error()).context(options.name));
+  if (!answer) {
+    blot_out(answer.error().message, options.key);
+    return std::unexpected(std::move(answer.error()).context(options.name));
+  }
   return answer;
 }
 
 std::unexpected<Error> unsupported(const ProviderOptions& options, std::string_view what) {
   return fail(ErrorCode::kUnsupported, fmt::format("{} {}", options.name, what),
               "ask for a model of another provider, or for 'local'");
+}
+
+bool is_json(const http::Headers& headers) {
+  return headers.get("content-type").starts_with("application/json");
+}
+
+/// Some answer at once what was asked for as a stream.
+asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> read_whole(
+    const ProviderOptions& options, http::Download& download) {
+  Result<std::string> body = co_await http::read_all(download, http::Client::kMaxResponseBytes);
+  if (!body) co_return std::unexpected(std::move(body.error()).context(options.name));
+  Result<chat::ChatAnswer> answer = read_answer(options, std::move(body));
+  if (!answer) co_return std::unexpected(std::move(answer.error()));
+  co_return std::make_unique<chat::AnswerStream>(answer->parts());
 }
 
 asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> stream_once(
@@ -184,11 +204,18 @@ asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> stream_once(
     co_return std::unexpected(
         status_error(options, status, (*download)->headers(), body ? *body : "", told));
   }
+  if (is_json((*download)->headers())) {
+    co_return co_await read_whole(options, **download);
+  }
+  StreamGuard guard{.secret = options.key, .event_timeout = options.event_timeout};
   auto stream = std::make_unique<ProviderStream>(options.name, options.protocol,
-                                                 std::move(*download), frames);
+                                                 std::move(*download), frames, std::move(guard));
   // Until the first event, what fails may be tried elsewhere.
   Result<> begun = co_await stream->begin();
-  if (!begun) co_return std::unexpected(std::move(begun.error()));
+  if (!begun) {
+    told.used = stream->used();
+    co_return std::unexpected(std::move(begun.error()));
+  }
   co_return std::unique_ptr<chat::ChatStream>(std::move(stream));
 }
 

@@ -45,12 +45,14 @@ struct ProviderOptions {
   std::chrono::milliseconds max_retry_wait{10'000};
   std::chrono::milliseconds connect_timeout{10'000};
   std::chrono::milliseconds idle_timeout{120'000};
+  std::chrono::milliseconds event_timeout{300'000};  // of a stream that only keeps alive
 };
 
 /// What a provider said beside its answer or error.
 struct Told {
   int status = 0;  // 0: nothing came back
   RateLimits limits;
+  chat::Usage used;          // by a stream that broke off before it said a word
   bool quota_spent = false;  // OpenAI's insufficient_quota, or 402: waiting does not help
 };
 

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "cloud/secret.h"
+
 namespace minimill::cloud {
 namespace {
 
@@ -27,8 +29,13 @@ chat::Frame frame_of(const http::SseEvent& event) {
 }  // namespace
 
 ProviderStream::ProviderStream(std::string provider, chat::Protocol protocol,
-                               std::unique_ptr<http::Download> download, Frames frames)
-    : provider_(std::move(provider)), download_(std::move(download)), frames_(frames) {
+                               std::unique_ptr<http::Download> download, Frames frames,
+                               StreamGuard guard)
+    : provider_(std::move(provider)),
+      download_(std::move(download)),
+      frames_(frames),
+      guard_(std::move(guard)),
+      last_event_(SystemClock().steady()) {
   if (protocol == chat::Protocol::kAnthropic) {
     reader_.emplace<protocol::anthropic::StreamReader>();
   }
@@ -52,11 +59,15 @@ Result<> ProviderStream::take(const http::SseEvent& event) {
     read =
         std::get<protocol::anthropic::StreamReader>(reader_).read(event.event, event.data, events);
   }
+  if (!events.empty()) last_event_ = SystemClock().steady();
   if (read && passes(events)) ready_.emplace_back(frame_of(event));
   for (chat::ChatEvent& each : events) {
     finished_ = finished_ || std::holds_alternative<chat::Finish>(each);
+    if (const auto* report = std::get_if<chat::UsageReport>(&each)) used_ = report->usage;
     ready_.push_back(std::move(each));
   }
+  // Who says that an answer is none takes nothing for it.
+  if (!read) used_ = {};
   return read;
 }
 
@@ -69,10 +80,16 @@ bool ProviderStream::passes(const std::vector<chat::ChatEvent>& events) const {
   return frames_ == Frames::kAll || !only_usage;
 }
 
-/// Frames that open an answer say nothing of it yet: another provider could still give it.
+Error ProviderStream::blotted(Error error) const {
+  blot_out(error.message, guard_.secret);
+  return error;
+}
+
+/// What opens an answer says nothing of it yet: another provider could still give it.
 bool ProviderStream::has_spoken() const {
   return std::ranges::any_of(ready_, [](const chat::ChatEvent& event) {
-    return !std::holds_alternative<chat::Frame>(event);
+    return !std::holds_alternative<chat::Frame>(event) &&
+           !std::holds_alternative<chat::UsageReport>(event);
   });
 }
 
@@ -82,6 +99,12 @@ Error ProviderStream::ended_early() const {
 }
 
 asio::awaitable<Result<>> ProviderStream::read_more() {
+  // Whoever sends nothing at all is the transfer's idle time-out's.
+  if (!has_spoken() && SystemClock().steady() - last_event_ >= guard_.event_timeout) {
+    co_return fail(ErrorCode::kTimeout,
+                   fmt::format("{} has kept the connection alive and said nothing for {} s",
+                               provider_, guard_.event_timeout.count() / 1000));
+  }
   Result<std::optional<std::string>> bytes = co_await download_->read();
   if (!bytes) co_return std::unexpected(std::move(bytes.error()).context(provider_));
   if (!*bytes) {
@@ -115,7 +138,7 @@ asio::awaitable<Result<>> ProviderStream::read_more() {
 asio::awaitable<Result<>> ProviderStream::begin() {
   while (!has_spoken() && !ended_) {
     Result<> more = co_await read_more();
-    if (!more) co_return more;
+    if (!more) co_return std::unexpected(blotted(std::move(more.error())));
   }
   co_return Result<>{};
 }
@@ -123,7 +146,7 @@ asio::awaitable<Result<>> ProviderStream::begin() {
 asio::awaitable<Result<std::optional<chat::ChatEvent>>> ProviderStream::next() {
   while (ready_.empty() && !ended_ && !failure_) {
     Result<> more = co_await read_more();
-    if (!more) failure_ = std::move(more.error());
+    if (!more) failure_ = blotted(std::move(more.error()));
   }
   if (!ready_.empty()) {
     std::optional<chat::ChatEvent> event(std::move(ready_.front()));

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "api/body_size.h"
 #include "api/json_response.h"
 #include "api/openapi.h"
 #include "api/wire_errors.h"
@@ -59,8 +60,11 @@ http::ServerOptions server_options(const config::Config& config) {
 
 std::string error_body(int status, std::string_view message, std::string_view path) {
   constexpr int kTooLarge = 413;
+  constexpr int kFull = 503;
   Error error;
-  error.code = status == kTooLarge ? ErrorCode::kTooLarge : ErrorCode::kInvalidArgument;
+  error.code = status == kTooLarge ? ErrorCode::kTooLarge
+               : status == kFull   ? ErrorCode::kUnavailable
+                                   : ErrorCode::kInvalidArgument;
   error.message = message;
   return api::write_error_for(path, error);
 }
@@ -119,7 +123,8 @@ Parts::Parts(asio::io_context& loop, DaemonOptions given, Stores opened, route::
       judge(clock, ids, random, task_options(options.config), outcomes, admission, decider,
             backends),
       batches(batch_tools(), ids, selector, client),
-      runner(io, clock, judge, gateway, batches, lanes, stores.readers.tasks),
+      answers(clock, judge, gateway),
+      runner(io, clock, judge, gateway, {&batches, &answers}, lanes, stores.readers.tasks),
       clock_watch(io, clock, stores.readers.tasks,
                   [this] {
                     runner.wake();
@@ -129,7 +134,7 @@ Parts::Parts(asio::io_context& loop, DaemonOptions given, Stores opened, route::
       sessions(clock, stores.readers.ledger),
       access(admission, !is_private(options.config), stores.apps, sessions),
       reader(admission, selector),
-      chats(gateway, reader),
+      chats(gateway, reader, parsing),
       embeddings(gateway, reader),
       openai(clock, chats, embeddings, stores.readers.responses),
       anthropic(chats, gateway, reader, backends),
@@ -278,6 +283,15 @@ asio::awaitable<void> Parts::handle(http::Request& request, http::Responder& out
     std::string body = api::write_error_for(request.path, may.error());
     co_await out.send(status, std::move(headers), std::move(body));
     co_return;
+  }
+  if (request.body.size() >= api::kBigBody) {
+    std::function<Result<>()> look = [&request] { return api::check_values(request.body); };
+    const Result<> fits = co_await parsing.run<Result<>>(std::move(look));
+    if (!fits) {
+      std::string body = api::write_error_for(request.path, fits.error());
+      co_await api::send_error(fits.error(), std::move(body), out);
+      co_return;
+    }
   }
   if (match.entry != nullptr) {
     co_await match.entry->handler(request, out, match.parts);

@@ -52,6 +52,7 @@
 #include "serve/shadow.h"
 #include "serve/spending.h"
 #include "simcloud/sim_cloud.h"
+#include "tasks/answer_executor.h"
 #include "tasks/batch_runner.h"
 #include "tasks/clock_watch.h"
 #include "tasks/outbox_runner.h"
@@ -82,7 +83,8 @@ struct Parts {
   EvenClock& clock;
   SystemRandom system_random;
   Random& random;
-  async::BlockingPool offload;
+  async::BlockingPool offload;  // queries
+  async::BlockingPool parsing;  // big bodies
   route::Router router;
   IdSource ids;
   http::Client client;
@@ -120,6 +122,7 @@ struct Parts {
   tasks::OutboxRunner outbox_runner;
   tasks::TaskJudge judge;
   tasks::BatchRunner batches;
+  tasks::AnswerExecutor answers;
   tasks::TaskRunner runner;
   tasks::ClockWatch clock_watch;
   ledger::RetentionRunner retention;

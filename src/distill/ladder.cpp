@@ -419,6 +419,9 @@ void Ladder::put(Trace trace) {
 }
 
 asio::awaitable<void> Ladder::write_traces() {
+  // Whoever stops waits for it, as what is out of the queue and not written yet would be lost.
+  const asio::disable_cancellation none;
+  co_await asio::this_coro::reset_cancellation_state(none);
   writing_ = true;
   while (!to_put_.empty()) {
     auto batch = std::make_shared<std::deque<Trace>>(std::move(to_put_));

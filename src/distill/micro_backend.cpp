@@ -2,38 +2,11 @@
 
 #include <utility>
 
+#include "chat/answer_stream.h"
 #include "chat/token_estimate.h"
 #include "route/route_input.h"
 
 namespace minimill::distill {
-namespace {
-
-/// An answer that is there already.
-class ReadyStream final : public chat::ChatStream {
- public:
-  explicit ReadyStream(chat::AnswerParts answer) : answer_(std::move(answer)) {}
-
-  asio::awaitable<Result<std::optional<chat::ChatEvent>>> next() override {
-    switch (said_++) {
-      case 0:
-        co_return chat::ChatEvent(chat::TextDelta{.text = answer_.text});
-      case 1:
-        co_return chat::ChatEvent(chat::UsageReport{.usage = answer_.usage});
-      case 2:
-        co_return chat::ChatEvent(chat::Finish{.reason = answer_.finish});
-      default:
-        co_return std::nullopt;
-    }
-  }
-  const std::string& model() const override { return answer_.model; }
-
- private:
-  chat::AnswerParts answer_;
-  int said_ = 0;
-};
-
-}  // namespace
-
 std::optional<chat::AnswerParts> MicroBackend::answer(const policy::Request& request,
                                                       serve::Call& call) const {
   if (!rung_.knows_any()) return std::nullopt;
@@ -72,7 +45,8 @@ asio::awaitable<Result<chat::ChatAnswer>> MicroBackend::complete(const policy::R
 asio::awaitable<Result<std::unique_ptr<chat::ChatStream>>> MicroBackend::stream(
     const policy::Request& request, serve::Call& call) {
   if (std::optional<chat::AnswerParts> parts = answer(request, call)) {
-    std::unique_ptr<chat::ChatStream> stream = std::make_unique<ReadyStream>(std::move(*parts));
+    std::unique_ptr<chat::ChatStream> stream =
+        std::make_unique<chat::AnswerStream>(std::move(*parts));
     co_return stream;
   }
   co_return co_await next_.stream(request, call);

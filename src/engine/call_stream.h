@@ -4,9 +4,10 @@
 // call. It comes at once, when it is whole: half a call is of no use to anybody.
 
 #include <memory>
+#include <optional>
 #include <utility>
 
-#include "chat/chat_event.h"
+#include "chat/answer_stream.h"
 
 namespace minimill::engine {
 
@@ -19,8 +20,7 @@ class CallStream final : public chat::ChatStream {
 
  private:
   std::unique_ptr<chat::ChatStream> inner_;
-  std::vector<chat::ChatEvent> ready_;  // last first
-  bool read_ = false;
+  std::optional<chat::AnswerStream> called_;  // once it is whole
 };
 
 }  // namespace minimill::engine

@@ -16,6 +16,7 @@
 #include <exception>
 #include <utility>
 
+#include "async/loop_watch.h"
 #include "base/log.h"
 #include "http/host.h"
 #include "http/url_query.h"
@@ -39,6 +40,7 @@ constexpr int kForbidden = 403;
 constexpr int kTooLarge = 413;
 constexpr int kHeaderTooLarge = 431;
 constexpr int kInternalError = 500;
+constexpr int kUnavailable = 503;
 
 constexpr unsigned kHttp10 = 10;
 constexpr unsigned kHttp11 = 11;
@@ -64,6 +66,12 @@ void append_line(std::string& head, std::string_view name, std::string_view valu
   head += "\r\n";
 }
 
+/// Whose connections count together: a machine's; on this one, a user's Unix sockets.
+std::string peer_name(const Peer& peer) {
+  if (peer.uid) return fmt::format("uid {}", *peer.uid);
+  return peer.address.substr(0, peer.address.rfind(':'));
+}
+
 std::pair<int, std::string> parse_failure(const beast::error_code& ec) {
   if (ec == beast::http::error::body_limit) {
     return {kTooLarge, "the request's body is too large"};
@@ -80,6 +88,7 @@ Connection::Connection(StreamSocket socket, Peer peer, std::shared_ptr<Connectio
     : socket_(std::move(socket)),
       peer_(std::move(peer)),
       context_(std::move(context)),
+      held_(context_->held_bytes, peer_name(peer_)),
       data_event_(socket_.get_executor(), Clock::time_point::max()),
       chunk_(kReadBytes) {
   clear_deadline();
@@ -135,6 +144,7 @@ void Connection::arm_read() {
 void Connection::data_came(const boost::system::error_code& ec, std::size_t bytes) {
   read_pending_ = false;
   buffer_.append(chunk_.data(), bytes);
+  received_ += bytes;
   if (ec) read_ended_ = true;
   if (!answering_) {
     data_event_.cancel();
@@ -168,6 +178,7 @@ void Connection::begin_request() {
   parser_->header_limit(static_cast<std::uint32_t>(context_->options.max_header_bytes));
   parser_->body_limit(context_->options.max_body_bytes);
   started_ = finished_ = chunked_ = head_only_ = bodiless_ = keep_alive_ = false;
+  received_ = buffer_.size();
   path_.clear();
   query_ = {};
 }
@@ -180,6 +191,10 @@ asio::awaitable<bool> Connection::read_request() {
   set_deadline(idle ? options.idle_timeout : options.header_timeout);
   bool head_checked = false;
   while (true) {
+    if (!held_.hold(received_)) {
+      co_return co_await reject(kUnavailable,
+                                "more is being sent than fits; try again in a moment");
+    }
     if (const std::optional<Refusal> why = parse()) {
       co_return co_await reject(why->status, why->message);
     }
@@ -279,6 +294,7 @@ asio::awaitable<bool> Connection::reject(int status, std::string_view message) {
   keep_alive_ = false;
   rejected_ = true;
   Headers headers{{"content-type", "application/json"}};
+  if (status == kUnavailable) headers.add("retry-after", "1");
   std::string body = context_->error_body(status, message, path_);
   const Result<> sent = co_await send(status, std::move(headers), std::move(body));
   (void)sent;  // closed either way
@@ -318,6 +334,7 @@ asio::awaitable<bool> Connection::answer() {
   Request request = take_request();
   answering_ = true;
   arm_read();
+  async::LoopWatch::doing(request.method, request.path);
   bool failed = false;
   try {
     co_await context_->handler(request, *this);
@@ -326,6 +343,7 @@ asio::awaitable<bool> Connection::answer() {
     if (!closed_) log::error("{} {}: {}", request.method, request.path, error.what());
   }
   answering_ = false;
+  held_.release();
   if (closed_) co_return false;
   if (!started_) {
     const std::string_view why = failed ? "an internal error" : "the handler gave no answer";
@@ -357,6 +375,7 @@ asio::awaitable<Result<>> Connection::send(int status, Headers headers, std::str
   if (started_) co_return fail(ErrorCode::kInternal, "a second answer to one request");
   begin_head(status, headers);
   finished_ = true;
+  held_.hold_anyway(received_ + body.size());  // until a slow reader has taken it
   if (!keep_alive_) {
     head_ += "connection: close\r\n";
   } else if (parser_->get().version() == kHttp10) {
@@ -411,6 +430,7 @@ asio::awaitable<Result<>> Connection::finish() {
 asio::awaitable<Result<>> Connection::write_buffers(std::string_view first, std::string_view second,
                                                     std::string_view third) {
   if (closed_) co_return fail(ErrorCode::kCancelled, "the client went away");
+  async::LoopWatch::doing("answering", path_);
   const std::array<asio::const_buffer, 3> buffers{asio::buffer(first), asio::buffer(second),
                                                   asio::buffer(third)};
   const auto before = deadline_;

@@ -17,6 +17,7 @@
 #include <memory>
 #include <optional>
 
+#include "http/byte_budget.h"
 #include "http/server.h"
 
 namespace minimill::http {
@@ -25,7 +26,12 @@ using StreamSocket = asio::generic::stream_protocol::socket;
 
 /// What the connections of one server share.
 struct ConnectionContext {
+  explicit ConnectionContext(ServerOptions given)
+      : options(std::move(given)),
+        held_bytes(options.max_held_bytes, options.max_held_bytes_per_peer) {}
+
   ServerOptions options;
+  ByteBudget held_bytes;
   Handler handler;
   ErrorBody error_body;
   std::vector<std::string> own_hosts;  // the addresses bound, as Host names
@@ -89,6 +95,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   StreamSocket socket_;
   Peer peer_;
   std::shared_ptr<ConnectionContext> context_;
+  ByteBudget::Share held_;  // of the request read or answered, and of its answer
   asio::steady_timer data_event_;
   asio::cancellation_signal cancel_;
   std::vector<char> chunk_;  // what the read under way writes into
@@ -101,7 +108,8 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   bool served_one_ = false;
   bool closed_ = false;
 
-  // of the request being answered
+  // of the request being read, or answered
+  std::size_t received_ = 0;  // bytes
   std::optional<Parser> parser_;
   std::string path_;
   std::string_view query_;  // in the parser's message

@@ -128,10 +128,9 @@ std::string plain_error(int /*status*/, std::string_view message, std::string_vi
 struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
   Impl(asio::io_context& the_io, ServerOptions options, Handler handler, ErrorBody error_body)
       : io(the_io),
-        context(std::make_shared<ConnectionContext>()),
+        context(std::make_shared<ConnectionContext>(std::move(options))),
         sweep_timer(the_io),
         empty_event(the_io, Clock::time_point::max()) {
-    context->options = std::move(options);
     context->handler = std::move(handler);
     context->error_body = error_body ? std::move(error_body) : ErrorBody(plain_error);
     const auto shortest = std::min({context->options.header_timeout, context->options.body_timeout,
@@ -165,15 +164,22 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
         });
   }
 
+  bool has_room_for(int family) const {
+    const ServerOptions& options = context->options;
+    const std::size_t kept =
+        family == AF_UNIX ? 0 : std::min(options.kept_for_unix, options.max_connections / 2);
+    return connections.size() + kept < options.max_connections;
+  }
+
   void admit(StreamSocket socket) {
     keep_from_children(socket.native_handle());
-    if (connections.size() >= context->options.max_connections) {
-      refuse_for_now(socket, context->error_body);
-      return;
-    }
     boost::system::error_code ec;
     const auto peer = socket.remote_endpoint(ec);
     if (ec) return;
+    if (!has_room_for(peer.protocol().family())) {
+      refuse_for_now(socket, context->error_body);
+      return;
+    }
     Peer who = peer_credentials(socket.native_handle());
     who.address = text_of(peer);
     socket.set_option(tcp::no_delay(true), ec);  // fails on Unix sockets, which have no Nagle

@@ -37,6 +37,12 @@ struct ServerOptions {
   std::size_t max_body_bytes = std::size_t{32} << 20;
   std::size_t max_header_bytes = 32 << 10;
   std::size_t max_connections = 4096;
+  /// Of them, those that only a Unix socket may take: whoever fills the rest does not lock out the
+  /// machine's owner.
+  std::size_t kept_for_unix = 32;
+  /// Of requests' bodies and answers, in all connections and in one peer's; 503 beyond.
+  std::size_t max_held_bytes = std::size_t{128} << 20;
+  std::size_t max_held_bytes_per_peer = std::size_t{96} << 20;
   std::chrono::milliseconds header_timeout{10'000};  // from first byte wanted to last header byte
   std::chrono::milliseconds body_timeout{60'000};
   std::chrono::milliseconds write_timeout{60'000};  // for a reader that takes nothing

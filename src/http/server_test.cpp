@@ -498,5 +498,49 @@ TEST_F(HttpServer, ConnectionsOverTheLimitAreToldSo) {
   EXPECT_EQ(exchange(kGet).status, 200);
 }
 
+TEST_F(HttpServer, OwnersUnixSocketHasPlacesThatTcpCannotTake) {
+  test::TempDir folder;
+  ServerOptions options;
+  options.max_connections = 2;
+  options.kept_for_unix = 1;
+  serve_echo(options);
+  const std::string unix_at = "unix:" + (folder.path() / "own.sock").string();
+  ASSERT_TRUE(server->listen(unix_at).has_value());
+  RawPeer first = connect();
+  first.send(kGet);
+  ASSERT_EQ(first.answer().status, 200);
+  RawPeer second = connect();
+  EXPECT_EQ(second.answer().status, 503);
+
+  RawPeer owner(loop, unix_at);
+  owner.send(kGet);
+
+  EXPECT_EQ(owner.answer().status, 200);
+}
+
+TEST_F(HttpServer, UnfinishedBodiesBeyondTheBudgetAreToldToComeAgain) {
+  ServerOptions options;
+  options.max_held_bytes = 256 << 10;
+  options.max_held_bytes_per_peer = 256 << 10;
+  serve_echo(options);
+  const std::string half = std::string(200 << 10, 'x');
+  const std::string head = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n";
+  RawPeer first = connect();
+  first.send(head + half);
+  RawPeer second = connect();
+  second.send(head + half);
+
+  const RawPeer::Answer refused = second.answer();
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_NE(refused.head.find("retry-after: 1"), std::string::npos);
+  EXPECT_EQ(exchange(kGet).status, 200);  // what is small is served beside them
+
+  first.close();
+  EXPECT_TRUE(loop.until([this] { return server->connections() == 0; }));
+  RawPeer third = connect();
+  third.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 204800\r\n\r\n" + half);
+  EXPECT_EQ(third.answer().status, 200);
+}
+
 }  // namespace
 }  // namespace minimill::http

@@ -14,16 +14,14 @@ namespace {
 using sqlite::Database;
 using sqlite::Statement;
 
-constexpr std::array kMigrations{
-    // 1
+constexpr const char* kTable =
     "CREATE TABLE daily_sums("
     "  day INTEGER NOT NULL, app TEXT NOT NULL, operation TEXT NOT NULL, lane INTEGER NOT NULL,"
     "  provider TEXT NOT NULL, requests INTEGER NOT NULL, errors INTEGER NOT NULL,"
     "  attempts INTEGER NOT NULL, answered INTEGER NOT NULL, prompt_tokens INTEGER NOT NULL,"
     "  completion_tokens INTEGER NOT NULL, cost_usd REAL NOT NULL, checked INTEGER NOT NULL,"
     "  passed INTEGER NOT NULL,"
-    "  PRIMARY KEY(day, app, operation, lane, provider)) WITHOUT ROWID;",
-};
+    "  PRIMARY KEY(day, app, operation, lane, provider)) WITHOUT ROWID;";
 
 // Both have daily_sums' columns; {} says of which requests. A request counts where it was decided
 // to go, an attempt where it went.
@@ -51,40 +49,49 @@ std::string of_requests(std::string_view where) {
   return fmt::format(fmt::runtime(kOfRequests), where, where);
 }
 
-Result<> add(Database& db, const std::string& sums, std::int64_t until_ms) {
-  Result<Statement*> insert =
-      db.cached("INSERT INTO daily_sums " + sums +
-                " ON CONFLICT DO UPDATE SET requests = requests + excluded.requests, "
-                "errors = errors + excluded.errors, attempts = attempts + excluded.attempts, "
-                "answered = answered + excluded.answered, "
-                "prompt_tokens = prompt_tokens + excluded.prompt_tokens, "
-                "completion_tokens = completion_tokens + excluded.completion_tokens, "
-                "cost_usd = cost_usd + excluded.cost_usd, checked = checked + excluded.checked, "
-                "passed = passed + excluded.passed");
-  if (!insert) return std::unexpected(std::move(insert.error()));
-  return (*insert)->bind(1, until_ms).run();
+constexpr std::array kSums{"requests",          "errors",   "attempts", "answered", "prompt_tokens",
+                           "completion_tokens", "cost_usd", "checked",  "passed"};
+
+/// Puts `sums` into the table, added to what is there (sign '+') or taken away ('-').
+std::string upsert(const std::string& sums, char sign) {
+  std::string sql = "INSERT INTO daily_sums " + sums + " ON CONFLICT DO UPDATE SET ";
+  for (const char* each : kSums) {
+    if (!sql.ends_with("SET ")) sql += ", ";
+    sql += fmt::format("{0} = {0} {1} excluded.{0}", each, sign);
+  }
+  return sql;
 }
 
 }  // namespace
 
-Result<> migrate_daily_sums(Database& db) { return sqlite::migrate(db, "daily_sums", kMigrations); }
+Result<> migrate_daily_sums(Database& db) {
+  // 2: what is pruned was counted already; now the rest is.
+  static const std::string kCountAll =
+      upsert(of_attempts("true"), '+') + ";" + upsert(of_requests("true"), '+') + ";";
+  const std::array<const char*, 2> migrations{kTable, kCountAll.c_str()};
+  return sqlite::migrate(db, "daily_sums", migrations);
+}
 
-Result<> add_to_daily_sums(Database& db, std::int64_t until_ms) {
-  static const std::string kAttempts = of_attempts("r.at_ms <= ?1");
-  static const std::string kRequests = of_requests("r.at_ms <= ?1");
-  if (Result<> added = add(db, kAttempts, until_ms); !added) return added;
-  return add(db, kRequests, until_ms);
+Result<> count_request(Database& db, std::string_view id, Counted counted) {
+  static const std::string kAddAttempts = upsert(of_attempts("r.id = ?1"), '+');
+  static const std::string kAddRequest = upsert(of_requests("r.id = ?1"), '+');
+  static const std::string kTakeAttempts = upsert(of_attempts("r.id = ?1"), '-');
+  static const std::string kTakeRequest = upsert(of_requests("r.id = ?1"), '-');
+  const bool now = counted == Counted::kNow;
+  for (const std::string* sql :
+       {now ? &kAddAttempts : &kTakeAttempts, now ? &kAddRequest : &kTakeRequest}) {
+    Result<Statement*> change = db.cached(*sql);
+    if (!change) return std::unexpected(std::move(change.error()));
+    if (Result<> done = (*change)->bind(1, id).run(); !done) return done;
+  }
+  return {};
 }
 
 Result<std::vector<DailySum>> daily_sums(Database& db, WallTime since) {
-  static const std::string kSql =
-      "SELECT day, app, operation, lane, provider, sum(requests), sum(errors), sum(attempts), "
-      "sum(answered), sum(prompt_tokens), sum(completion_tokens), sum(cost_usd), sum(checked), "
-      "sum(passed) FROM (SELECT * FROM daily_sums WHERE day >= ?1 / 86400000 UNION ALL " +
-      std::string("SELECT * FROM (") + of_attempts("r.at_ms >= ?1") +
-      ") UNION ALL SELECT * FROM (" + of_requests("r.at_ms >= ?1") +
-      ")) GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5";
-  Result<Statement*> query = db.cached(kSql);
+  Result<Statement*> query = db.cached(
+      "SELECT day, app, operation, lane, provider, requests, errors, attempts, answered, "
+      "prompt_tokens, completion_tokens, cost_usd, checked, passed FROM daily_sums "
+      "WHERE day >= ?1 / 86400000 AND (requests > 0 OR attempts > 0) ORDER BY 1, 2, 3, 4, 5");
   if (!query) return std::unexpected(std::move(query.error()));
   Statement& row = **query;
   row.bind(1, unix_ms(std::chrono::floor<std::chrono::days>(since)));

@@ -1,10 +1,12 @@
 #pragma once
 
-// What is left of requests once they are pruned: sums by day (UTC), app, operation, lane and
-// provider. Budgets, totals and reports of the past add them to what is still there.
+// Sums of all requests by day (UTC), app, operation, lane and provider, kept as requests and their
+// checks are recorded. Budgets, totals and reports read these few rows instead of counting
+// millions, and they are what is left of requests once those are pruned.
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -35,11 +37,12 @@ struct DailySum {
   bool operator==(const DailySum&) const = default;
 };
 
-/// Of all days since `since`, pruned or not, oldest first.
+/// Of all days since `since`, oldest first.
 Result<std::vector<DailySum>> daily_sums(sqlite::Database& db, WallTime since);
 
-/// Adds requests not later than `until_ms`, their attempts and their outcomes to the sums. Whoever
-/// calls it removes them in the same transaction.
-Result<> add_to_daily_sums(sqlite::Database& db, std::int64_t until_ms);
+/// Of one request, as its rows are now: called before they change, with kNoLonger, and after, with
+/// kNow, in one transaction. Where there is no such request nothing happens.
+enum class Counted { kNow, kNoLonger };
+Result<> count_request(sqlite::Database& db, std::string_view id, Counted counted);
 
 }  // namespace minimill::ledger

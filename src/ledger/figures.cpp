@@ -13,9 +13,9 @@ namespace {
 using sqlite::Database;
 using sqlite::Statement;
 
-constexpr std::array kCounts{"requests", "errors",  "escalated", "answered", "checked",
-                             "passed",   "judged",  "good",      "pairs",    "attempts",
-                             "failures", "prompt_tokens", "completion_tokens"};
+constexpr std::array kCounts{
+    "requests", "errors", "escalated", "answered", "checked",       "passed",           "judged",
+    "good",     "pairs",  "attempts",  "failures", "prompt_tokens", "completion_tokens"};
 constexpr std::array kSums{"waited_ms", "took_ms", "cloud_usd", "pair_x",  "pair_y",
                            "pair_xx",   "pair_xy", "pair_yy",   "cost_usd"};
 constexpr std::string_view kKeys = "day, app, operation, origin, lane, provider";
@@ -80,9 +80,10 @@ std::string columns() {
 /// Puts what `select` gives into the table, added to what is there (sign '+') or taken away ('-').
 /// What is taken away was added before, so that its row is there.
 std::string upsert(std::string_view select, std::string_view where, char sign) {
-  std::string sql = fmt::format("INSERT INTO figures({0}) SELECT {0} FROM ({1}) WHERE true "
-                                "ON CONFLICT DO UPDATE SET ",
-                                columns(), fmt::format(fmt::runtime(select), where));
+  std::string sql = fmt::format(
+      "INSERT INTO figures({0}) SELECT {0} FROM ({1}) WHERE true "
+      "ON CONFLICT DO UPDATE SET ",
+      columns(), fmt::format(fmt::runtime(select), where));
   const auto change = [&sql, sign](const char* each) {
     if (!sql.ends_with("SET ")) sql += ", ";
     sql += fmt::format("{0} = {0} {1} excluded.{0}", each, sign);
@@ -92,13 +93,13 @@ std::string upsert(std::string_view select, std::string_view where, char sign) {
   return sql;
 }
 
-// Whose requests were pruned is known by its sums alone.
+// Days whose requests were pruned are known by their sums alone.
 constexpr std::string_view kOfPruned =
     "INSERT INTO figures(day, app, operation, origin, lane, provider, requests, errors, answered, "
     "checked, passed, attempts, prompt_tokens, completion_tokens, cost_usd) SELECT day, app, "
     "operation, CASE app WHEN 'shadow' THEN 'shadow' ELSE 'app' END, lane, provider, requests, "
     "errors, answered, checked, passed, attempts, prompt_tokens, completion_tokens, cost_usd "
-    "FROM daily_sums;";
+    "FROM daily_sums WHERE day < coalesce((SELECT min(at_ms) / 86400000 FROM requests), 1 << 40);";
 
 }  // namespace
 
@@ -110,12 +111,12 @@ Result<> migrate_figures(Database& db) {
   return sqlite::migrate(db, "figures", migrations);
 }
 
-Result<> count_figures(Database& db, std::string_view request, Count count) {
+Result<> count_figures(Database& db, std::string_view request, Counted counted) {
   static const std::array kAdd{upsert(kOfAttempts, "r.id = ?1", '+'),
                                upsert(kOfRequests, "r.id = ?1", '+')};
   static const std::array kTake{upsert(kOfAttempts, "r.id = ?1", '-'),
                                 upsert(kOfRequests, "r.id = ?1", '-')};
-  for (const std::string& sql : count == Count::kNow ? kAdd : kTake) {
+  for (const std::string& sql : counted == Counted::kNow ? kAdd : kTake) {
     Result<Statement*> change = db.cached(sql);
     if (!change) return std::unexpected(std::move(change.error()));
     if (Result<> done = (*change)->bind(1, request).run(); !done) return done;
@@ -150,9 +151,9 @@ Figures& Figures::operator+=(const Figures& other) {
 }
 
 Result<std::vector<FiguresRow>> read_figures(Database& db, WallTime since, WallTime until) {
-  static const std::string kSql =
-      "SELECT " + columns() + " FROM figures WHERE day >= ?1 AND day < ?2 AND " +
-      "(requests > 0 OR attempts > 0) ORDER BY " + std::string(kKeys);
+  static const std::string kSql = "SELECT " + columns() +
+                                  " FROM figures WHERE day >= ?1 AND day < ?2 AND " +
+                                  "(requests > 0 OR attempts > 0) ORDER BY " + std::string(kKeys);
   Result<Statement*> query = db.cached(kSql);
   if (!query) return std::unexpected(std::move(query.error()));
   Statement& row = **query;
@@ -181,9 +182,9 @@ Result<std::vector<FiguresRow>> read_figures(Database& db, WallTime since, WallT
           &sums.prompt_tokens, &sums.completion_tokens}) {
       *each = row.integer(column++);
     }
-    for (double* each : {&sums.waited_ms, &sums.took_ms, &sums.cloud_usd, &sums.pair_x,
-                         &sums.pair_y, &sums.pair_xx, &sums.pair_xy, &sums.pair_yy,
-                         &sums.cost_usd}) {
+    for (double* each :
+         {&sums.waited_ms, &sums.took_ms, &sums.cloud_usd, &sums.pair_x, &sums.pair_y,
+          &sums.pair_xx, &sums.pair_xy, &sums.pair_yy, &sums.cost_usd}) {
       *each = row.real(column++);
     }
   }

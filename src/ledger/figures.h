@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "ledger/daily_sums.h"
 #include "sqlite/database.h"
 
 namespace minimill::ledger {
@@ -22,8 +23,7 @@ Result<> migrate_figures(sqlite::Database& db);
 
 /// Of one request, as its rows are now: called before they change, with kNoLonger, and after, with
 /// kNow, in one transaction. Where there is no such request nothing happens.
-enum class Count { kNow, kNoLonger };
-Result<> count_figures(sqlite::Database& db, std::string_view request, Count count);
+Result<> count_figures(sqlite::Database& db, std::string_view request, Counted counted);
 
 struct Figures {
   // Of requests, in the lane and by the provider that gave the last answer.

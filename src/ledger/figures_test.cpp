@@ -50,8 +50,7 @@ class FiguresTest : public testing::Test {
   Figures all() {
     writer_->flush();
     Figures sum;
-    for (const FiguresRow& row :
-         ledger_->figures(kDay, kDay + std::chrono::days{1}).value()) {
+    for (const FiguresRow& row : ledger_->figures(kDay, kDay + std::chrono::days{1}).value()) {
       sum += row.figures;
     }
     return sum;
@@ -63,8 +62,8 @@ class FiguresTest : public testing::Test {
 };
 
 TEST_F(FiguresTest, RequestCountsWhereItsLastAnswerCameFrom) {
-  ledger_->record(request("req_1", {attempt(chat::Lane::kLocal, 0, "too unsure"),
-                                    attempt(chat::Lane::kCloud, 0.5)}));
+  ledger_->record(request(
+      "req_1", {attempt(chat::Lane::kLocal, 0, "too unsure"), attempt(chat::Lane::kCloud, 0.5)}));
   writer_->flush();
 
   const auto rows = ledger_->figures(kDay, kDay + std::chrono::days{1}).value();
@@ -142,9 +141,8 @@ TEST_F(FiguresTest, DatabaseOfBeforeIsCountedOnce) {
   outcome("req_1", "check", true);
   const Figures before = all();
   auto db = sqlite::Database::open(folder_ / "l.db", sqlite::Database::Mode::kReadWrite).value();
-  ASSERT_TRUE(
-      db.exec("DROP TABLE figures; DELETE FROM schema_versions WHERE component = 'figures'")
-          .has_value());
+  ASSERT_TRUE(db.exec("DROP TABLE figures; DELETE FROM schema_versions WHERE component = 'figures'")
+                  .has_value());
 
   ASSERT_TRUE(migrate_ledger(db).has_value());
   ASSERT_TRUE(migrate_ledger(db).has_value());
@@ -185,11 +183,11 @@ TEST_F(FiguresTest, PageIsOfWhatWasAskedFor) {
   const auto found = [this](const std::function<void(RequestFilter&)>& set) {
     RequestFilter filter;
     set(filter);
-    std::string found;
+    std::string ids;
     for (const RequestRecord& each : ledger_->page(filter).value().requests) {
-      found += each.id.value;
+      ids += each.id.value;
     }
-    return found;
+    return ids;
   };
 
   EXPECT_EQ(found([](RequestFilter& filter) { filter.app = "crm"; }), "req_2");

@@ -136,18 +136,28 @@ Result<> insert_row(Database& db, const Outcome& outcome) {
   return (*row)->run();
 }
 
-/// The figures follow whatever is recorded, also what is recorded anew.
+/// The sums follow whatever is recorded, also what is recorded anew.
 Result<> insert(Database& db, const RequestRecord& record) {
-  Result<> done = count_figures(db, record.id.value, Count::kNoLonger);
+  const std::string& id = record.id.value;
+  Result<> done = count_request(db, id, Counted::kNoLonger);
+  if (done) done = count_figures(db, id, Counted::kNoLonger);
   if (done) done = insert_rows(db, record);
-  if (done) done = count_figures(db, record.id.value, Count::kNow);
+  if (done) done = count_request(db, id, Counted::kNow);
+  if (done) done = count_figures(db, id, Counted::kNow);
   return done;
 }
 
+/// The kind that the daily sums count.
+constexpr std::string_view kCheck = "check";
+
 Result<> insert(Database& db, const Outcome& outcome) {
-  Result<> done = count_figures(db, outcome.request.value, Count::kNoLonger);
+  const std::string& id = outcome.request.value;
+  const bool summed = outcome.kind == kCheck;
+  Result<> done = count_figures(db, id, Counted::kNoLonger);
+  if (done && summed) done = count_request(db, id, Counted::kNoLonger);
   if (done) done = insert_row(db, outcome);
-  if (done) done = count_figures(db, outcome.request.value, Count::kNow);
+  if (done && summed) done = count_request(db, id, Counted::kNow);
+  if (done) done = count_figures(db, id, Counted::kNow);
   return done;
 }
 
@@ -354,18 +364,9 @@ Result<RequestPage> Ledger::page(const RequestFilter& filter) {
 
 Result<Totals> Ledger::totals(WallTime since) {
   Result<Statement*> query = reader_.cached(
-      "SELECT sum(requests), sum(local), sum(cloud), sum(errors), sum(prompt_tokens), "
-      "sum(completion_tokens), sum(cost_usd) FROM (SELECT count(DISTINCT r.id) AS requests,"
-      " count(DISTINCT CASE WHEN a.lane = 0 AND a.error = '' THEN r.id END) AS local,"
-      " count(DISTINCT CASE WHEN a.lane = 1 AND a.error = '' THEN r.id END) AS cloud,"
-      " count(DISTINCT CASE WHEN r.status >= 400 THEN r.id END) AS errors,"
-      " total(a.prompt_tokens) AS prompt_tokens, total(a.completion_tokens) AS completion_tokens,"
-      " total(a.cost_usd) AS cost_usd "
-      "FROM requests r LEFT JOIN attempts a ON a.request = r.id WHERE r.at_ms >= ?1 "
-      "UNION ALL SELECT total(requests), total(answered * (lane = 0)), total(answered * (lane = "
-      "1)),"
-      " total(errors), total(prompt_tokens), total(completion_tokens), total(cost_usd) "
-      "FROM daily_sums WHERE day * 86400000 >= ?1)");
+      "SELECT total(requests), total(answered * (lane = 0)), total(answered * (lane = 1)), "
+      "total(errors), total(prompt_tokens), total(completion_tokens), total(cost_usd) "
+      "FROM daily_sums WHERE day >= ?1 / 86400000");
   if (!query) return std::unexpected(std::move(query.error()));
   Statement& row = **query;
   row.bind(1, unix_ms(since));
@@ -384,12 +385,8 @@ Result<Totals> Ledger::totals(WallTime since) {
 
 Result<std::vector<DayCost>> Ledger::costs(WallTime since) {
   Result<Statement*> rows = reader_.cached(
-      "SELECT app, day, sum(cost_usd), operation FROM (SELECT r.app AS app, "
-      "r.at_ms / 86400000 AS day, a.cost_usd AS cost_usd, r.operation AS operation "
-      "FROM requests r JOIN attempts a ON a.request = r.id "
-      "WHERE r.at_ms >= ?1 AND a.cost_usd > 0 "
-      "UNION ALL SELECT app, day, cost_usd, operation FROM daily_sums "
-      "WHERE day >= ?1 / 86400000 AND cost_usd > 0) GROUP BY app, operation, day");
+      "SELECT app, day, sum(cost_usd), operation FROM daily_sums "
+      "WHERE day >= ?1 / 86400000 AND cost_usd > 0 GROUP BY app, operation, day");
   if (!rows) return std::unexpected(std::move(rows.error()));
   Statement& row = **rows;
   row.bind(1, unix_ms(since));

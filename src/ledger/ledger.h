@@ -62,7 +62,7 @@ struct RequestRecord {
   std::string privacy;
   chat::Decision decision;
   std::vector<Attempt> attempts;
-  int status = 0;  // HTTP status the app got; 0 for tasks
+  int status = 0;        // HTTP status the app got; 0 for tasks
   double cloud_usd = 0;  // of a local answer: what the cloud would have taken for its tokens
 };
 
@@ -114,7 +114,7 @@ class Ledger {
   Result<std::vector<Outcome>> outcomes(const RequestId& id);
   Result<std::vector<RequestRecord>> recent(std::size_t limit);
   Result<RequestPage> page(const RequestFilter& filter);
-  /// Of pruned requests those of whole days after it.
+  /// Of whole days, the first the one that `since` is in (UTC).
   Result<Totals> totals(WallTime since);
   /// What each app's operations have cost on each of UTC's days since then, the beginning of one.
   Result<std::vector<DayCost>> costs(WallTime since);

@@ -56,9 +56,6 @@ Result<std::int64_t> prune_requests(Database& db, WallTime before, std::int64_t 
   const std::optional<std::int64_t> until_ms = (*query)->optional_integer(0);
   (*query)->reset();
   if (!until_ms) return 0;
-  if (Result<> added = add_to_daily_sums(db, *until_ms); !added) {
-    return std::unexpected(std::move(added.error()));
-  }
   for (const char* sql :
        {"DELETE FROM attempts WHERE request IN (SELECT id FROM requests WHERE at_ms <= ?1)",
         "DELETE FROM outcomes WHERE request IN (SELECT id FROM requests WHERE at_ms <= ?1)",

@@ -102,6 +102,46 @@ TEST_F(Retention, StepTakesFewRowsAndSaysThatThereAreMore) {
   EXPECT_EQ(prune({}), 500 - kRowsAtOnce);
 }
 
+TEST_F(Retention, RequestThatIsRecordedAnewCountsOnce) {
+  record("r", kNow, 0.5);
+  record("r", kNow, 0.25);
+  writer_->flush();
+
+  const std::vector<DailySum> sums = ledger_->daily(kNow).value();
+  ASSERT_EQ(sums.size(), 1U);
+  EXPECT_EQ(sums.front().requests, 1);
+  EXPECT_EQ(sums.front().attempts, 1);
+  EXPECT_DOUBLE_EQ(sums.front().cost_usd, 0.25);
+  EXPECT_EQ(sums.front().checked, 1);
+}
+
+TEST_F(Retention, LastCheckOfARequestIsTheOneThatCounts) {
+  record("r", kNow);
+  ledger_->record(
+      Outcome{.request = {"r"}, .at = kNow, .kind = "check", .ok = false, .detail = "no"});
+  writer_->flush();
+
+  const std::vector<DailySum> sums = ledger_->daily(kNow).value();
+  ASSERT_EQ(sums.size(), 1U);
+  EXPECT_EQ(sums.front().checked, 1);
+  EXPECT_EQ(sums.front().passed, 0);
+}
+
+TEST_F(Retention, DatabaseOfBeforeTheSumsIsCountedOnce) {
+  record("r", kNow, 0.5);
+  record("s", kNow, 0.5);
+  writer_->flush();
+  const std::vector<DailySum> sums = ledger_->daily(kNow).value();
+  ASSERT_TRUE(db_.exec("DELETE FROM daily_sums; UPDATE schema_versions SET version = 1 WHERE "
+                       "component = 'daily_sums'")
+                  .has_value());
+
+  ASSERT_TRUE(migrate_ledger(db_).has_value());
+  ASSERT_TRUE(migrate_ledger(db_).has_value());
+
+  EXPECT_EQ(ledger_->daily(kNow).value(), sums);
+}
+
 TEST_F(Retention, SumsOfEachDayAreTheSameBeforeAndAfter) {
   for (int day = 1; day <= 5; ++day) {
     for (int i = 0; i < day; ++i) {

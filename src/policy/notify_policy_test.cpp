@@ -24,5 +24,14 @@ TEST(NotifyPolicy, OnlyWhatIsAllowedMayBeAndThePathIsNotRepeated) {
   EXPECT_FALSE(policy.admit("nonsense").has_value());
 }
 
+TEST(NotifyPolicy, SlashesInDisguiseDoNotLeadOutOfWhatIsAllowed) {
+  const NotifyPolicy policy({"http://127.0.0.1:90/hook"});
+
+  for (const char* tail : {"/..%2fadmin", "/%2e%2e%2Fadmin", "/..;/admin", "/..%5cadmin"}) {
+    EXPECT_FALSE(policy.admit(std::string("http://127.0.0.1:90/hook") + tail).has_value()) << tail;
+  }
+  EXPECT_TRUE(policy.admit("http://127.0.0.1:90/hook?next=%2fa").has_value());
+}
+
 }  // namespace
 }  // namespace minimill::policy

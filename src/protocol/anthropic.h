@@ -93,7 +93,7 @@ class StreamReader {
 
  private:
   enum class Tool { kNone, kWithoutArguments, kWithArguments };
-  void read_start(const boost::json::object& data);
+  void read_start(const boost::json::object& data, std::vector<chat::ChatEvent>& events);
   Result<> read_block_start(const boost::json::object& data, std::vector<chat::ChatEvent>& events);
   void read_block_delta(const boost::json::object& delta, std::vector<chat::ChatEvent>& events);
   void read_message_delta(const boost::json::object& data, std::vector<chat::ChatEvent>& events);

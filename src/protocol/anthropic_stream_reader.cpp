@@ -35,7 +35,7 @@ Result<> StreamReader::read(std::string_view event, std::string_view data,
   if (type == "error" || event == "error") return std::unexpected(broken_off(*parsed));
   if (type.empty()) return garbage("a message event", data);
   if (type == "message_start") {
-    read_start(*parsed);
+    read_start(*parsed, events);
   } else if (type == "message_stop") {
     done_ = true;
   } else if (finished_) {
@@ -54,11 +54,14 @@ Result<> StreamReader::read(std::string_view event, std::string_view data,
   return {};  // ping, and what is yet to be invented
 }
 
-void StreamReader::read_start(const json::object& data) {
+void StreamReader::read_start(const json::object& data, std::vector<chat::ChatEvent>& events) {
   const json::object* message = object_in(data, "message");
   if (message == nullptr) return;
   model_ = text_in(*message, "model");
-  if (const json::object* usage = object_in(*message, "usage")) add_usage(*usage, usage_);
+  const json::object* usage = object_in(*message, "usage");
+  if (usage == nullptr) return;
+  add_usage(*usage, usage_);
+  if (usage_ != chat::Usage{}) events.emplace_back(chat::UsageReport{usage_});
 }
 
 Result<> StreamReader::read_block_start(const json::object& data,

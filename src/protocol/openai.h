@@ -66,7 +66,8 @@ class StreamWriter {
   bool include_usage_;
   bool role_sent_ = false;
   int choice_ = 0;
-  chat::Usage usage_;
+  chat::Usage usage_;  // of the choices before
+  chat::Usage choice_usage_;
 };
 
 /// Events out of the `data` of each SSE event of a streamed answer.
@@ -98,7 +99,6 @@ class StreamReader {
   bool done_ = false;
   bool finished_ = false;
   std::string model_;
-  std::optional<chat::Usage> usage_;  // counted along by some backends; reported after Finish
 };
 
 /// {"error": {"message", "type", "param", "code"}}: the hint is part of the message. Valid JSON

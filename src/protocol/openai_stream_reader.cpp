@@ -70,11 +70,7 @@ Result<> StreamReader::read(std::string_view data, std::vector<chat::ChatEvent>&
       if (Result<> read = read_choice(*choice, data, events); !read) return read;
     }
   }
-  if (usage != nullptr) usage_ = usage_of(*usage);
-  if (finished_ && usage_) {
-    events.emplace_back(chat::UsageReport{*usage_});
-    usage_.reset();
-  }
+  if (usage != nullptr) events.emplace_back(chat::UsageReport{usage_of(*usage)});
   return {};
 }
 

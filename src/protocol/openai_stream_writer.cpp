@@ -25,6 +25,7 @@ void StreamWriter::open_chunk(std::string& out) const {
 }
 
 void StreamWriter::next_choice() {
+  usage_ += std::exchange(choice_usage_, {});
   ++choice_;
   role_sent_ = false;
 }
@@ -32,7 +33,7 @@ void StreamWriter::next_choice() {
 void StreamWriter::write(const chat::ChatEvent& event, std::string& out) {
   constexpr std::string_view kEnd = "},\"finish_reason\":null}]}\n\n";
   if (const auto* report = std::get_if<chat::UsageReport>(&event)) {
-    usage_ += report->usage;
+    choice_usage_ = report->usage;
     return;
   }
   if (std::holds_alternative<chat::Frame>(event)) return;
@@ -81,9 +82,11 @@ void StreamWriter::write(const chat::ChatEvent& event, std::string& out) {
 
 void StreamWriter::finish(std::string& out) {
   if (include_usage_) {
+    chat::Usage usage = usage_;
+    usage += choice_usage_;
     out += head_;
     out += R"(,"choices":[],"usage":)";
-    out += json::serialize(usage_json(usage_));
+    out += json::serialize(usage_json(usage));
     out += "}\n\n";
   }
   out += "data: [DONE]\n\n";

@@ -116,7 +116,7 @@ TEST(OpenAiStream, UsageIsWrittenOnlyWhereItWasAskedFor) {
   }
 }
 
-TEST(OpenAiStream, FinishComesOnceAndUsageAfterIt) {
+TEST(OpenAiStream, FinishComesOnceAndUsageAsSoonAsItIsTold) {
   const auto events =
       read_openai({{"", R"({"choices":[{"delta":{"content":"x"}}],"usage":{"prompt_tokens":1}})"},
                    {"", R"({"choices":[{"index":1,"delta":{"content":"other"}}]})"},
@@ -124,8 +124,8 @@ TEST(OpenAiStream, FinishComesOnceAndUsageAfterIt) {
                    {"", R"({"choices":[{"delta":{"content":"late"},"finish_reason":"length"}]})"},
                    {"", "[DONE]"}});
 
-  const std::vector<ChatEvent> expected{
-      chat::TextDelta{"x"}, chat::Finish{chat::FinishReason::kStop}, chat::UsageReport{{1, 0, 0}}};
+  const std::vector<ChatEvent> expected{chat::TextDelta{"x"}, chat::UsageReport{{1, 0, 0}},
+                                        chat::Finish{chat::FinishReason::kStop}};
   EXPECT_EQ(events, expected);
 }
 
@@ -192,6 +192,14 @@ TEST(AnthropicStream, AllOfThePromptIsCountedAndACallWithoutArgumentsIsJson) {
   ASSERT_EQ(answer.tool_calls.size(), 1U);
   EXPECT_EQ(answer.tool_calls[0].arguments, "{}");
   EXPECT_EQ(answer.finish, chat::FinishReason::kToolCalls);
+}
+
+TEST(AnthropicStream, PromptIsCountedBeforeAWordIsSaid) {
+  const auto events = read_anthropic(
+      {{"",
+        R"({"type":"message_start","message":{"model":"c","usage":{"input_tokens":5,"output_tokens":1}}})"}});
+
+  EXPECT_EQ(events, std::vector<ChatEvent>{chat::UsageReport({5, 1, 0})});
 }
 
 TEST(AnthropicStream, CountsThatNoAnswerHasDoNotOverflow) {

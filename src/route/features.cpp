@@ -119,10 +119,15 @@ constexpr std::uint32_t kFnvPrime = 16777619U;
 constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 /// Letters of every script: bytes beyond ASCII count.
-constexpr bool is_word(char c) {
-  return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z') ||
-         (static_cast<unsigned char>(c) & 0x80U) != 0;
-}
+constexpr std::array<bool, 256> kIsWord = [] {
+  std::array<bool, 256> is{};
+  for (int c = 0; c < 256; ++c) {
+    const char lowered = lower(static_cast<char>(c));
+    is[c] = is_digit(lowered) || (lowered >= 'a' && lowered <= 'z') || c >= 0x80;
+  }
+  return is;
+}();
+constexpr bool is_word(char c) { return kIsWord[static_cast<unsigned char>(c)]; }
 
 /// Spreads what differs in a few bits (the finalizer of MurmurHash3).
 constexpr std::uint32_t mixed(std::uint32_t hash) {
@@ -184,6 +189,8 @@ void read_words(const std::string& text, Features& features, Counts& counts) {
     const std::string_view rest = std::string_view(text).substr(i);
     if (static_cast<unsigned char>(c) < 128) {
       for (const Cue* cue : cues.by_first[static_cast<unsigned char>(c)]) {
+        // The second letter already tells nearly all apart.
+        if (rest.size() < 2 || cue->text[1] != rest[1]) continue;
         if (rest.starts_with(cue->text)) ++counts.of[cue->feature];
       }
     }
@@ -207,10 +214,15 @@ void read_words(const std::string& text, Features& features, Counts& counts) {
 
 void read_characters(const std::string& text, Features& features) {
   const std::size_t end = std::min(text.size(), kReadCharacters);
-  std::uint32_t window = 0;
-  for (std::size_t i = 0; i < end; ++i) {
-    window = (window << 8) | static_cast<unsigned char>(text[i]);
-    if (i + 1 >= kRun) features.characters.push_back(mixed(window));
+  if (end < kRun) return;
+  features.characters.resize(end - kRun + 1);
+  const char* const bytes = text.data();
+  std::uint32_t* const out = features.characters.data();
+  const auto at = [bytes](std::size_t i) {
+    return std::uint32_t{static_cast<unsigned char>(bytes[i])};
+  };
+  for (std::size_t i = 0; i + kRun <= end; ++i) {  // each by itself, so that it is done by eights
+    out[i] = mixed(at(i) << 24 | at(i + 1) << 16 | at(i + 2) << 8 | at(i + 3));
   }
 }
 
@@ -242,7 +254,6 @@ Features extract_features(const RouteInput& input) {
   Counts counts;
   const std::string text = read_part(input.text);
   features.words.reserve(text.size() / 2);
-  features.characters.reserve(kReadCharacters);
   read_words(text, features, counts);
   read_characters(text, features);
   features.skill_words.assign(features.words.begin(),

@@ -52,16 +52,18 @@ void Vocabulary::append_terms(const std::vector<std::uint32_t>& hashes, std::uin
   const std::size_t first = out.size();
   const float log_texts = 1 + log_of(texts_);
   const auto& logs = small_logs();
+  out.resize(first + hashes.size());
+  Term* const terms = out.data() + first;
   float squares = 0;
-  for (const std::uint32_t hash : hashes) {
-    const std::uint32_t at = bucket(hash);
+  for (std::size_t i = 0; i < hashes.size(); ++i) {
+    const std::uint32_t at = bucket(hashes[i]);
     const std::uint16_t count = containing_[at];
     const float value = log_texts - (count < logs.size() ? logs[count] : log_of(count));
     squares += value * value;
-    out.push_back({.bucket = at + offset, .value = value});
+    terms[i] = {.bucket = at + offset, .value = value};
   }
   const float scale = length / (std::sqrt(squares) + 1e-6F);
-  for (std::size_t i = first; i < out.size(); ++i) out[i].value *= scale;
+  for (std::size_t i = 0; i < hashes.size(); ++i) terms[i].value *= scale;
 }
 
 void Vocabulary::append_state(std::string& out) const {

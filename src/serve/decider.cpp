@@ -1,5 +1,7 @@
 #include "serve/decider.h"
 
+#include <algorithm>
+#include <chrono>
 #include <limits>
 #include <utility>
 
@@ -160,6 +162,17 @@ Work Decider::work(const policy::Request& request, const Considered& considered,
                     .run = request.run.value,
                     .title = std::string(protocol::utf8_prefix(request.title, kShownTitle)),
                     .operation = decision.operation}};
+}
+
+std::chrono::milliseconds Decider::longest(const Work& work) const {
+  constexpr std::chrono::milliseconds kAtLeast{600'000};
+  constexpr double kTimesPredicted = 10;
+  constexpr double kAtMost_s = 86'400;
+  const lane::Job job = planner_.job(work);
+  const auto& predicted = job.in[chat::index(work.lane)];
+  const double predicted_s = predicted ? predicted->service_s : 0;
+  const std::chrono::duration<double> longest(std::min(kTimesPredicted * predicted_s, kAtMost_s));
+  return std::max(kAtLeast, std::chrono::duration_cast<std::chrono::milliseconds>(longest));
 }
 
 policy::Budgets::Hold Decider::hold(const Work& work) const {

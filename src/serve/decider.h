@@ -63,6 +63,8 @@ class Decider {
   Work work(const policy::Request& request, const Considered& considered,
             const chat::Decision& decision) const;
   lane::Job job(const Work& work) const { return planner_.job(work); }
+  /// How long an attempt at it may take: what is far beyond the usual will not end.
+  std::chrono::milliseconds longest(const Work& work) const;
   /// What it is expected to cost in the cloud counts as spent while the Hold lives.
   policy::Budgets::Hold hold(const Work& work) const;
   /// The same for a request whose turn in the cloud has come. What it may cost is weighed anew, as

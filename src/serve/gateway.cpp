@@ -8,6 +8,7 @@
 
 #include "base/retry.h"
 #include "route/confidence.h"
+#include "serve/counted_stream.h"
 #include "serve/held_answer.h"
 #include "serve/ledgered_stream.h"
 #include "serve/open_request.h"
@@ -137,7 +138,8 @@ asio::awaitable<Result<Gateway::Reply>> Gateway::ask(OpenRequest& open, const Wa
     Result<std::unique_ptr<chat::ChatStream>> stream =
         co_await backend.stream(**going, open.call());
     if (!stream) co_return std::unexpected(std::move(stream.error()));
-    reply.stream = undo(open.take_staged(), std::move(*stream));
+    auto counted = std::make_unique<CountedStream>(open, std::move(*stream));
+    reply.stream = undo(open.take_staged(), std::move(counted));
   }
   open.backend_answered();
   co_return reply;
@@ -163,21 +165,22 @@ asio::awaitable<Result<Gateway::Reply>> Gateway::hold_back(OpenRequest& open, Wa
                                                            Reply reply) {
   const HoldLimits limits{.tokens = wanted.watched ? decider_.watch().tokens : 0,
                           .time = decider_.watch().time};
-  Result<HeldAnswer> held = co_await hold(*reply.stream, clock_, limits);
-  if (!held) co_return std::unexpected(std::move(held.error()));
-  if (wanted.watched && !held->logprobs.empty()) {
-    Result<> sure = watch(open, held->tokens, held->took, route::mean_logprob(held->logprobs));
+  HeldAnswer held;
+  Result<> read = co_await hold(*reply.stream, clock_, limits, held);
+  if (read && wanted.watched && !held.logprobs.empty()) {
+    Result<> sure = watch(open, held.tokens, held.took, route::mean_logprob(held.logprobs));
     if (!sure) co_return std::unexpected(std::move(sure.error()));
   }
-  if ((wanted.whole || wanted.format.demands()) && !held->whole) {
+  if (read && (wanted.whole || wanted.format.demands()) && !held.whole) {
     const HoldLimits none;
-    Result<HeldAnswer> rest = co_await hold(*reply.stream, clock_, none);
-    if (!rest) co_return std::unexpected(std::move(rest.error()));
-    for (chat::ChatEvent& event : rest->events) held->events.push_back(std::move(event));
-    held->whole = true;
+    read = co_await hold(*reply.stream, clock_, none, held);
   }
-  if (held->whole) {
-    chat::AnswerParts parts = held->answer();
+  if (!read) {
+    open.broke_off();
+    co_return std::unexpected(std::move(read.error()));
+  }
+  if (held.whole) {
+    chat::AnswerParts parts = held.answer();
     parts.model = reply.stream->model();
     chat::ChatAnswer answer(std::move(parts));
     open.used(answer.usage());
@@ -186,7 +189,7 @@ asio::awaitable<Result<Gateway::Reply>> Gateway::hold_back(OpenRequest& open, Wa
     if (wanted.whole) reply.answer = std::move(answer);
   }
   if (!wanted.whole) {
-    reply.stream = std::make_unique<ReplayStream>(std::move(*held), std::move(reply.stream));
+    reply.stream = std::make_unique<ReplayStream>(std::move(held), std::move(reply.stream));
   }
   co_return reply;
 }
@@ -265,7 +268,8 @@ asio::awaitable<Result<Gateway::Reply>> Gateway::serve(OpenRequest& open, bool w
       way.last_resort = true;
       continue;
     }
-    open.begin_attempt(way.work.model, std::move(*slot), std::move(*hold), wanted.watched);
+    open.begin_attempt(way.work.model, std::move(*slot), std::move(*hold), wanted.watched,
+                       decider_.longest(way.work));
     Result<Reply> reply = co_await attempt(open, wanted);
     if (reply) co_return reply;
     open.fail_attempt(reply.error());
@@ -323,7 +327,8 @@ asio::awaitable<Result<Served>> Gateway::complete(policy::Request request, Turn 
     opened->close(hold.error());
     co_return std::unexpected(std::move(hold.error()));
   }
-  opened->begin_attempt(std::move(model), std::move(turn.slot), std::move(*hold), false);
+  opened->begin_attempt(std::move(model), std::move(turn.slot), std::move(*hold), false,
+                        decider_.longest(work));
   const Wanted wanted{.format = *format, .whole = true, .watched = false};
   Result<Reply> reply = co_await attempt(*opened, wanted);
   if (!reply) {
@@ -383,7 +388,8 @@ asio::awaitable<Result<Embedded>> Gateway::embed(policy::Request request,
     opened->close(hold.error());
     co_return std::unexpected(std::move(hold.error()));
   }
-  opened->begin_attempt(work.model, std::move(*slot), std::move(*hold), false);
+  opened->begin_attempt(work.model, std::move(*slot), std::move(*hold), false,
+                        decider_.longest(work));
   Result<protocol::EmbeddingAnswer> answer =
       co_await opened->backend().embed(opened->request(), texts, opened->call());
   if (answer && texts.dimensions) answer = protocol::shorten(std::move(*answer), *texts.dimensions);

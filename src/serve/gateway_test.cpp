@@ -345,7 +345,41 @@ TEST_F(GatewayTest, StreamThatBreaksOffIsAnErrorOfTheAppsAndOfTheLedgers) {
   Result<ServedStream> served = trunk_.stream(trunk_.in_lane(Lane::kCloud));
 
   EXPECT_EQ(trunk_.read(*served).error().message, "it broke off");
-  EXPECT_EQ(trunk_.records().front().attempts.front().error, "it broke off");
+  // What a backend says may repeat the prompt: it is the app's alone.
+  EXPECT_EQ(trunk_.records().front().attempts.front().error, "large-server broke off (upstream)");
+}
+
+TEST_F(GatewayTest, StreamThatBreaksOffWhileItIsHeldBackForItsFormIsPaidFor) {
+  trunk_.cloud.usd_per_token = 1;
+  trunk_.cloud.breaks_off = fail(ErrorCode::kUpstream, "it broke off").error();
+  policy::Request request = trunk_.in_lane(Lane::kCloud);
+  request.chat = as_json(std::move(request.chat));
+
+  EXPECT_FALSE(trunk_.stream(std::move(request)));
+
+  const ledger::Attempt attempt = trunk_.records().front().attempts.front();
+  EXPECT_GT(attempt.usage.prompt_tokens, 0);
+  EXPECT_TRUE(attempt.usage.estimated);
+  EXPECT_GT(attempt.cost_usd, 0);
+}
+
+TEST_F(GatewayTest, NoAttemptHoldsItsSlotForEver) {
+  ASSERT_TRUE(trunk_.complete(trunk_.easy()));
+
+  const chat::Deadline deadline = trunk_.device.asked.front().chat.deadline;
+  ASSERT_TRUE(deadline.has_value());
+  EXPECT_GE(*deadline - trunk_.clock.steady(), std::chrono::minutes(10));
+  EXPECT_LE(*deadline - trunk_.clock.steady(), std::chrono::hours(25));
+}
+
+TEST_F(GatewayTest, DeadlineOfTheAppsStands) {
+  policy::Request request = trunk_.easy();
+  const SteadyTime soon = trunk_.clock.steady() + std::chrono::minutes(1);
+  request.chat.deadline = soon;
+
+  ASSERT_TRUE(trunk_.complete(std::move(request)));
+
+  EXPECT_EQ(*trunk_.device.asked.front().chat.deadline, soon);
 }
 
 TEST_F(GatewayTest, StreamThatBreaksOffIsPaidForAsFarAsItCame) {
@@ -357,6 +391,35 @@ TEST_F(GatewayTest, StreamThatBreaksOffIsPaidForAsFarAsItCame) {
 
   EXPECT_GE(trunk_.spent_usd(), 3);  // its three tokens, and the prompt's
   EXPECT_TRUE(trunk_.records().front().attempts.front().usage.estimated);
+}
+
+TEST_F(GatewayTest, WhatAStreamToldOfItsPromptIsPaidForHoweverItEnds) {
+  trunk_.cloud.usd_per_token = 1;
+  trunk_.cloud.tells_first = chat::Usage{.prompt_tokens = 100'000, .completion_tokens = 1};
+  {
+    Result<ServedStream> left = trunk_.stream(trunk_.in_lane(Lane::kCloud));
+    ASSERT_TRUE(left);
+    (void)trunk_.loop.run(left->stream->next());
+  }
+  EXPECT_EQ(trunk_.spent_usd(), 100'001);
+  EXPECT_FALSE(trunk_.records().front().attempts.front().usage.estimated);
+
+  trunk_.cloud.breaks_off = fail(ErrorCode::kUpstream, "it broke off").error();
+  Result<ServedStream> broken = trunk_.stream(trunk_.in_lane(Lane::kCloud));
+  (void)trunk_.read(*broken);
+  EXPECT_EQ(trunk_.spent_usd(), 200'004);
+}
+
+TEST_F(GatewayTest, StreamThatBreaksOffWhileItsFormIsCheckedIsPaidFor) {
+  trunk_.cloud.usd_per_token = 1;
+  trunk_.cloud.breaks_off = fail(ErrorCode::kUpstream, "it broke off").error();
+  policy::Request asked = trunk_.in_lane(Lane::kCloud);
+  asked.chat.edit(
+      [](chat::RequestParts& parts) { parts.response_format = chat::ResponseFormat::kJsonObject; });
+
+  EXPECT_FALSE(trunk_.stream(std::move(asked)));
+
+  EXPECT_GE(trunk_.spent_usd(), 3);
 }
 
 TEST_F(GatewayTest, AppThatLeavesInTheMiddleLeavesOneRowAndWhatItCost) {

@@ -19,10 +19,9 @@ chat::AnswerParts HeldAnswer::answer() const {
   return gathered;
 }
 
-asio::awaitable<Result<HeldAnswer>> hold(chat::ChatStream& stream, const Clock& clock,
-                                         HoldLimits limits) {
-  HeldAnswer held;
-  SteadyTime first{};
+asio::awaitable<Result<>> hold(chat::ChatStream& stream, const Clock& clock, HoldLimits limits,
+                               HeldAnswer& held) {
+  SteadyTime first = clock.steady();
   while (true) {
     Result<std::optional<chat::ChatEvent>> event = co_await stream.next();
     if (!event) co_return std::unexpected(std::move(event.error()));
@@ -31,7 +30,7 @@ asio::awaitable<Result<HeldAnswer>> hold(chat::ChatStream& stream, const Clock& 
     held.took = now - first;
     if (!*event) {
       held.whole = true;
-      co_return held;
+      co_return Result<>{};
     }
     if (is_piece(**event)) ++held.tokens;
     if (const auto* text = std::get_if<chat::TextDelta>(&**event)) {
@@ -40,7 +39,7 @@ asio::awaitable<Result<HeldAnswer>> hold(chat::ChatStream& stream, const Clock& 
     held.events.push_back(std::move(**event));
     const bool enough =
         limits.tokens > 0 && (held.tokens >= limits.tokens || held.took >= limits.time);
-    if (enough) co_return held;
+    if (enough) co_return Result<>{};
   }
 }
 

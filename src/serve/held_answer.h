@@ -31,9 +31,10 @@ struct HeldAnswer {
   chat::AnswerParts answer() const;
 };
 
-/// Reads until a limit is reached or the answer ends.
-asio::awaitable<Result<HeldAnswer>> hold(chat::ChatStream& stream, const Clock& clock,
-                                         HoldLimits limits);
+/// Reads on until a limit is reached or the answer ends. What came is in `held`, too, where it
+/// broke off.
+asio::awaitable<Result<>> hold(chat::ChatStream& stream, const Clock& clock, HoldLimits limits,
+                               HeldAnswer& held);
 
 /// What was held, and then the rest.
 class ReplayStream final : public chat::ChatStream {

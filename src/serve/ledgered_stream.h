@@ -28,7 +28,6 @@ class LedgeredStream final : public chat::ChatStream {
   const Observers& observers_;
   bool gathered_;
   chat::AnswerParts answer_;
-  chat::Usage usage_;
 };
 
 }  // namespace minimill::serve

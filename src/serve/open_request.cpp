@@ -1,5 +1,7 @@
 #include "serve/open_request.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -33,7 +35,8 @@ OpenRequest::OpenRequest(const Clock& clock, const Backends& backends, const Obs
       request_(std::move(request)),
       considered_(std::move(considered)),
       record_(record_of(request_, std::move(id), clock.wall())),
-      wants_logprobs_(request_.chat.logprobs) {}
+      wants_logprobs_(request_.chat.logprobs),
+      own_deadline_(request_.chat.deadline) {}
 
 OpenRequest::~OpenRequest() {
   if (written_) return;
@@ -69,13 +72,17 @@ void OpenRequest::decided(chat::Decision decision) {
 }
 
 void OpenRequest::begin_attempt(std::string model, lane::Slot slot, policy::Budgets::Hold hold,
-                                bool watched) {
+                                bool watched, std::chrono::milliseconds longest) {
   request_.chat.logprobs = watched || wants_logprobs_;
+  const SteadyTime end = clock_.steady() + longest;
+  request_.chat.deadline = own_deadline_ ? std::min(*own_deadline_, end) : end;
   fit_ = {};
   changed_.reset();
   mean_logprob_.reset();
+  told_ = {};
   pieces_ = 0;
   bytes_ = 0;
+  broke_off_ = false;
   call_ = {.model = model,
            .any_model = request_.choice.model.empty(),
            .operation = record_.decision.operation,
@@ -119,10 +126,15 @@ void OpenRequest::used(const chat::Usage& usage) {
   attempt.cost_usd = backend().cost_usd(attempt.backend, attempt.model, usage);
 }
 
-void OpenRequest::passed_on(const chat::ChatEvent& event) {
+void OpenRequest::passed_on() {
   ledger::Attempt& attempt = record_.attempts.back();
   if (attempt.first_token_ms == 0) attempt.first_token_ms = attempt_ms();
-  if (const std::size_t bytes = bytes_of(event); bytes > 0) {
+}
+
+void OpenRequest::came(const chat::ChatEvent& event) {
+  if (const auto* report = std::get_if<chat::UsageReport>(&event)) {
+    told_ = report->usage;
+  } else if (const std::size_t bytes = bytes_of(event); bytes > 0) {
     ++pieces_;
     bytes_ += bytes;
     observers_.wrote(observed(), pieces_);
@@ -131,10 +143,18 @@ void OpenRequest::passed_on(const chat::ChatEvent& event) {
 
 void OpenRequest::estimate_usage() {
   if (record_.attempts.back().usage != chat::Usage{}) return;  // known
+  chat::Usage usage = told_;
+  if (usage.prompt_tokens == 0) {
+    usage.prompt_tokens = chat::estimated_prompt_tokens(request_.chat);
+    usage.estimated = true;
+  }
   // A backend sends a token at a time, or several.
-  used({.prompt_tokens = chat::estimated_tokens(considered_.input.text.size()),
-        .completion_tokens = std::max(pieces_, chat::estimated_tokens(bytes_)),
-        .estimated = true});
+  const std::int64_t said = std::max(pieces_, chat::estimated_tokens(bytes_));
+  if (said > usage.completion_tokens) {
+    usage.completion_tokens = said;
+    usage.estimated = true;
+  }
+  used(usage);
 }
 
 void OpenRequest::held(std::size_t tokens, std::chrono::nanoseconds took, double mean_logprob,
@@ -167,9 +187,12 @@ void OpenRequest::trim_logprobs(chat::ChatAnswer& answer) const {
 void OpenRequest::fail_attempt(const Error& error) {
   if (!attempting_) return;
   attempting_ = false;
-  record_.attempts.back().error = error.message;
-  record_.attempts.back().duration_ms = attempt_ms();
-  if (pieces_ > 0) estimate_usage();
+  request_.chat.deadline = own_deadline_;
+  ledger::Attempt& attempt = record_.attempts.back();
+  attempt.error = broke_off_ ? fmt::format("{} broke off ({})", attempt.backend, name(error.code))
+                             : error.message;
+  attempt.duration_ms = attempt_ms();
+  if (broke_off_ || pieces_ > 0 || told_ != chat::Usage{}) estimate_usage();
   settle_call();
   slot_ = {};
   hold_ = {};

@@ -42,7 +42,10 @@ class OpenRequest {
 
   /// `watched`: the backend shall say how likely its tokens are, whether the app wants to know or
   /// not.
-  void begin_attempt(std::string model, lane::Slot slot, policy::Budgets::Hold hold, bool watched);
+  /// `longest`: after that it has failed, so that an answer without an end holds its slot no
+  /// longer; an earlier deadline of the app's stands.
+  void begin_attempt(std::string model, lane::Slot slot, policy::Budgets::Hold hold, bool watched,
+                     std::chrono::milliseconds longest);
   Backend& backend() const { return backends_[lane()]; }
   /// What goes out in the attempt under way: the request, for stages to change.
   policy::Request& outgoing();
@@ -59,8 +62,15 @@ class OpenRequest {
   void trim_logprobs(chat::ChatAnswer& answer) const;
   /// What the attempt under way has used for certain, whether its answer is taken or not.
   void used(const chat::Usage& usage);
+  /// An event of a streamed answer has come from the backend.
+  void came(const chat::ChatEvent& event);
+  /// What the backend of a stream has told so far.
+  const chat::Usage& told() const { return told_; }
   /// An event of a streamed answer goes to the app.
-  void passed_on(const chat::ChatEvent& event);
+  void passed_on();
+  /// The answer had begun. What is kept of the error that follows are not the backend's own words,
+  /// which may repeat the prompt or the answer.
+  void broke_off() { broke_off_ = true; }
   void fail_attempt(const Error& error);
   void end_attempt(const chat::Usage& usage);
 
@@ -87,6 +97,7 @@ class OpenRequest {
   ledger::RequestRecord record_;
   protocol::Fit fit_;
   bool wants_logprobs_;  // the app, that is
+  chat::Deadline own_deadline_;
   lane::Slot slot_;
   policy::Budgets::Hold hold_;  // what the attempt is expected to cost
   SteadyTime attempt_started_{};
@@ -94,8 +105,10 @@ class OpenRequest {
   std::optional<policy::Request> changed_;  // what stages made of the request
   Staged staged_;
   std::optional<double> mean_logprob_;  // of the attempt under way
-  std::int64_t pieces_ = 0;             // of its answer, passed on
+  chat::Usage told_;                    // of its answer, by its backend, so far
+  std::int64_t pieces_ = 0;             // of its answer, so far
   std::size_t bytes_ = 0;               // in them
+  bool broke_off_ = false;
   bool settled_ = false;
   bool attempting_ = false;
   bool written_ = false;

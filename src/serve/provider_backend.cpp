@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "chat/token_estimate.h"
-
 namespace minimill::serve {
 namespace {
 
@@ -29,7 +27,7 @@ protocol::Target target_of(const cloud::Provider& provider) {
 void keep_affordable(std::vector<cloud::Candidate>& able, const chat::ChatRequest& request,
                      double max_cost_usd, const cloud::Pool& pool) {
   constexpr std::int64_t kUsualAnswerTokens = 512;
-  const std::int64_t prompt = chat::estimated_tokens(chat::prompt_text(request).size());
+  const std::int64_t prompt = chat::estimated_prompt_tokens(request);
   const std::int64_t answer = request.sampling().max_tokens.value_or(kUsualAnswerTokens);
   const auto cost = [&](const cloud::Candidate& candidate) {
     return pool.facts(candidate, {}, prompt, answer).price_usd.value_or(0);

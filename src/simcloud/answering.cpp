@@ -35,6 +35,16 @@ std::string last_user_text(const chat::ChatRequest& request) {
   return {};
 }
 
+/// What the prompt wants said, between <answer> and </answer>: for apps that put the prompt into
+/// words of their own, where no gold answer would be found.
+std::optional<std::string> answer_in(const std::string& prompt) {
+  constexpr std::string_view kBegin = "<answer>";
+  const std::size_t begin = prompt.find(kBegin);
+  const std::size_t end = prompt.find("</answer>", begin);
+  if (begin == prompt.npos || end == prompt.npos) return std::nullopt;
+  return prompt.substr(begin + kBegin.size(), end - begin - kBegin.size());
+}
+
 /// Up to where the app wants it to stop.
 void stop_at(const std::vector<std::string>& stops, std::string& text) {
   std::size_t end = text.size();
@@ -72,6 +82,7 @@ std::string Answering::text_for(const chat::ChatRequest& request, const std::str
     const bool right = unit_interval(hash_of(prompt, options_.seed)) < options_.p_correct;
     return right ? gold->second->right : gold->second->wrong;
   }
+  if (std::optional<std::string> wanted = answer_in(prompt)) return *wanted;
   if (request.response_format() == chat::ResponseFormat::kJsonSchema) {
     const json::value* schema = request.json_schema().if_contains("schema");
     return json::serialize(schema == nullptr ? json::value(json::object{}) : sample_of(*schema));

@@ -6,7 +6,8 @@
 // to match), and each response carries `x-simulated: minimill sim-cloud`.
 //
 // Given tasks with gold answers, it answers a prompt that is a task's right with probability
-// `p_correct`, else wrong in the same form. The same seed and prompt give the same answer.
+// `p_correct`, else wrong in the same form. The same seed and prompt give the same answer. A prompt
+// with "<answer>…</answer>" in it is answered by what stands between.
 //
 // Faults (fault.h) are per request, chosen by a seeded generator, or forced for one request with
 // the header `x-sim-fault: 401|429|500|503|garbage|half-event|stall|disconnect` or a model of that

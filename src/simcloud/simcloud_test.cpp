@@ -53,6 +53,38 @@ TEST(SimulatedToolCalls, ComeOneATurnInTheOrderTheyAreNamed) {
   EXPECT_EQ(what_tools_said(request), "get_weather said so; get_time said so");
 }
 
+TEST(SimulatedToolCalls, TakeTheArgumentsThatThePromptGives) {
+  const std::string city = R"({"city": "Oslo {N}"})";
+  chat::ChatRequest request = asking("By get_time or so: get_weather " + city + ", then say it.");
+
+  const std::vector<chat::ToolCall> calls = calls_for(request);
+
+  ASSERT_EQ(names(calls), std::vector<std::string>{"get_weather"});
+  EXPECT_EQ(calls.front().arguments, city);
+}
+
+TEST(SimulatedToolCalls, GoOnWhereAnAppPutsWordsOfItsOwnBetween) {
+  chat::ChatRequest request = asking(R"(get_weather {"a":1} get_time {"b":2})");
+  answer_tools(request, calls_for(request));
+  request.edit([](chat::RequestParts& parts) {
+    parts.messages.push_back({.role = chat::Role::kUser, .parts = {chat::Text{"A reminder."}}});
+  });
+
+  const std::vector<chat::ToolCall> calls = calls_for(request);
+
+  EXPECT_EQ(names(calls), std::vector<std::string>{"get_time"});
+}
+
+TEST(SimulatedToolCalls, AreKnownAsMadeWhereAnAppWritesThemAsText) {
+  chat::ChatRequest request = asking(R"(get_weather {"a":1} get_time {"b":2})");
+  request.edit([](chat::RequestParts& parts) {
+    const chat::Text said{"Calling tools: [{'name': 'get_weather'}]"};
+    parts.messages.push_back({.role = chat::Role::kAssistant, .parts = {said}});
+  });
+
+  EXPECT_EQ(names(calls_for(request)), std::vector<std::string>{"get_time"});
+}
+
 TEST(SimulatedToolCalls, ComeTogetherWhereThatIsAskedForAndAllowed) {
   chat::ChatRequest request = asking("In parallel: get_weather and get_time.");
   EXPECT_EQ(calls_for(request).size(), 2U);

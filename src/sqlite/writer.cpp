@@ -1,9 +1,11 @@
 #include "sqlite/writer.h"
 
+#include <algorithm>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -19,22 +21,33 @@ namespace {
 
 constexpr const char* kOutOfRoom = "the writer's queue is full";
 
+/// What nobody waits for is gathered for so long, so that a busy daemon commits a hundred times a
+/// second and not a thousand. The first job that is awaited takes with it what has gathered.
+constexpr std::chrono::milliseconds kGather{5};
+
 /// A job and whom to tell. `done` runs on the writer's thread.
 struct Entry {
   Writer::Job job;
   std::move_only_function<void(Result<>)> done;
+  bool awaited = false;  // somebody waits until it is durable
 };
 
+Result<> run_cached(Database& db, std::string_view sql) {
+  Result<Statement*> statement = db.cached(sql);
+  return statement ? (*statement)->run() : std::unexpected(statement.error());
+}
+
 Result<> run_in_savepoint(Database& db, Writer::Job& job) {
-  if (Result<> opened = db.exec("SAVEPOINT job"); !opened) return opened;
+  if (Result<> opened = run_cached(db, "SAVEPOINT job"); !opened) return opened;
   Result<> result = job(db);
   if (!db.in_transaction()) {
     // With this job SQLite undid those before it, too: none of the batch has been written.
     return result ? fail(ErrorCode::kInternal, "a failure that undid the batch was not reported")
                   : result;
   }
-  if (!result) (void)db.exec("ROLLBACK TO job");  // the job's own error is the one to report
-  Result<> released = db.exec("RELEASE job");
+  // The job's own error is the one to report.
+  if (!result) (void)run_cached(db, "ROLLBACK TO job");
+  Result<> released = run_cached(db, "RELEASE job");
   return result ? released : result;
 }
 
@@ -44,25 +57,34 @@ struct Writer::Impl {
   explicit Impl(Database database) : db(std::move(database)), thread([this] { loop(); }) {}
 
   bool push(Entry entry) {
+    bool wake = false;
     {
       const std::lock_guard lock(mutex);
       if (queue.size() >= kMaxQueued) {
         ++dropped;
         return false;
       }
+      hurried += entry.awaited ? 1 : 0;
       queue.push_back(std::move(entry));
+      wake = queue.size() == 1 || ready();
     }
-    work.notify_one();
+    if (wake) work.notify_one();
     return true;
   }
+
+  /// Nothing is gained by waiting for more to commit with what is queued.
+  bool ready() const { return closing || hurried > 0 || queue.size() >= kMaxBatch; }
 
   void loop() {
     std::unique_lock lock(mutex);
     while (true) {
       work.wait(lock, [this] { return closing || !queue.empty(); });
       if (queue.empty()) return;  // closing, and all done
+      work.wait_for(lock, kGather, [this] { return ready(); });
       std::vector<Entry> batch;
+      batch.reserve(std::min(queue.size(), kMaxBatch));
       while (!queue.empty() && batch.size() < kMaxBatch) {
+        hurried -= queue.front().awaited ? 1 : 0;
         batch.push_back(std::move(queue.front()));
         queue.pop_front();
       }
@@ -117,6 +139,7 @@ struct Writer::Impl {
   std::condition_variable work;
   std::condition_variable idle;
   std::deque<Entry> queue;
+  std::size_t hurried = 0;  // of the queue, those awaited; and everybody in flush()
   bool busy = false;
   bool closing = false;
   std::uint64_t dropped = 0;
@@ -149,7 +172,7 @@ asio::awaitable<Result<>> Writer::run(Job job) {
       *result = std::move(outcome);
       asio::post(keep_alive, [shared] { std::move (*shared)(); });
     };
-    Entry entry{std::move(job), done};
+    Entry entry{std::move(job), done, true};
     if (!impl_->push(std::move(entry))) done(fail(ErrorCode::kUnavailable, kOutOfRoom));
   };
   co_await asio::async_initiate<const asio::use_awaitable_t<>, void()>(std::move(initiate),
@@ -161,12 +184,15 @@ bool Writer::post(Job job) {
   auto done = [](Result<> outcome) {
     if (!outcome) log::error("not written: {}", outcome.error().to_string());
   };
-  return impl_->push({std::move(job), done});
+  return impl_->push({std::move(job), done, false});
 }
 
 void Writer::flush() {
   std::unique_lock lock(impl_->mutex);
+  ++impl_->hurried;
+  impl_->work.notify_one();
   impl_->idle.wait(lock, [this] { return impl_->queue.empty() && !impl_->busy; });
+  --impl_->hurried;
 }
 
 std::uint64_t Writer::dropped() const {

@@ -65,6 +65,12 @@ bool BatchRunner::takes(const Task& task, const chat::Decision& decision) const 
   return before && !*before;
 }
 
+asio::awaitable<Next> BatchRunner::carry_out(Task& task, chat::Decision decision,
+                                             lane::Slot /*slot*/) {
+  add(task, std::move(decision));
+  co_return Next::kNowhere;
+}
+
 void BatchRunner::add(const Task& task, chat::Decision decision) {
   if (gathered_.empty()) {
     gathered_since_ = tools_.clock.steady();

@@ -27,13 +27,14 @@
 #include "serve/model_selector.h"
 #include "tasks/batch_store.h"
 #include "tasks/batch_tender.h"
+#include "tasks/executor.h"
 #include "tasks/task.h"
 
 namespace minimill::tasks {
 
 namespace asio = boost::asio;
 
-class BatchRunner {
+class BatchRunner final : public Executor {
  public:
   static constexpr std::size_t kMaxOpen = 64;  // batches at providers; beyond: the ordinary lanes
   static constexpr std::size_t kMaxBatchBytes = std::size_t{16} << 20;  // of prompts in one batch
@@ -42,9 +43,7 @@ class BatchRunner {
               http::Client& client);
 
   /// `released` is told of a task that is in a batch, on disk, or comes back from there.
-  void on_released(std::function<void(const RunId&, const TaskId&)> released) {
-    tools_.let_go = std::move(released);
-  }
+  void on_released(Released released) override { tools_.let_go = std::move(released); }
 
   /// Goes on with what a dead daemon left open.
   void start();
@@ -54,8 +53,10 @@ class BatchRunner {
   /// Is this one for a batch? The default cloud model's provider must have a batch API we may use,
   /// and the task must be able to wait min_wait_s from now.
   /// One that was tried elsewhere is taken too, one that was in a batch before is not.
-  bool takes(const Task& task, const chat::Decision& decision) const;
-  void add(const Task& task, chat::Decision decision);
+  bool takes(const Task& task, const chat::Decision& decision) const override;
+  /// It waits for its batch, not for a slot.
+  bool needs_slot() const override { return false; }
+  asio::awaitable<Next> carry_out(Task& task, chat::Decision decision, lane::Slot slot) override;
   std::size_t gathered() const { return gathered_.size(); }
 
   /// What is answered by then is still used; the rest goes to the ordinary lanes.
@@ -69,6 +70,7 @@ class BatchRunner {
     policy::Budgets::Hold reserved;  // what it is expected to cost
   };
 
+  void add(const Task& task, chat::Decision decision);
   asio::awaitable<void> gather();
   asio::awaitable<Result<>> resume();
   asio::awaitable<void> flush();

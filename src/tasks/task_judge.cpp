@@ -189,8 +189,9 @@ void TaskJudge::plan_retry(Task& task, const Error& error) {
     }
     task.state = TaskState::kFailed;
     task.finished = clock_.wall();
+    // The error's words are the task's own: a provider's may repeat its text.
     log::warn("task {} failed after {} attempts: {}", task.spec.id.value, task.attempts,
-              task.error);
+              name(error.code));
     return;
   }
   task.state = TaskState::kQueued;

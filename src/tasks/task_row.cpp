@@ -63,13 +63,19 @@ Task read_task(const sqlite::Statement& row) {
   return task;
 }
 
-Result<std::vector<Task>> read_tasks(sqlite::Statement& rows) {
+Result<std::vector<Task>> read_tasks(sqlite::Statement& rows, std::size_t max_bytes) {
   std::vector<Task> tasks;
+  std::size_t bytes = 0;
   while (true) {
     Result<bool> there = rows.step();
     if (!there) return std::unexpected(std::move(there.error()));
     if (!*there) return tasks;
     tasks.push_back(read_task(rows));
+    bytes += tasks.back().spec.notes.size() + tasks.back().answer.size();
+    if (bytes > max_bytes) {
+      rows.reset();
+      return tasks;
+    }
   }
 }
 

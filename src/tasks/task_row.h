@@ -22,7 +22,9 @@ inline constexpr std::string_view kTaskColumns =
 /// so (Task::unreadable): it stops nobody else.
 Task read_task(const sqlite::Statement& row);
 /// Steps through all rows.
-Result<std::vector<Task>> read_tasks(sqlite::Statement& rows);
+/// `max_bytes` of texts end it early, after at least one task.
+Result<std::vector<Task>> read_tasks(
+    sqlite::Statement& rows, std::size_t max_bytes = std::numeric_limits<std::size_t>::max());
 
 /// The column `lane`: a chat::Lane, or that of tasks which go through a batch.
 inline constexpr int kBatchLane = chat::kLaneCount;

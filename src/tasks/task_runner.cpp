@@ -33,26 +33,24 @@ chat::Reason out_of_reach() {
 /// When its turn came, as the store orders by it.
 WallTime turn_of(const Task& task) { return task.not_before.value_or(task.due); }
 
-double seconds(std::chrono::nanoseconds duration) {
-  return std::chrono::duration<double>(duration).count();
-}
-
 }  // namespace
 
 TaskRunner::TaskRunner(asio::io_context& io, const Clock& clock, TaskJudge& judge,
-                       serve::Service& service, BatchRunner& batches, lane::Lanes& lanes,
-                       TaskStore& store)
+                       serve::Service& service, std::vector<Executor*> executors,
+                       lane::Lanes& lanes, TaskStore& store)
     : io_(io),
       clock_(clock),
       judge_(judge),
       service_(service),
-      batches_(batches),
+      executors_(std::move(executors)),
       lanes_(lanes),
       store_(store),
       intake_wake_(io.get_executor()),
       policy_changes_(judge.policy_changes()),
       work_(io, "work on tasks") {
-  batches.on_released([this](const RunId& run, const TaskId& id) { let_go(run, id); });
+  for (Executor* executor : executors_) {
+    executor->on_released([this](const RunId& run, const TaskId& id) { let_go(run, id); });
+  }
 }
 
 void TaskRunner::start() { work_.start(intake()); }
@@ -157,9 +155,10 @@ Result<> TaskRunner::take(const DueTask& due) {
   const bool first = (*task)->attempts == 0 && (*task)->error.empty();
   const policy::Request request = request_of(**task, false);
   Result<chat::Decision> decision = first ? service_.meet(request) : service_.decide(request);
-  if (decision && batches_.takes(**task, *decision)) {
+  Executor* taker = decision ? executor_of(**task, *decision, false) : nullptr;
+  if (taker != nullptr) {
     held_[{due.run, due.id}].reset();
-    batches_.add(**task, std::move(*decision));
+    work_.start(hand_over(*taker, std::move(**task), std::move(*decision)));
     return {};
   }
   // Where nothing can serve it now, that is found out in its turn, and a retry planned.
@@ -244,8 +243,8 @@ asio::awaitable<Result<>> TaskRunner::carry_out(Ref ref, lane::Slot slot) {
       decision->lane = lane;
       decision->reasons.insert(decision->reasons.begin(), serve::move_reason(slot.move(), lane));
     }
-  } else if (decision && batches_.takes(task, *decision)) {
-    batches_.add(task, std::move(*decision));
+  } else if (Executor* taker = decision ? executor_of(task, *decision, false) : nullptr) {
+    co_await hand_over(*taker, std::move(task), std::move(*decision));
     co_return Result<>{};
   } else if (decision && decision->lane != lane && !ref.settled) {
     ref.settled = true;
@@ -268,7 +267,8 @@ asio::awaitable<Result<>> TaskRunner::carry_out(Ref ref, lane::Slot slot) {
 
   Next next = Next::kNowhere;
   if (decision) {
-    next = co_await attempt(task, std::move(*decision), std::move(slot));
+    Executor& executor = *executor_of(task, *decision, true);
+    next = co_await executor.carry_out(task, std::move(*decision), std::move(slot));
   } else {
     // Nobody was asked; a budget that is spent for today is no failure.
     if (decision.error().code == ErrorCode::kRateLimited) --task.attempts;
@@ -291,33 +291,18 @@ asio::awaitable<Result<>> TaskRunner::carry_out(Ref ref, lane::Slot slot) {
   co_return saved;
 }
 
-asio::awaitable<TaskRunner::Next> TaskRunner::attempt(Task& task, chat::Decision decision,
-                                                      lane::Slot slot) {
-  const chat::Lane lane = slot.lane();
-  judge_.begin(task, decision, lane);
-  const double p_before = decision.p_local_ok;
-  policy::Request request = judge_.request(task, lane);
-  serve::Turn turn{.id = task.request, .slot = std::move(slot), .decision = std::move(decision)};
-  const SteadyTime began = clock_.steady();
-  Result<serve::Served> served = co_await service_.complete(std::move(request), std::move(turn));
-  (lane == chat::Lane::kLocal ? task.local_s : task.cloud_s) += seconds(clock_.steady() - began);
-  if (served) {
-    judge_.answered(task, lane, *served, p_before);
-    co_return task.state == TaskState::kQueued ? Next::kToCloud : Next::kNowhere;
-  }
-  // A moment's trouble of the device's is tried there again; what it can't do is the cloud's.
-  const bool lasting = task.attempts > 1 || !is_transient(served.error().code);
-  if (lane == chat::Lane::kLocal && lasting && judge_.may_escalate(task)) {
-    judge_.escalate(task, served.error().message);
-    co_return Next::kToCloud;
-  }
-  if (lane == chat::Lane::kCloud && judge_.may_degrade(task, served.error())) {
-    task.error = served.error().to_string();
-    task.state = TaskState::kQueued;
-    co_return Next::kToDevice;
-  }
-  judge_.plan_retry(task, served.error());
-  co_return Next::kNowhere;
+Executor* TaskRunner::executor_of(const Task& task, const chat::Decision& decision,
+                                  bool with_slot) const {
+  const auto found = std::ranges::find_if(executors_, [&](const Executor* one) {
+    return one->needs_slot() == with_slot && one->takes(task, decision);
+  });
+  return found == executors_.end() ? nullptr : *found;
+}
+
+asio::awaitable<void> TaskRunner::hand_over(Executor& executor, Task task,
+                                            chat::Decision decision) {
+  lane::Slot none;
+  static_cast<void>(co_await executor.carry_out(task, std::move(decision), std::move(none)));
 }
 
 void TaskRunner::release(const Ref& ref) { held_.erase({ref.run, ref.id}); }

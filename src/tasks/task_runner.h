@@ -1,7 +1,8 @@
 #pragma once
 
 // Carries out the tasks of the store: when one falls due it is decided and waits its turn among all
-// others, in the scheduler's order; a coroutine is made for it only once it has its slot.
+// others, in the scheduler's order; a coroutine is made for it only once it has its slot. How it is
+// carried out then is an Executor's.
 //
 // A task whose check fails on the device is put in the cloud's queue, once, and the router learns
 // from it. Failures are tried again with back-off, up to tasks.max_attempts. Everything that must
@@ -14,13 +15,14 @@
 #include <map>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "async/notifier.h"
 #include "async/task_set.h"
 #include "base/clock.h"
 #include "lane/lanes.h"
 #include "serve/service.h"
-#include "tasks/batch_runner.h"
+#include "tasks/executor.h"
 #include "tasks/task_judge.h"
 #include "tasks/task_store.h"
 
@@ -28,8 +30,9 @@ namespace minimill::tasks {
 
 class TaskRunner {
  public:
+  /// `executors`: in the order in which they are asked; the last needs a slot and takes every task.
   TaskRunner(asio::io_context& io, const Clock& clock, TaskJudge& judge, serve::Service& service,
-             BatchRunner& batches, lane::Lanes& lanes, TaskStore& store);
+             std::vector<Executor*> executors, lane::Lanes& lanes, TaskStore& store);
 
   /// Puts back what a dead daemon left running, then takes what is due.
   void start();
@@ -50,8 +53,6 @@ class TaskRunner {
     bool degraded = false;  // the cloud is out of reach: the device is to do what it can
     bool at_once = false;   // a rung is to answer, which needs no slot
   };
-  /// Where a task that was attempted waits next, if it does at once.
-  enum class Next { kNowhere, kToCloud, kToDevice };
   using Name = std::pair<RunId, TaskId>;
 
   asio::awaitable<void> intake();
@@ -62,12 +63,14 @@ class TaskRunner {
   bool wait_turn(Ref ref, const Task& task, const chat::Decision& decision);
   asio::awaitable<void> on_turn(Ref ref, lane::Slot slot);
   asio::awaitable<Result<>> carry_out(Ref ref, lane::Slot slot);
-  asio::awaitable<Next> attempt(Task& task, chat::Decision decision, lane::Slot slot);
+  /// Who carries it out; of those that need a slot, or need none (nullptr where none takes it).
+  Executor* executor_of(const Task& task, const chat::Decision& decision, bool with_slot) const;
+  asio::awaitable<void> hand_over(Executor& executor, Task task, chat::Decision decision);
 
   Result<chat::Decision> decide(const Task& task, bool degraded);
   policy::Request request_of(const Task& task, bool degraded) const;
   void release(const Ref& ref);
-  /// A task that was handed to the batches is in one, on disk, or comes back from there.
+  /// An executor that needs no slot has let go of a task that it was handed.
   void let_go(const RunId& run, const TaskId& id);
   /// It stays queued, and is looked at again with the next look.
   void put_back(const Ref& ref, const Task& task);
@@ -80,7 +83,7 @@ class TaskRunner {
   const Clock& clock_;
   TaskJudge& judge_;
   serve::Service& service_;
-  BatchRunner& batches_;
+  std::vector<Executor*> executors_;
   lane::Lanes& lanes_;
   TaskStore& store_;
 

@@ -7,6 +7,8 @@
 #include "serve/engines.h"
 #include "serve/model_selector.h"
 #include "support/trunk.h"
+#include "tasks/answer_executor.h"
+#include "tasks/batch_runner.h"
 
 namespace minimill::tasks {
 namespace {
@@ -31,8 +33,12 @@ class TaskRunnerTest : public testing::Test {
   /// A daemon that carries out tasks, after another that ended; not started yet.
   TaskRunner& runner() {
     batches_.emplace(tools_, trunk_.ids, selector_, client_);
-    return runner_.emplace(trunk_.loop.io(), trunk_.clock, judge_, trunk_.gateway(), *batches_,
-                           trunk_.lanes, store_);
+    answers_.emplace(trunk_.clock, judge_, trunk_.gateway());
+    return run_with({&*batches_, &*answers_});
+  }
+  TaskRunner& run_with(std::vector<Executor*> executors) {
+    return runner_.emplace(trunk_.loop.io(), trunk_.clock, judge_, trunk_.gateway(),
+                           std::move(executors), trunk_.lanes, store_);
   }
 
   void belongs_to(Lane lane) {
@@ -118,6 +124,7 @@ class TaskRunnerTest : public testing::Test {
                     .all_cloud_cost_usd = {},
                     .let_go = {}};
   std::optional<BatchRunner> batches_;
+  std::optional<AnswerExecutor> answers_;
   std::optional<TaskRunner> runner_;
 };
 
@@ -130,6 +137,43 @@ TEST_F(TaskRunnerTest, DueTaskIsCarriedOutAndItsAnswerKept) {
   EXPECT_EQ(task.answer, "yes");
   EXPECT_EQ(task.attempts, 1);
   EXPECT_EQ(task.lane, Lane::kLocal);
+}
+
+/// Takes tasks of one title, and answers them by itself.
+class TitledExecutor final : public Executor {
+ public:
+  explicit TitledExecutor(std::string title) : title_(std::move(title)) {}
+  bool takes(const Task& task, const chat::Decision& /*decision*/) const override {
+    return task.spec.title == title_;
+  }
+  asio::awaitable<Next> carry_out(Task& task, chat::Decision /*decision*/,
+                                  lane::Slot /*slot*/) override {
+    task.answer = "by the executor";
+    task.state = TaskState::kDone;
+    co_return Next::kNowhere;
+  }
+
+ private:
+  std::string title_;
+};
+
+TEST_F(TaskRunnerTest, FirstExecutorThatTakesATaskCarriesItOut) {
+  TitledExecutor titled("mine");
+  run_with({&titled, &*answers_});
+  Submission mine = spec("mine");
+  mine.spec.title = "mine";
+  std::vector<Submission> both;
+  both.push_back(std::move(mine));
+  both.push_back(spec("other"));
+  submit(std::move(both));
+
+  runner_->start();
+
+  ASSERT_TRUE(becomes("mine", TaskState::kDone));
+  ASSERT_TRUE(becomes("other", TaskState::kDone));
+  EXPECT_EQ(find("mine").answer, "by the executor");
+  EXPECT_EQ(find("other").answer, "yes");
+  trunk_.loop.run(runner_->stop());
 }
 
 TEST_F(TaskRunnerTest, TaskIsNotCarriedOutBeforeItIsDue) {

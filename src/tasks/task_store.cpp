@@ -523,7 +523,7 @@ Result<std::vector<Task>> TaskStore::list(const Filter& filter) {
       ->bind(3, static_cast<std::int64_t>(filter.limit))
       .bind(4, static_cast<std::int64_t>(filter.offset))
       .bind(5, filter.scope.app());
-  return read_tasks(**rows);
+  return read_tasks(**rows, filter.max_bytes);
 }
 
 Result<Progress> TaskStore::progress(const RunId& run) {

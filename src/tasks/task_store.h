@@ -139,6 +139,7 @@ class TaskStore {
     policy::Scope scope = policy::Scope::everything();
     std::size_t limit = 100;
     std::size_t offset = 0;
+    std::size_t max_bytes = std::size_t{256} << 20;  // of texts; fewer tasks come than could
   };
   /// In order of arrival.
   Result<std::vector<Task>> list(const Filter& filter);

@@ -88,6 +88,13 @@ class MinimillTest(unittest.TestCase):
         self.programs.append(program)
         return program
 
+    def tearDown(self):
+        """Nothing that a test does may hold the daemon's event loop: then nobody else is served."""
+        log = self.folder / "log.txt"
+        held = [line for line in log.read_text(errors="replace").splitlines() if "event loop was held" in line] if log.exists() else []
+        self.assertEqual(held, [])
+        super().tearDown()
+
     def serve(self, *arguments):
         """The daemon, listening; `self.port` is set."""
         program = self.start("serve", "--listen", "127.0.0.1:0", *arguments)

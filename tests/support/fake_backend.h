@@ -60,10 +60,11 @@ class FakeBackend final : public serve::Backend {
   bool there = true;
   bool ready = true;
   double usd_per_token = 0;
-  double logprob = -0.01;           // of every token, where they are asked for
-  std::optional<Error> breaks_off;  // how its streams end
-  std::optional<Error> cannot;      // what fit() says
-  bool held = false;                // whoever asks waits until release()
+  double logprob = -0.01;                  // of every token, where they are asked for
+  std::optional<Error> breaks_off;         // how its streams end
+  std::optional<chat::Usage> tells_first;  // what its streams begin with
+  std::optional<Error> cannot;             // what fit() says
+  bool held = false;                       // whoever asks waits until release()
   chat::ChatAnswer usual = answer("yes");
   std::deque<Result<chat::ChatAnswer>> next;  // before the usual one
 
@@ -137,6 +138,7 @@ class FakeBackend final : public serve::Backend {
   /// A letter a token; the counts and the end only where it does not break off.
   std::vector<chat::ChatEvent> events_of(const chat::ChatAnswer& whole, bool logprobs) const {
     std::vector<chat::ChatEvent> events;
+    if (tells_first) events.emplace_back(chat::UsageReport{*tells_first});
     for (const char letter : whole.text()) {
       chat::TextDelta delta{std::string(1, letter), {}};
       if (logprobs) delta.logprobs.push_back({delta.text, logprob, {}});
