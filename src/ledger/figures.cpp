@@ -27,7 +27,7 @@ constexpr std::string_view kOfRequests =
     "SELECT r.at_ms / 86400000 AS day, r.app AS app, r.operation AS operation, r.origin AS origin, "
     "coalesce(f.lane, r.lane) AS lane, coalesce(f.backend, '') AS provider, "
     "count(*) AS requests, sum(r.status >= 400) AS errors, "
-    "sum(e.request IS NOT NULL OR (f.lane = 1 AND EXISTS(SELECT 1 FROM attempts a "
+    "sum(e.request IS NOT NULL OR (f.lane IS 1 AND EXISTS(SELECT 1 FROM attempts a "
     "WHERE a.request = r.id AND a.lane = 0))) AS escalated, "
     "sum(f.lane IS NOT NULL AND e.request IS NULL AND r.status < 400) AS answered, "
     "count(c.ok) AS checked, total(c.ok) AS passed, count(j.ok) AS judged, total(j.ok) AS good, "

@@ -50,7 +50,8 @@ class FiguresTest : public testing::Test {
   Figures all() {
     writer_->flush();
     Figures sum;
-    for (const FiguresRow& row : ledger_->figures(kDay, kDay + std::chrono::days{1}).value()) {
+    const auto rows = ledger_->figures(kDay, kDay + std::chrono::days{1}).value();
+    for (const FiguresRow& row : rows) {
       sum += row.figures;
     }
     return sum;
@@ -95,6 +96,18 @@ TEST_F(FiguresTest, AnswerThatWasEscalatedDoesNotStand) {
   EXPECT_EQ(sum.checked, 1);
   EXPECT_EQ(sum.passed, 0);
   EXPECT_EQ(sum.cloud_usd, 0);
+}
+
+TEST_F(FiguresTest, RequestThatNobodyAnsweredCountsAndIsRecorded) {
+  ledger_->record(request("req_1", {attempt(chat::Lane::kLocal, 0, "not here"),
+                                    attempt(chat::Lane::kCloud, 0, "nor there")}));
+
+  const Figures sum = all();
+  EXPECT_EQ(sum.requests, 1);
+  EXPECT_EQ(sum.answered, 0);
+  EXPECT_EQ(sum.escalated, 0);
+  EXPECT_EQ(sum.failures, 2);
+  EXPECT_EQ(ledger_->recent(10).value().size(), 1U);
 }
 
 TEST_F(FiguresTest, LastWordCountsWhateverIsRecordedAnew) {
@@ -184,7 +197,8 @@ TEST_F(FiguresTest, PageIsOfWhatWasAskedFor) {
     RequestFilter filter;
     set(filter);
     std::string ids;
-    for (const RequestRecord& each : ledger_->page(filter).value().requests) {
+    const RequestPage page = ledger_->page(filter).value();
+    for (const RequestRecord& each : page.requests) {
       ids += each.id.value;
     }
     return ids;
