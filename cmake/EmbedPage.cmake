@@ -1,5 +1,5 @@
 # Run as a script: every DIST/*.gz becomes an array in the C++ source OUTPUT, as page/page.h declares them.
-set(types ".html=text/html\; charset=utf-8" ".js=text/javascript\; charset=utf-8" ".css=text/css\; charset=utf-8" ".svg=image/svg+xml" ".woff2=font/woff2")
+set(types ".html=text/html\; charset=utf-8" ".js=text/javascript\; charset=utf-8" ".css=text/css\; charset=utf-8" ".svg=image/svg+xml" ".txt=text/plain\; charset=utf-8" ".woff2=font/woff2")
 set(arrays "")
 set(entries "")
 set(number 0)

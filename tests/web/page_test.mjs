@@ -74,6 +74,7 @@ test("every page shows in light, dark and on a phone, without a complaint and wi
     for (const each of kPages) {
       const page = await open(`#/${each}`, options);
       await page.locator("main h1").waitFor();
+      if (each === "floor" || each === "money") await page.locator(".chart canvas").first().waitFor();
       await page.waitForLoadState("networkidle", { timeout: 1500 }).catch(() => {}); // the stream never ends
       await page.screenshot({ path: path.join(kScreens, `${each}-${name}.png`), fullPage: name === "phone" });
       assert.deepEqual(page.complaints, [], `${each}, ${name}`);
@@ -106,6 +107,7 @@ test("floor shows the figures that the daemon, the report and top have", async (
 test("work is seen while it is done, and as text whatever it is called", async () => {
   const page = await open();
   await page.locator(".lane.local").waitFor();
+  await page.locator(".chart canvas").waitFor();
   const answering = Promise.all(
     Array.from({ length: 4 }, (_, i) => mill.chat("local", `Tell story ${i}`, "story-app", { stream: false, max_tokens: 400 })),
   );

@@ -65,8 +65,6 @@ export function everyDay(of: Overview): { at: number; sum: Sum | undefined }[] {
   return all;
 }
 
-export const kDayIncrements = [1, 2, 7, 14, 30, 91].map((each) => each * kDay_s);
-
 export const font = (size: number) => `${size}px "IBM Plex Sans Condensed", system-ui, sans-serif`;
 
 export const axis = (colors: Palette): uPlot.Axis => ({
@@ -74,4 +72,20 @@ export const axis = (colors: Palette): uPlot.Axis => ({
   font: font(12),
   grid: { stroke: colors.line, width: 1 },
   ticks: { show: false },
+});
+
+const kLabel_px = 64; // what a day's name takes
+const dayName = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", timeZone: "UTC" });
+
+/// The days themselves, each under its bar, as many as there is room for; the last one always.
+export const dayAxis = (colors: Palette): uPlot.Axis => ({
+  ...axis(colors),
+  grid: { show: false },
+  size: 26,
+  splits: (chart) => {
+    const all = chart.data[0];
+    const every = Math.max(1, Math.ceil((all.length * kLabel_px) / Math.max(kLabel_px, chart.bbox.width / devicePixelRatio)));
+    return all.filter((_, i) => (all.length - 1 - i) % every === 0) as number[];
+  },
+  values: (_, at) => at.map((each) => dayName.format(new Date(each * 1000))),
 });

@@ -115,7 +115,7 @@ async function lookForNewerPage() {
 }
 
 let overviewTimer = 0;
-let overviewAt = 0;
+let overviewAt = -Infinity; // when it was asked for
 export function overviewDue() {
   if (overviewTimer || document.hidden) return;
   const wait = Math.max(0, overviewAt + kOverviewEveryMs - performance.now());
@@ -155,7 +155,7 @@ async function fetchEnded() {
 }
 
 function refresh() {
-  overviewAt = 0;
+  overviewAt = -Infinity;
   overviewDue();
   void fetchProviders();
   void fetchEnded();
@@ -165,7 +165,7 @@ export function start() {
   connect();
   effect(() => {
     days.value;
-    overviewAt = 0;
+    overviewAt = -Infinity;
     overviewDue();
   });
   setInterval(() => (now.value = Date.now() + skewMs), 500);

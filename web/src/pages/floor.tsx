@@ -3,7 +3,7 @@
 import { useMemo } from "preact/hooks";
 import uPlot from "uplot";
 import type { BoundPromise, LaneName, LaneState, Money, Overview, Provider, Running, Summary, Waiting } from "../api";
-import { axis, Chart, everyDay, font, kDayIncrements, type Palette } from "../chart";
+import { axis, Chart, dayAxis, everyDay, font, type Palette } from "../chart";
 import { bytes, count, duration, percent, subject, time, usd } from "../format";
 import { days, ended, floor, now, overview, providers, today } from "../live";
 import { Empty, Panel } from "../parts";
@@ -266,14 +266,7 @@ const shareOptions = (colors: Palette): Omit<uPlot.Options, "width" | "height"> 
     { scale: "share", stroke: colors.ink, width: 1.5, spanGaps: true, points: { size: 5, fill: colors.panel } },
   ],
   axes: [
-    {
-      ...axis(colors),
-      grid: { show: false },
-      size: 26,
-      space: 64,
-      incrs: kDayIncrements,
-      values: (_, at) => at.map((each) => new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" }).format(new Date(each * 1000))),
-    },
+    dayAxis(colors),
     { ...axis(colors), scale: "y", size: 44, values: (_, at) => at.map((each) => count(each)) },
     { ...axis(colors), scale: "share", side: 1, size: 46, grid: { show: false }, font: font(12), values: (_, at) => at.map((each) => `${each} %`) },
   ],

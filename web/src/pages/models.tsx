@@ -93,7 +93,7 @@ export function Models() {
       <Trouble error={error ?? failed} />
       <Panel title="On this machine">
         {models.length === 0 ? (
-          <Empty>There is none yet. smollm2:135m is small, and quick to try.</Empty>
+          <Empty>None was pulled yet. smollm2:135m is small, and quick to try.</Empty>
         ) : (
           <ul class="modellist">
             {models.map((each) => {

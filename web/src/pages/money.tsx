@@ -3,7 +3,7 @@
 import { useMemo } from "preact/hooks";
 import uPlot from "uplot";
 import type { Budget, Overview, Sum } from "../api";
-import { axis, Chart, everyDay, kDayIncrements, type Palette } from "../chart";
+import { axis, Chart, dayAxis, everyDay, type Palette } from "../chart";
 import { count, percent, usd, words } from "../format";
 import { days, ended, now, overview } from "../live";
 import { Empty, Panel, useFetched } from "../parts";
@@ -29,14 +29,7 @@ const moneyOptions = (colors: Palette): Omit<uPlot.Options, "width" | "height"> 
     { fill: colors.cloud, paths: uPlot.paths.bars!({ size: [0.6, 34] }), points: { show: false } },
   ],
   axes: [
-    {
-      ...axis(colors),
-      grid: { show: false },
-      space: 64,
-      size: 26,
-      incrs: kDayIncrements,
-      values: (_, at) => at.map((each) => new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" }).format(new Date(each * 1000))),
-    },
+    dayAxis(colors),
     { ...axis(colors), size: 64, values: (_, at) => at.map((each) => usd(each)) },
   ],
 });
@@ -69,7 +62,7 @@ function Breakdown({ title, rows }: { title: string; rows: Named[] }) {
             <tbody>
               {sorted.map((each) => (
                 <tr key={each.name}>
-                  <th scope="row">{words(each.name) || "not known"}</th>
+                  <th scope="row">{each.name || "not known"}</th>
                   <td class="num">{count(each.requests)}</td>
                   <td class="num">{percent(each.share_local.share)}</td>
                   <td class="num">{usd(each.money.spent_usd)}</td>
@@ -115,7 +108,7 @@ function Budgets() {
                 return (
                   <li key={`${each.scope}${each.of}${one.span}`}>
                     <span>
-                      {each.of || "everything"} <small class="dim">{each.scope}</small>
+                      {each.of ? <>{each.of} <small class="dim">{each.scope}</small></> : "everything"}
                     </span>
                     <svg height="10" role="img" aria-label={`${percent(share)} spent`}>
                       <rect class="track" width="100%" height="10" />
@@ -220,7 +213,7 @@ export function MoneyPage() {
         <Breakdown title="By app" rows={of.by_app.map((each) => ({ ...each, name: each.app }))} />
         <Breakdown title="By provider and engine" rows={of.by_provider.map((each) => ({ ...each, name: each.provider.split("/").pop() ?? "" }))} />
       </div>
-      <Breakdown title="By operation" rows={of.by_operation.map((each) => ({ ...each, name: each.operation }))} />
+      <Breakdown title="By operation" rows={of.by_operation.map((each) => ({ ...each, name: words(each.operation) }))} />
     </div>
   );
 }

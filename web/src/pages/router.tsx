@@ -106,8 +106,6 @@ export function RouterPage() {
                 <tr>
                   <th scope="col">Evidence</th>
                   <th scope="col" class="num">Weight</th>
-                  <th scope="col" class="num">Agreed</th>
-                  <th scope="col" class="num">Disagreed</th>
                 </tr>
               </thead>
               <tbody>
@@ -115,8 +113,6 @@ export function RouterPage() {
                   <tr key={each.kind}>
                     <th scope="row">{words(each.kind)}</th>
                     <td class="num">{percent(each.weight)}</td>
-                    <td class="num">{each.agreed.toFixed(0)}</td>
-                    <td class="num">{each.disagreed.toFixed(0)}</td>
                   </tr>
                 ))}
               </tbody>

@@ -157,7 +157,7 @@ export function Skills() {
                 <tr key={`${each.app}/${each.operation}`}>
                   <th scope="row">{words(each.operation)}</th>
                   <td>{each.app}</td>
-                  <td class="num">{count(each.answers)} answers</td>
+                  <td class="num">{count(each.answers)} {each.answers === 1 ? "answer" : "answers"}</td>
                 </tr>
               ))}
             </tbody>
