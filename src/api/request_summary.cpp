@@ -16,9 +16,8 @@ namespace json = boost::json;
 
 template <class Number>
 bool read_number(std::string_view text, Number& number) {
-  const char* last = text.data() + text.size();
-  const auto [end, ec] = std::from_chars(text.data(), last, number);
-  return ec == std::errc{} && end == last;
+  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return ec == std::errc{} && end == text.data() + text.size();
 }
 
 Result<> read_cursor(std::string_view text, ledger::RequestFilter& filter) {
