@@ -9,7 +9,7 @@ FUZZ_SECONDS ?= 60
 RELEASE := build/release/src/minimill
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test build-tests test-chaos test-clients serve bench bench-router bench-lanes bench-distill fuzz format lint lint-changed style install clean help llama
+.PHONY: build demo test build-tests test-chaos test-clients test-web serve bench bench-router bench-lanes bench-distill fuzz format lint lint-changed style install clean help llama
 
 build: llama ## build the release binary (and llama-server, where there is none)
 	@scripts/bootstrap build
@@ -32,6 +32,11 @@ test-clients: llama ## other people's client libraries against the binary, on bo
 	@scripts/bootstrap build test clients
 	@scripts/build $(PRESET) minimill minimill-tiny-gguf
 	@MINIMILL=build/$(PRESET)/src/minimill MINIMILL_TINY_GGUF=build/$(PRESET)/tests/support/minimill-tiny-gguf tests/clients/run
+
+test-web: llama ## the page in a real browser against the real daemon; screenshots in build/screens
+	@scripts/bootstrap build test web
+	@scripts/build $(PRESET) minimill minimill-tiny-gguf
+	@MINIMILL_LLAMA_SERVER=$$(scripts/build-llama) MINIMILL=$(CURDIR)/build/$(PRESET)/src/minimill MINIMILL_TINY_GGUF=$(CURDIR)/build/$(PRESET)/tests/support/minimill-tiny-gguf tests/web/run
 
 serve: build ## run the daemon in the foreground (CONFIG=path for a configuration file)
 	@$(RELEASE) serve $(if $(CONFIG),--config $(CONFIG))

@@ -1,14 +1,15 @@
-# minimill_room(NAME [LINKS rooms...] [LIBRARIES targets...])
+# minimill_room(NAME [LINKS rooms...] [LIBRARIES targets...] [GENERATED sources...])
 #
 # One static library per room from all *.cpp in its folder, one test binary from its *_test.cpp.
 # A room's headers are on no include path but its own, build/rooms/NAME/NAME -> src/NAME, which only
 # those who link the room get: including a room that is not in LINKS (or below one) does not compile.
 function(minimill_room name)
-  cmake_parse_arguments(ROOM "" "" "LINKS;LIBRARIES;TEST_LIBRARIES" ${ARGN})
+  cmake_parse_arguments(ROOM "" "" "LINKS;LIBRARIES;TEST_LIBRARIES;GENERATED" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS *.cpp)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
   list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
+  list(APPEND sources ${ROOM_GENERATED})
 
   file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/rooms/${name})
   file(CREATE_LINK ${CMAKE_CURRENT_SOURCE_DIR} ${CMAKE_BINARY_DIR}/rooms/${name}/${name} SYMBOLIC)

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <utility>
 
+#include "http/origin.h"
 #include "serve/model_selector.h"
 
 namespace minimill::api {
@@ -61,8 +62,14 @@ Result<> Access::identify(http::Request& request) {
     request.is_owner = true;
     return {};
   }
+  if (sessions_.knows(request)) {
+    request.principal = kPage;
+    request.is_owner = true;
+    return {};
+  }
   if (!apps_.has_keys() && !always_keyed_) {
-    request.principal = name_in(request.headers.get("user-agent"));
+    const bool our_page = request.headers.has("sec-fetch-site") && http::is_same_origin(request);
+    request.principal = our_page ? std::string(kPage) : name_in(request.headers.get("user-agent"));
     request.is_owner = true;
     return {};
   }

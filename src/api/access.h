@@ -4,9 +4,10 @@
 //
 // Without any key, this machine's apps are let in and called what their User-Agent says. Once there
 // is a key, every app needs one; but for programs of the user's own on the Unix socket, whose names
-// the kernel tells. Event-loop thread only.
+// the kernel tells, and the pages of the owner's browsers (Sessions). Event-loop thread only.
 
 #include "api/routes.h"
+#include "api/sessions.h"
 #include "http/server.h"
 #include "policy/admission.h"
 #include "policy/app_store.h"
@@ -18,8 +19,12 @@ class Access {
  public:
   /// `always_keyed`: others than this machine can reach us, so that a key is needed even where
   /// there is none any more.
-  Access(policy::Admission& admission, bool always_keyed, const policy::AppStore& apps)
-      : admission_(admission), always_keyed_(always_keyed), apps_(apps) {}
+  Access(policy::Admission& admission, bool always_keyed, const policy::AppStore& apps,
+         const Sessions& sessions)
+      : admission_(admission), always_keyed_(always_keyed), apps_(apps), sessions_(sessions) {}
+
+  /// What requests of the owner's browsers are called.
+  static constexpr std::string_view kPage = "page";
 
   static constexpr std::size_t kMaxNameBytes = 128;
 
@@ -39,6 +44,7 @@ class Access {
   policy::Admission& admission_;
   bool always_keyed_;
   const policy::AppStore& apps_;
+  const Sessions& sessions_;
 };
 
 }  // namespace minimill::api

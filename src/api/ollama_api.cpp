@@ -63,10 +63,9 @@ asio::awaitable<void> greet(http::Responder& out) {
 }  // namespace
 
 void OllamaApi::add_to(Routes& routes) {
-  for (const char* method : {"GET", "HEAD"}) {
-    routes.add(method, "/", {"Whether a server is here, as Ollama says it", Who::kAnyone},
-               [](http::Request&, http::Responder& out, const PathParts&) { return greet(out); });
-  }
+  // GET of the same path is the page's (page_api.h), which greets whoever is no browser.
+  routes.add("HEAD", "/", {"Whether a server is here, as Ollama's clients ask", Who::kAnyone},
+             [](http::Request&, http::Responder& out, const PathParts&) { return greet(out); });
   for (const auto& [path, shape] : {std::pair{"/api/chat", ollama::Shape::kChat},
                                     std::pair{"/api/generate", ollama::Shape::kGenerate}}) {
     routes.add("POST", path, {"A chat in Ollama's format", Who::kOwn, chat::Protocol::kOllama},

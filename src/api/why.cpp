@@ -66,6 +66,7 @@ json::object to_json(const Explained& explained) {
           {"operation", record.decision.operation},
           {"p_local_ok", record.decision.p_local_ok},
           {"threshold", record.decision.threshold},
+          {"cloud_usd", record.cloud_usd},
           {"reasons", reasons_json(record.decision)},
           {"attempts", std::move(attempts)},
           {"outcomes", std::move(outcomes)}};

@@ -104,11 +104,16 @@ void add_budget(CLI::App& app, Context& context) {
   auto flags = std::make_shared<BudgetFlags>();
   CLI::App* command =
       app.add_subcommand("budget", "What the cloud may cost: of all, an app, an operation");
-  command->require_subcommand(1);
+  command->require_subcommand(0, 1);
+  command->add_flag("--json", flags->as_json, "Print JSON");
+  command->callback([command, &context, flags] {
+    if (!command->get_subcommands().empty()) return;
+    context.chosen = [&context, flags] { return list(context, *flags); };
+  });
   command->footer(
       "From the soft limit on the router asks less of the device; at the hard one the cloud is "
       "closed\n"
-      "until the day or the month (UTC) ends.\n"
+      "until the day or the month (UTC) ends. Without a subcommand the budgets are listed.\n"
       "Examples:\n"
       "  minimill budget set --usd-per-day 2\n"
       "  minimill budget set --app mail --usd-per-month 5 --soft 0.5\n"

@@ -20,6 +20,7 @@ constexpr const char* kFooter =
     "Begin with:\n"
     "  minimill pull smollm2:135m            get a small local model\n"
     "  minimill serve                        start the daemon; apps use http://127.0.0.1:4177/v1\n"
+    "  minimill open                         see in a browser what it does\n"
     "  minimill run tasks.jsonl              carry out a file of tasks and see what it was worth\n"
     "\n"
     "`minimill COMMAND --help` shows a command's options with examples.";
@@ -69,6 +70,8 @@ int run_command_line(int argc, char** argv, mode_t shell_umask) {
   add_skill(app, context);
   add_replay(app, context);
   add_report(app, context);
+  add_top(app, context);
+  add_open(app, context);
   add_why(app, context);
   add_status(app, context);
   add_pull(app, context);

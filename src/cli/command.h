@@ -63,6 +63,8 @@ void add_ledger(CLI::App& app, Context& context);
 void add_outbox(CLI::App& app, Context& context);
 void add_replay(CLI::App& app, Context& context);
 void add_report(CLI::App& app, Context& context);
+void add_open(CLI::App& app, Context& context);
+void add_top(CLI::App& app, Context& context);
 void add_why(CLI::App& app, Context& context);
 void add_status(CLI::App& app, Context& context);
 void add_pull(CLI::App& app, Context& context);

@@ -1,14 +1,19 @@
 #include <fmt/format.h>
 
+#include "base/json.h"
 #include "cli/command.h"
+#include "cli/overview_table.h"
 #include "cli/run_report.h"
 #include "cli/session.h"
 
 namespace minimill::cli {
 namespace {
 
+constexpr std::string_view kNewest = "newest";
+
 struct ReportFlags {
   std::string run;
+  int days = 30;
   bool list = false;
   bool as_json = false;
 };
@@ -28,13 +33,28 @@ int print_runs(const json::object& runs, bool as_json) {
   return kExitOk;
 }
 
+/// Of all requests and tasks: what the page shows, too.
+int print_overview(ApiClient& api, const ReportFlags& flags) {
+  Result<std::string> text = api.get_text(fmt::format("/minimill/v1/overview?days={}", flags.days));
+  if (!text) return report_error(text.error());
+  if (flags.as_json) {
+    fmt::print("{}", *text);
+    return kExitOk;
+  }
+  const Result<json::object> overview = parse_json_object(*text);
+  if (!overview) return report_error(overview.error());
+  fmt::print("{}", overview_table(*overview));
+  return kExitOk;
+}
+
 int report(const Context& context, const ReportFlags& flags) {
   Result<config::Config> config = context.config();
   if (!config) return report_error(config.error());
   Result<Session> session = Session::open(context, std::move(*config), {});
   if (!session) return report_error(session.error());
+  if (flags.run.empty() && !flags.list) return print_overview(session->api(), flags);
   std::string run = flags.run;
-  if (run.empty() || flags.list) {
+  if (run == kNewest || flags.list) {
     Result<json::object> runs = session->api().get("/minimill/v1/runs");
     if (!runs) return report_error(runs.error());
     if (flags.list) return print_runs(*runs, flags.as_json);
@@ -63,14 +83,20 @@ int print_report(ApiClient& api, const std::string& run, bool as_json) {
 
 void add_report(CLI::App& app, Context& context) {
   auto flags = std::make_shared<ReportFlags>();
-  CLI::App* command = app.add_subcommand("report", "Show what a run was worth");
-  command->add_option("run", flags->run, "The run; the newest one otherwise");
+  CLI::App* command =
+      app.add_subcommand("report", "Show what it was worth: the last days, or a run");
+  command->add_option("run", flags->run,
+                      "A run, or 'newest'; the last days of everything otherwise");
+  command->add_option("--days", flags->days, "So many days, today (UTC) being the last")
+      ->check(CLI::Range(1, 3660));
   command->add_flag("--list", flags->list, "List the runs there are");
   command->add_flag("--json", flags->as_json, "Print JSON");
   command->footer(
       "Examples:\n"
-      "  minimill report\n"
-      "  minimill report --json | jq .all.share_local");
+      "  minimill report                       share local, quality, money; by day, app, "
+      "operation\n"
+      "  minimill report --days 7 --json | jq .all.money.saved_usd\n"
+      "  minimill report newest                what the last run was worth");
   command->callback([&context, flags] {
     context.chosen = [&context, flags] { return report(context, *flags); };
   });

@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
+#include "cli/api_command.h"
 #include "cli/command.h"
+#include "cli/overview_table.h"
 #include "cli/session.h"
 #include "cli/terminal.h"
 
@@ -92,7 +94,30 @@ void print_outcomes(const json::array& outcomes) {
   }
 }
 
+/// What there is to ask about.
+void print_newest(const json::object& page) {
+  const json::array& requests = page.at("requests").as_array();
+  if (requests.empty()) {
+    fmt::print("Nothing has been asked yet.\n");
+    return;
+  }
+  fmt::print("{:<31} {:<5} {:<24} {:<24} {:>9}\n", "request", "lane", "model", "operation", "took");
+  for (const json::value& each : requests) {
+    const json::object& request = each.as_object();
+    fmt::print("{:<31} {:<5} {:<24.24} {:<24.24} {:>9}\n", text(request, "id"),
+               text(request, "lane"), text(request, "model"), text(request, "operation"),
+               ms_text(number(request, "duration_ms")));
+  }
+  fmt::print("\nAsk about one: minimill why {}\n", text(requests.front().as_object(), "id"));
+}
+
+int newest(const Context& context, const WhyFlags& flags) {
+  auto call = [](ApiClient& api) { return api.get("/minimill/v1/requests?limit=20"); };
+  return with_api(context, flags.as_json, call, print_newest);
+}
+
 int why(const Context& context, const WhyFlags& flags) {
+  if (flags.id.empty()) return newest(context, flags);
   Result<config::Config> config = context.config();
   if (!config) return report_error(config.error());
   Result<Session> session = Session::open(context, std::move(*config), {});
@@ -121,7 +146,7 @@ void add_why(CLI::App& app, Context& context) {
   auto flags = std::make_shared<WhyFlags>();
   CLI::App* command =
       app.add_subcommand("why", "Explain why a request or a task went where it went");
-  command->add_option("id", flags->id, "A request's or a task's id")->required();
+  command->add_option("id", flags->id, "A request's or a task's id; the newest requests otherwise");
   command->add_option("--run", flags->run, "The task's run; the newest one otherwise");
   command->add_flag("--json", flags->as_json, "Print JSON");
   command->footer(

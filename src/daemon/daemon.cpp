@@ -79,6 +79,7 @@ asio::awaitable<Result<std::vector<std::string>>> Daemon::start() {
 asio::awaitable<void> Daemon::stop(std::chrono::milliseconds grace) {
   Parts& parts = *parts_;
   parts.lanes.turn_away();
+  parts.mill_floor.close();
   co_await parts.server.stop(grace);
   co_await parts.shadow.stop();
   if (carrying_out_) {

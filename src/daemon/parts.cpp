@@ -116,6 +116,7 @@ Parts::Parts(asio::io_context& loop, DaemonOptions given, Stores opened, route::
       gateway(clock, ids, decider, lanes, backends, {&plain_question}, observers),
       shadow(io, clock, shadow_options(options.config), gateway, admission, backends,
              stores.readers.ledger, outcomes, ladder.get()),
+      mill_floor(clock),
       notify_policy(options.config.outbox.allow),
       outbox_runner(io, clock, random, options.config.outbox, notify_policy, client,
                     stores.readers.outbox),
@@ -130,7 +131,8 @@ Parts::Parts(asio::io_context& loop, DaemonOptions given, Stores opened, route::
                     outbox_runner.wake();
                   }),
       retention(io, clock, retention_options(options.config.ledger), prunable(), *stores.writer),
-      access(admission, !is_private(options.config), stores.apps),
+      sessions(clock, stores.readers.ledger),
+      access(admission, !is_private(options.config), stores.apps, sessions),
       reader(admission, selector),
       chats(gateway, reader, parsing),
       embeddings(gateway, reader),
@@ -152,6 +154,8 @@ Parts::Parts(asio::io_context& loop, DaemonOptions given, Stores opened, route::
       status_api(clock, lanes, engines, selector, stores.readers.offload_ledger, offload),
       ledger_api(clock, retention, std::move(stores.readers.offload_database), offload),
       distill_api(clock, *ladder),
+      floor_api(clock, mill_floor, lanes, engines, router, stores.readers.offload_ledger, offload),
+      page_api(sessions),
       server(
           io, server_options(options.config),
           [this](http::Request& request, http::Responder& out) { return handle(request, out); },
@@ -219,6 +223,7 @@ void Parts::register_listeners() {
   observers.add(learning);
   observers.add(*ladder);
   observers.add(shadow);
+  observers.add(mill_floor);
   lanes.set_slots(chat::Lane::kLocal, engines.default_slots());
   engines.on_slots([this](int slots) { lanes.set_slots(chat::Lane::kLocal, slots); });
   follow_capacity();
@@ -245,6 +250,8 @@ void Parts::note_local_model() {
 }
 
 void Parts::add_routes() {
+  page_api.add_to(routes);
+  floor_api.add_to(routes);
   openai.add_to(routes);
   decisions.add_to(routes);
   anthropic.add_to(routes);

@@ -15,15 +15,18 @@
 #include "api/decisions_api.h"
 #include "api/embedding_service.h"
 #include "api/feedback_api.h"
+#include "api/floor_api.h"
 #include "api/ledger_api.h"
 #include "api/models_api.h"
 #include "api/ollama_api.h"
 #include "api/openai_api.h"
 #include "api/outbox_api.h"
+#include "api/page_api.h"
 #include "api/providers_api.h"
 #include "api/request_reader.h"
 #include "api/router_api.h"
 #include "api/routes.h"
+#include "api/sessions.h"
 #include "api/status_api.h"
 #include "api/task_api.h"
 #include "async/blocking_pool.h"
@@ -35,6 +38,7 @@
 #include "distill/ladder.h"
 #include "distill/micro_backend.h"
 #include "engine/engine_pool.h"
+#include "floor/floor.h"
 #include "learn/outcomes.h"
 #include "learn/router_keeper.h"
 #include "ledger/retention_runner.h"
@@ -114,6 +118,7 @@ struct Parts {
   serve::PlainQuestion plain_question;
   serve::Gateway gateway;
   serve::Shadow shadow;
+  floor::Floor mill_floor;
 
   // What is durable.
   policy::NotifyPolicy notify_policy;
@@ -126,6 +131,7 @@ struct Parts {
   ledger::RetentionRunner retention;
 
   // The doors.
+  api::Sessions sessions;
   api::Access access;
   api::RequestReader reader;
   api::ChatApi chats;
@@ -145,6 +151,8 @@ struct Parts {
   api::StatusApi status_api;
   api::LedgerApi ledger_api;
   DistillApi distill_api;
+  api::FloorApi floor_api;
+  api::PageApi page_api;
   api::Routes routes;
   http::Server server;
 

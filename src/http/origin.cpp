@@ -78,6 +78,15 @@ Result<> check_origin(const Request& request, std::span<const std::string> invit
   return check_body_type(request);
 }
 
+bool is_same_origin(const Request& request) {
+  const std::string_view site = request.headers.get("sec-fetch-site");
+  if (!site.empty() && site != "none" && site != "same-origin") return false;
+  if (request.headers.has("origin")) {
+    return iequals(authority_of(request.headers.get("origin")), request.headers.get("host"));
+  }
+  return !site.empty() || changes_nothing(request.method);
+}
+
 Result<> check_given_once(const Headers& headers, std::string_view prefix) {
   std::vector<std::string_view> seen;
   for (const auto& [name, value] : headers) {

@@ -22,6 +22,11 @@ namespace minimill::http {
 /// Unix socket comes from no browser.
 Result<> check_origin(const Request& request, std::span<const std::string> invited);
 
+/// A browser says that a page of the very host asked has sent it, or its user by hand (an address
+/// typed in, a link of another program's): what a cookie may vouch for. What says nothing of where
+/// it comes from may look at most.
+bool is_same_origin(const Request& request);
+
 /// kInvalidArgument, naming it, for a header that begins with `prefix` and is given twice: of two
 /// values only one would be heard, and it might be the laxer.
 Result<> check_given_once(const Headers& headers, std::string_view prefix);

@@ -253,6 +253,9 @@ void Lanes::set_slots(chat::Lane lane, int slots) {
 }
 
 std::size_t Lanes::waiting(chat::Lane lane) const { return state_->scheduler.waiting(lane); }
+std::vector<Scheduler::Waiter> Lanes::waiters(chat::Lane lane, std::size_t limit) const {
+  return state_->scheduler.waiters(lane, limit, state_->now_s());
+}
 int Lanes::running(chat::Lane lane) const { return state_->scheduler.running(lane); }
 int Lanes::slots(chat::Lane lane) const {
   return state_->scheduler.options().slots[chat::index(lane)];

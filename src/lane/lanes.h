@@ -13,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "base/clock.h"
 #include "lane/scheduler.h"
@@ -78,6 +79,8 @@ class Lanes {
   void set_slots(chat::Lane lane, int slots);
 
   std::size_t waiting(chat::Lane lane) const;
+  /// Who has waited longest; valid until somebody comes or goes.
+  std::vector<Scheduler::Waiter> waiters(chat::Lane lane, std::size_t limit) const;
   int running(chat::Lane lane) const;
   int slots(chat::Lane lane) const;
   /// As many of them as background tasks may take.

@@ -312,4 +312,17 @@ std::size_t Scheduler::waiting(chat::Lane lane) const {
   return state.queues[kInteractive].size() + state.queues[kBackground].size();
 }
 
+std::vector<Scheduler::Waiter> Scheduler::waiters(chat::Lane lane, std::size_t limit,
+                                                  double now_s) const {
+  std::vector<Waiter> longest;
+  const std::size_t there = std::min(limit, waiting(lane));
+  std::size_t looked = 0;
+  for (const auto& [ticket, waiting] : waiting_) {
+    if (longest.size() == there || ++looked > kMostLooked) break;
+    if (waiting.job.lane != lane) continue;
+    longest.push_back({.job = waiting.job, .waited_s = now_s - waiting.arrived_s});
+  }
+  return longest;
+}
+
 }  // namespace minimill::lane

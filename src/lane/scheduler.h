@@ -23,10 +23,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "base/error.h"
 #include "chat/decision.h"
@@ -53,12 +55,21 @@ struct Estimate {
   int observed = kMany;  // services that have ended that service_s rests on; few are believed less
 };
 
+/// What a job is, for whoever looks at the queue; nothing is scheduled by it.
+struct About {
+  std::string task;  // "": an app's request
+  std::string run;
+  std::string title;
+  std::string operation;
+};
+
 struct Job {
   chat::Lane lane = chat::Lane::kLocal;  // where it belongs
   Priority priority = Priority::kBackground;
   std::string app;                      // lanes are shared fairly between apps
   PerLane<std::optional<Estimate>> in;  // where it may run: in `lane` always, elsewhere if set
   std::optional<double> deadline_s;     // when it is to have ended
+  About about{};
 };
 
 /// Why a job runs in another lane than its own.
@@ -112,6 +123,13 @@ class Scheduler {
   void set_slots(chat::Lane lane, int slots) { options_.slots[chat::index(lane)] = slots; }
 
   std::size_t waiting(chat::Lane lane) const;
+  struct Waiter {
+    const Job& job;
+    double waited_s = 0;
+  };
+  /// Who has waited longest in the lane, at most `limit`. Looks at kMostLooked jobs at most.
+  std::vector<Waiter> waiters(chat::Lane lane, std::size_t limit, double now_s) const;
+  static constexpr std::size_t kMostLooked = 2'000;
   int running(chat::Lane lane) const { return lanes_[chat::index(lane)].running; }
   /// How long a job that came now would wait in the lane, by what is predicted.
   double expected_wait_s(chat::Lane lane, Priority priority, double now_s) const;
@@ -171,7 +189,7 @@ class Scheduler {
 
   SchedulerOptions options_;
   PerLane<LaneState> lanes_;
-  std::unordered_map<TicketId, Waiting> waiting_;
+  std::map<TicketId, Waiting> waiting_;  // in order of arrival
   std::unordered_map<TicketId, Running> running_;
 };
 

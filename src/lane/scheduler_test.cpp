@@ -48,6 +48,24 @@ TEST(Scheduler, QuickTaskNeverWaitsBehindSlowOne) {
   EXPECT_EQ(scheduler.start_next(Lane::kLocal, 0)->ticket, 9U);
 }
 
+TEST(Scheduler, WhoHasWaitedLongestIsToldFirstWhoeverIsNext) {
+  Scheduler scheduler(SchedulerOptions{.slots = {1, 1}});
+  Job slow = job_in(Lane::kLocal, Priority::kBackground, 100);
+  slow.about.title = "slow";
+  ASSERT_TRUE(scheduler.enqueue(1, slow, 0).has_value());
+  ASSERT_TRUE(scheduler.enqueue(2, job_in(Lane::kCloud), 1).has_value());
+  ASSERT_TRUE(scheduler.enqueue(3, job_in(Lane::kLocal), 2).has_value());
+
+  const std::vector<Scheduler::Waiter> all = scheduler.waiters(Lane::kLocal, 10, 5);
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(all[0].job.about.title, "slow");
+  EXPECT_EQ(all[0].waited_s, 5);
+  EXPECT_EQ(scheduler.waiters(Lane::kLocal, 1, 5).size(), 1U);
+
+  ASSERT_EQ(scheduler.start_next(Lane::kLocal, 5)->ticket, 3U);
+  EXPECT_EQ(scheduler.waiters(Lane::kLocal, 10, 5).size(), 1U);
+}
+
 TEST(Scheduler, ShortestPredictedGoesFirst) {
   Scheduler scheduler({.slots = {1, 1}});
   (void)scheduler.enqueue(1, job_in(Lane::kLocal, Priority::kBackground, 30), 0);

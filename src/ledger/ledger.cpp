@@ -1,6 +1,8 @@
 #include "ledger/ledger.h"
 
+#include <algorithm>
 #include <array>
+#include <limits>
 #include <utility>
 
 #include "base/json.h"
@@ -52,27 +54,19 @@ constexpr std::array kMigrations{
     "UPDATE requests SET origin = 'batch', label = '' "
     "  WHERE task IS NOT NULL AND label GLOB 'batch_*';"
     "UPDATE requests SET origin = 'task' WHERE task IS NOT NULL AND origin = 'app';",
+    // 5
+    "ALTER TABLE requests ADD COLUMN cloud_usd REAL NOT NULL DEFAULT 0;",
 };
 
 constexpr std::string_view kRequestColumns =
     "id, at_ms, app, task, run, model_asked, stream, privacy, lane, model, operation, p_local_ok, "
-    "threshold, reasons, status, label, origin, parent";
-
-Result<> insert_rows(Database& db, const RequestRecord& record);
-
-Result<> insert(Database& db, const RequestRecord& record) {
-  if (Result<> counted = count_request(db, record.id.value, Counted::kNoLonger); !counted) {
-    return counted;  // recorded anew
-  }
-  if (Result<> inserted = insert_rows(db, record); !inserted) return inserted;
-  return count_request(db, record.id.value, Counted::kNow);
-}
+    "threshold, reasons, status, label, origin, parent, cloud_usd";
 
 Result<> insert_rows(Database& db, const RequestRecord& record) {
   Result<Statement*> request = db.cached(
       "INSERT OR REPLACE INTO requests(id, at_ms, app, task, run, model_asked, stream, privacy, "
-      "lane, model, operation, p_local_ok, threshold, reasons, status, label, origin, parent) "
-      "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18)");
+      "lane, model, operation, p_local_ok, threshold, reasons, status, label, origin, parent, "
+      "cloud_usd) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19)");
   if (!request) return std::unexpected(std::move(request.error()));
   const auto text_or_null = [](const std::string& text) {
     return text.empty() ? std::optional<std::string_view>{} : std::string_view(text);
@@ -96,7 +90,8 @@ Result<> insert_rows(Database& db, const RequestRecord& record) {
       .bind(15, record.status)
       .bind(16, record.label)
       .bind(17, chat::name(record.origin))
-      .bind(18, record.parent.value);
+      .bind(18, record.parent.value)
+      .bind(19, record.cloud_usd);
   if (Result<> done = (*request)->run(); !done) return done;
 
   for (std::size_t i = 0; i < record.attempts.size(); ++i) {
@@ -129,19 +124,6 @@ Result<> insert_rows(Database& db, const RequestRecord& record) {
   return {};
 }
 
-Result<> insert_row(Database& db, const Outcome& outcome);
-
-/// The kind that is summed up.
-constexpr std::string_view kCheck = "check";
-
-Result<> insert(Database& db, const Outcome& outcome) {
-  if (outcome.kind != kCheck) return insert_row(db, outcome);
-  const std::string& id = outcome.request.value;
-  if (Result<> counted = count_request(db, id, Counted::kNoLonger); !counted) return counted;
-  if (Result<> inserted = insert_row(db, outcome); !inserted) return inserted;
-  return count_request(db, id, Counted::kNow);
-}
-
 Result<> insert_row(Database& db, const Outcome& outcome) {
   Result<Statement*> row = db.cached("INSERT INTO outcomes VALUES(?1,?2,?3,?4,?5)");
   if (!row) return std::unexpected(std::move(row.error()));
@@ -152,6 +134,31 @@ Result<> insert_row(Database& db, const Outcome& outcome) {
       .bind(4, outcome.ok)
       .bind(5, outcome.detail);
   return (*row)->run();
+}
+
+/// The sums follow whatever is recorded, also what is recorded anew.
+Result<> insert(Database& db, const RequestRecord& record) {
+  const std::string& id = record.id.value;
+  Result<> done = count_request(db, id, Counted::kNoLonger);
+  if (done) done = count_figures(db, id, Counted::kNoLonger);
+  if (done) done = insert_rows(db, record);
+  if (done) done = count_request(db, id, Counted::kNow);
+  if (done) done = count_figures(db, id, Counted::kNow);
+  return done;
+}
+
+/// The kind that the daily sums count.
+constexpr std::string_view kCheck = "check";
+
+Result<> insert(Database& db, const Outcome& outcome) {
+  const std::string& id = outcome.request.value;
+  const bool summed = outcome.kind == kCheck;
+  Result<> done = count_figures(db, id, Counted::kNoLonger);
+  if (done && summed) done = count_request(db, id, Counted::kNoLonger);
+  if (done) done = insert_row(db, outcome);
+  if (done && summed) done = count_request(db, id, Counted::kNow);
+  if (done) done = count_figures(db, id, Counted::kNow);
+  return done;
 }
 
 chat::Lane lane_of(std::int64_t number) {
@@ -179,6 +186,7 @@ RequestRecord read_request(const Statement& row) {
   record.label = row.text(15);
   record.origin = chat::parse_origin(row.text(16)).value_or(chat::Origin::kApp);
   record.parent = {std::string(row.text(17))};
+  record.cloud_usd = row.real(18);
   return record;
 }
 
@@ -235,7 +243,8 @@ Result<std::vector<RequestRecord>> read_all(Database& db, Statement& rows) {
 
 Result<> migrate_ledger(Database& db) {
   if (Result<> migrated = sqlite::migrate(db, "ledger", kMigrations); !migrated) return migrated;
-  return migrate_daily_sums(db);
+  if (Result<> migrated = migrate_daily_sums(db); !migrated) return migrated;
+  return migrate_figures(db);
 }
 
 Ledger::Ledger(Database reader, sqlite::Writer& writer)
@@ -314,6 +323,45 @@ Result<std::vector<RequestRecord>> Ledger::recent(std::size_t limit) {
   return read_all(reader_, **rows);
 }
 
+Result<RequestPage> Ledger::page(const RequestFilter& filter) {
+  const RequestCursor after = filter.after.value_or(
+      RequestCursor{.at_ms = std::numeric_limits<std::int64_t>::max(), .id = {}});
+  Result<Statement*> looked = reader_.cached(
+      "SELECT at_ms FROM requests WHERE at_ms <= ?1 ORDER BY at_ms DESC LIMIT 1 OFFSET ?2");
+  if (!looked) return std::unexpected(std::move(looked.error()));
+  (*looked)->bind(1, after.at_ms).bind(2, kMostLooked);
+  Result<bool> more = (*looked)->step();
+  if (!more) return std::unexpected(std::move(more.error()));
+  const std::int64_t from_ms = *more ? (*looked)->integer(0) : 0;
+  (*looked)->reset();
+
+  static const std::string kSql =
+      "SELECT " + std::string(kRequestColumns) +
+      " FROM requests WHERE at_ms >= ?1 AND (at_ms, id) < (?2, ?3) AND (?4 IS NULL OR app = ?4) "
+      "AND (?5 = '' OR operation = ?5) AND (?6 = '' OR origin = ?6) AND (?7 IS NULL OR lane = ?7) "
+      "AND (NOT ?8 OR status >= 400) AND (?9 = '' OR instr(lower(id || char(10) || app || "
+      "char(10) || coalesce(task, '') || char(10) || operation || char(10) || model || char(10) || "
+      "label), lower(?9)) > 0) ORDER BY at_ms DESC, id DESC LIMIT ?10";
+  Result<Statement*> rows = reader_.cached(kSql);
+  if (!rows) return std::unexpected(std::move(rows.error()));
+  const std::size_t limit = std::clamp<std::size_t>(filter.limit, 1, kMostOnAPage);
+  (*rows)->bind(1, from_ms).bind(2, after.at_ms).bind(3, after.id);
+  if (filter.app) (*rows)->bind(4, *filter.app);
+  (*rows)->bind(5, filter.operation).bind(6, filter.origin);
+  if (filter.lane) (*rows)->bind(7, chat::index(*filter.lane));
+  (*rows)->bind(8, filter.failed).bind(9, filter.text).bind(10, static_cast<std::int64_t>(limit));
+  Result<std::vector<RequestRecord>> read = read_all(reader_, **rows);
+  if (!read) return std::unexpected(std::move(read.error()));
+  RequestPage page{.requests = std::move(*read), .next = {}};
+  if (page.requests.size() == limit) {
+    const RequestRecord& last = page.requests.back();
+    page.next = {.at_ms = unix_ms(last.at), .id = last.id.value};
+  } else if (*more) {
+    page.next = {.at_ms = from_ms, .id = {}};
+  }
+  return page;
+}
+
 Result<Totals> Ledger::totals(WallTime since) {
   Result<Statement*> query = reader_.cached(
       "SELECT total(requests), total(answered * (lane = 0)), total(answered * (lane = 1)), "
@@ -355,6 +403,10 @@ Result<std::vector<DayCost>> Ledger::costs(WallTime since) {
 }
 
 Result<std::vector<DailySum>> Ledger::daily(WallTime since) { return daily_sums(reader_, since); }
+
+Result<std::vector<FiguresRow>> Ledger::figures(WallTime since, WallTime until) {
+  return read_figures(reader_, since, until);
+}
 
 void Ledger::save_state(std::string name, std::string bytes) {
   save_state(std::move(name), [bytes = std::move(bytes)]() mutable { return std::move(bytes); });

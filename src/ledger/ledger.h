@@ -21,6 +21,8 @@
 #include "chat/decision.h"
 #include "chat/origin.h"
 #include "ledger/daily_sums.h"
+#include "ledger/figures.h"
+#include "ledger/request_page.h"
 #include "sqlite/writer.h"
 
 namespace minimill::ledger {
@@ -60,7 +62,8 @@ struct RequestRecord {
   std::string privacy;
   chat::Decision decision;
   std::vector<Attempt> attempts;
-  int status = 0;  // HTTP status the app got; 0 for tasks
+  int status = 0;        // HTTP status the app got; 0 for tasks
+  double cloud_usd = 0;  // of a local answer: what the cloud would have taken for its tokens
 };
 
 /// How an answer turned out, in the order it became known.
@@ -89,6 +92,11 @@ struct DayCost {
   double cost_usd = 0;
 };
 
+struct RequestPage {
+  std::vector<RequestRecord> requests;
+  std::optional<RequestCursor> next;  // there may be more
+};
+
 namespace asio = boost::asio;
 
 class Ledger {
@@ -105,12 +113,15 @@ class Ledger {
   Result<std::vector<RequestRecord>> of_task(const TaskId& task, const RunId& run);
   Result<std::vector<Outcome>> outcomes(const RequestId& id);
   Result<std::vector<RequestRecord>> recent(std::size_t limit);
+  Result<RequestPage> page(const RequestFilter& filter);
   /// Of whole days, the first the one that `since` is in (UTC).
   Result<Totals> totals(WallTime since);
   /// What each app's operations have cost on each of UTC's days since then, the beginning of one.
   Result<std::vector<DayCost>> costs(WallTime since);
   /// All there is to say of each day, oldest first, however long ago it was.
   Result<std::vector<DailySum>> daily(WallTime since);
+  /// What is shown, of all days from `since`'s to before `until`'s.
+  Result<std::vector<FiguresRow>> figures(WallTime since, WallTime until);
 
   /// Named states that outlive the daemon (the router's, say).
   void save_state(std::string name, std::string bytes);

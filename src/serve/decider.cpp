@@ -6,11 +6,13 @@
 #include <utility>
 
 #include "chat/token_estimate.h"
+#include "protocol/utf8.h"
 
 namespace minimill::serve {
 namespace {
 
 constexpr double kAnySum = std::numeric_limits<double>::infinity();
+constexpr std::size_t kShownTitle = 160;  // bytes, to whoever looks at the queue
 
 chat::Usage expected_usage(std::size_t prompt_bytes, std::int64_t answer_tokens) {
   return {.prompt_tokens = chat::estimated_tokens(prompt_bytes),
@@ -155,7 +157,11 @@ Work Decider::work(const policy::Request& request, const Considered& considered,
           .prompt_bytes = considered.input.text.size(),
           .max_tokens = request.chat.sampling().max_tokens.value_or(0),
           .may_move = elsewhere_too,
-          .deadline = request.chat.deadline};
+          .deadline = request.chat.deadline,
+          .about = {.task = request.task.value,
+                    .run = request.run.value,
+                    .title = std::string(protocol::utf8_prefix(request.title, kShownTitle)),
+                    .operation = decision.operation}};
 }
 
 std::chrono::milliseconds Decider::longest(const Work& work) const {

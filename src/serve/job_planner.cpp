@@ -66,6 +66,7 @@ lane::Job JobPlanner::job(const Work& work) const {
   job.lane = work.lane;
   job.priority = work.priority;
   job.app = work.app;
+  job.about = work.about;
   job.in[chat::index(job.lane)] = estimate(work, job.lane);
   if (work.may_move) {
     const chat::Lane elsewhere = lane::other(job.lane);

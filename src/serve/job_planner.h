@@ -29,6 +29,7 @@ struct Work {
   std::int64_t max_tokens = 0;  // of the answer; 0: any
   bool may_move = false;        // may be carried out in the other lane, too
   std::optional<SteadyTime> deadline;
+  lane::About about{};  // for whoever looks at the queue
 };
 
 class JobPlanner final : public Observer {

@@ -4,6 +4,7 @@
 // (traces, the live page). Every method does nothing by default; none waits, none may fail the
 // request. They are told in the order in which they were added. Event-loop thread only.
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,6 +40,10 @@ class Observer {
   virtual ~Observer() = default;
   /// Its lane is chosen; it has not been waited for yet.
   virtual void decided(const Observed& /*request*/) {}
+  /// It has its turn, and somebody is asked.
+  virtual void began(const Observed& /*request*/, const ledger::Attempt& /*attempt*/) {}
+  /// So many pieces of its streamed answer have come: tokens, or a few at a time.
+  virtual void wrote(const Observed& /*request*/, std::int64_t /*pieces*/) {}
   /// Asked before the answer comes: is the whole of it to be kept for answered()?
   virtual bool wants_content(const Observed& /*request*/) const { return false; }
   virtual void judged(const Observed& /*request*/, const Judged& /*judged*/) {}
@@ -59,6 +64,12 @@ class Observers {
 
   void decided(const Observed& request) const {
     for (Observer* each : all_) each->decided(request);
+  }
+  void began(const Observed& request, const ledger::Attempt& attempt) const {
+    for (Observer* each : all_) each->began(request, attempt);
+  }
+  void wrote(const Observed& request, std::int64_t pieces) const {
+    for (Observer* each : all_) each->wrote(request, pieces);
   }
   bool wants_content(const Observed& request) const {
     bool wanted = false;

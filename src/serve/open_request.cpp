@@ -98,6 +98,7 @@ void OpenRequest::begin_attempt(std::string model, lane::Slot slot, policy::Budg
   attempt.backend = backends_[attempt.lane].name_of(model);
   attempt.model = std::move(model);
   attempt.queued_ms = in_ms(slot_.waited());
+  observers_.began(observed(), attempt);
 }
 
 policy::Request& OpenRequest::outgoing() {
@@ -136,6 +137,7 @@ void OpenRequest::came(const chat::ChatEvent& event) {
   } else if (const std::size_t bytes = bytes_of(event); bytes > 0) {
     ++pieces_;
     bytes_ += bytes;
+    observers_.wrote(observed(), pieces_);
   }
 }
 
@@ -218,6 +220,11 @@ void OpenRequest::write(int status) {
   if (written_) return;
   written_ = true;
   record_.status = status;
+  if (!record_.attempts.empty() && lane() == chat::Lane::kLocal &&
+      backends_[chat::Lane::kCloud].available()) {
+    record_.cloud_usd =
+        default_cost_usd(backends_[chat::Lane::kCloud], record_.attempts.back().usage);
+  }
   observers_.ended(std::move(record_));
   hold_ = {};  // what it did cost counts now
 }

@@ -57,7 +57,7 @@ class Run(MinimillTest):
         path = self.write_tasks([{"id": "a", "title": "Copy the word", "notes": "steel"}])
         self.run_minimill("run", path, "--cloud", "sim")
 
-        table = self.run_minimill("report").stdout
+        table = self.run_minimill("report", "newest").stdout
 
         self.assertIn("two lanes (measured)", table)
         self.assertIn("sim-cloud (simulated)", table)
