@@ -118,6 +118,15 @@ class MinimillTest(unittest.TestCase):
         finally:
             connection.close()
 
+    def status_of(self, method, path, body=None):
+        """Its status alone: an event stream has no end to read to."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_S)
+        try:
+            connection.request(method, path, body)
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
     def get(self, path):
         status, _, body = self.request("GET", path)
         self.assertEqual(status, 200, body)
